@@ -1,0 +1,48 @@
+# make demo    compares threads and real processes on real photographs
+# make test    checks the style, the types and every test
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+PORT ?= 5000
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint lock ui clean
+
+help:  ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# One environment for all: the lock files say exactly what is in it, by hash.
+$(VENV)/.run: requirements.txt pyproject.toml
+	@echo "Installing into $(VENV): TensorFlow and MLflow are large, a few minutes on a first run."
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+demo: $(VENV)/.run  ## Compare threads with real processes on real photographs
+	$(BIN)/python -m runner experiment=threads_vs_processes
+
+test: lint  ## Check style and types, then run every test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev  ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock: $(VENV)/.dev  ## Write the lock files anew
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-annotate --no-header --upgrade pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-annotate --no-header --upgrade --extra dev pyproject.toml -o requirements-dev.txt
+
+ui: $(VENV)/.run  ## Show the recorded runs in MLflow, on http://127.0.0.1:5000
+	$(BIN)/python -m runner.tracking.ui --port $(PORT)
+
+clean:  ## Remove the environment and what tools left; outputs/ stays
+	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

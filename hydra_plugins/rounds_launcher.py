@@ -1,0 +1,35 @@
+"""Hydra's way in: the launcher ``rounds``, which is handed all points of a sweep at once. What it does is in ``runner.sweep``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+# A plain mapping: Hydra executes this file outside sys.modules, where a dataclass cannot be made.
+ConfigStore.instance().store(
+    group="hydra/launcher",
+    name="rounds",
+    node={"_target_": "hydra_plugins.rounds_launcher.RoundsLauncher"},
+    provider="runner",
+)
+
+
+class RoundsLauncher(Launcher):
+    """Executes all points of a sweep in rounds, each a random order of all of them, in this process."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keep what ``launch`` needs; the task function runs one point by itself and is not used here."""
+        self._context = hydra_context
+        self._config = config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Execute the points."""
+        from runner.sweep import launch
+
+        return launch(self._config, self._context, job_overrides, initial_job_idx)

@@ -1,0 +1,124 @@
+"""The program's entry: hands the command line to Hydra, and turns what goes wrong into one message and an exit status.
+
+Light at import, because a process that is spawned imports it again: Hydra, TensorFlow and MLflow come when they are needed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from runner import status
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+_FLAGS_FIRST = ("-m", "--multirun")
+
+
+def main() -> None:
+    """``runner [flags] [key=value ...]``; exits with 0, 1 (bad configuration, failed point) or 130 (interrupted)."""
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    # Between overrides, Hydra takes -m for the end of them.
+    sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in _FLAGS_FIRST)
+    wants_everything = "HYDRA_FULL_ERROR" in os.environ
+    # Hydra would print errors its own way and exit; this makes it raise them.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        sys.exit(_run_hydra(wants_everything))
+    except KeyboardInterrupt:
+        sys.exit(status.INTERRUPTED)
+
+
+def _run_hydra(wants_everything: bool) -> int:
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from runner.config.store import conf_dir, register
+    from runner.errors import RunnerError
+
+    register()
+    try:
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(run_point)()
+    except SystemExit as exit_:
+        # Hydra's own refusals, such as of an unknown flag, exit with 2.
+        return status.FAILED if exit_.code else status.current()
+    except (HydraException, OmegaConfBaseException, RunnerError, ValueError) as error:
+        if wants_everything:
+            raise
+        from runner.config.explain import explain
+        from runner.terminal import print_error
+
+        if isinstance(error, ValueError | RunnerError) and not isinstance(error, OmegaConfBaseException):
+            print_error(str(error))
+        else:
+            print_error(str(explain(error, [word for word in sys.argv[1:] if "=" in word])))
+        return status.FAILED
+    return status.current()
+
+
+def run_point(composed: DictConfig) -> float | None:
+    """One point by itself: what Hydra calls for a single run, and what launchers other than ``rounds`` call for each point.
+
+    Returns its images per second, or None where it failed.
+    """
+    from hydra.core.hydra_config import HydraConfig
+
+    from runner import terminal
+    from runner.point import Point
+    from runner.session import Session
+    from runner.tracking import track
+
+    hydra_config = HydraConfig.get()
+    point = Point.prepared(composed, list(hydra_config.overrides.task), Path(hydra_config.runtime.output_dir))
+    with terminal.ProgressDisplay(point.config.protocol.rounds) as display:
+        session = Session([point], point.config.seed, display)
+        try:
+            session.run()
+        except KeyboardInterrupt:
+            status.worsen(status.INTERRUPTED)
+    if point.trials:
+        terminal.print_point(point, session.gpus)
+        track([point], sweep=None)
+    if point.error is not None:
+        status.worsen(status.FAILED)
+    value: float | None = point.metrics.get("images_per_s", {}).get("value")
+    return value
+
+
+class CheckBeforeRun:
+    """A Hydra callback: refuses a configuration before Hydra has made a folder for its run.
+
+    It does so by ``SystemExit``, because Hydra turns any other exception of a callback into a warning.
+    """
+
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        """Check a single run; the points of a sweep are checked by the launcher, all before the first starts."""
+        from runner.errors import ConfigurationError
+        from runner.point import Point
+        from runner.sweep import without_hydra
+        from runner.terminal import print_error
+
+        try:
+            Point.prepared(without_hydra(config), [], Path())
+        except ConfigurationError as error:
+            print_error(str(error))
+            raise SystemExit(status.FAILED) from None
+
+    def __getattr__(self, name: str) -> Any:
+        """The callback's other events, of which nothing is wanted."""
+        if name.startswith("on_"):
+            return lambda *_, **__: None
+        raise AttributeError(name)
+
+
+def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+__all__ = ["CheckBeforeRun", "main", "run_point"]

@@ -1,0 +1,1 @@
+"""The configuration: every choice a user can make, typed, checked, and explained where it is wrong."""

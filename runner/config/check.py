@@ -1,0 +1,84 @@
+"""From a composed configuration to a typed one, or to a message that says what is wrong with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from enum import Enum
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from runner.config.explain import accepted_by, explain
+from runner.config.fields import Rule
+from runner.config.options import Config, ProcessOption, SyntheticProcess
+from runner.errors import ConfigurationError
+
+# What does not change what is measured, and so does not make another configuration.
+_NOT_HASHED = ("tracking",)
+
+
+def typed(composed: DictConfig) -> Config:
+    """The typed configuration in ``composed``, with every rule checked.
+
+    Raises:
+        ConfigurationError: a value is missing, of the wrong type, outside its rule, or at odds with another.
+    """
+    try:
+        config = OmegaConf.to_object(composed)
+    except MissingMandatoryValue as error:
+        key = error.full_key or "?"
+        raise ConfigurationError(key, None, "must be given", accepted_by(composed, key)) from error
+    except OmegaConfBaseException as error:
+        raise explain(error, []) from error
+    if not isinstance(config, Config):
+        raise ConfigurationError("config", type(config).__name__, "is not this program's configuration", "conf/config.yaml")
+    _check_rules(config, "")
+    _check_together(config)
+    return config
+
+
+def _check_rules(node: Any, prefix: str) -> None:
+    for spec in dataclasses.fields(node):
+        key, value = f"{prefix}{spec.name}", getattr(node, spec.name)
+        if dataclasses.is_dataclass(value):
+            _check_rules(value, f"{key}.")
+            continue
+        rule: Rule | None = spec.metadata.get("rule")
+        if rule is not None and rule.broken_by(value):
+            raise ConfigurationError(key, plain(value), "is out of range", accepted_by(node, spec.name))
+
+
+def _check_together(config: Config) -> None:
+    if isinstance(config.mode, SyntheticProcess) and (config.tf.intra_op, config.tf.inter_op) != (1, 1):
+        given = f"{config.tf.intra_op}/{config.tf.inter_op}"
+        raise ConfigurationError(
+            "tf",
+            given,
+            "contradicts mode=synthetic_process, which pins TensorFlow to one thread",
+            "tf=single, that is 1/1, with this mode; or mode=thread for other settings",
+        )
+    if isinstance(config.mode, ProcessOption):
+        import multiprocessing
+
+        method, there_are = config.mode.start_method.value, multiprocessing.get_all_start_methods()
+        if method != "auto" and method not in there_are:
+            accepted = ", ".join(["auto", *there_are])
+            raise ConfigurationError("mode.start_method", method, "does not exist on this system", accepted)
+
+
+def plain(value: Any) -> Any:
+    """``value`` as JSON and YAML have it: enums by name, dataclasses as mappings."""
+    if isinstance(value, Enum):
+        return value.value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {spec.name: plain(getattr(value, spec.name)) for spec in dataclasses.fields(value)}
+    return value
+
+
+def config_hash(config: Config) -> str:
+    """16 hexadecimal digits, equal for configurations that measure the same thing in the same way."""
+    content = {key: value for key, value in plain(config).items() if key not in _NOT_HASHED}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,136 @@
+"""Says what is wrong with a configuration: the key, what was given, what is accepted."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+import typing
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from runner.config.fields import Rule
+from runner.config.options import OPTIONS, Config
+from runner.errors import ConfigurationError
+
+_TYPE_NAMES = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}
+
+
+def explain(error: BaseException, overrides: Sequence[str]) -> ConfigurationError:
+    """The one message for an error that Hydra or OmegaConf raised while composing ``overrides``."""
+    for found in _chain(error):
+        if isinstance(found, ConfigurationError):
+            return found
+        missing = re.search(r"(?:Could not find|Could not load) '?([\w/]+)/([^'/\s]+?)'?(?:\s|$|\.)", str(found))
+        if missing and missing[1] in _groups():
+            return _no_such_option(missing[1], missing[2])
+    for found in _chain(error):
+        if isinstance(found, OmegaConfBaseException) and found.full_key:
+            return _bad_key(found, overrides)
+        no_override = re.search(r"Could not override '([^']+)'", str(found))
+        if no_override and not isinstance(found.__cause__, OmegaConfBaseException):
+            return _unknown_key(no_override[1], _given(no_override[1], overrides), None)
+    first = str(error).strip().splitlines()
+    return ConfigurationError(
+        "command line", " ".join(overrides) or None, first[0] if first else type(error).__name__, "key=value, see --help"
+    )
+
+
+def accepted_by(owner: Any, key: str) -> str:
+    """What the field ``key`` (dotted) of ``owner``, a dataclass, its instance or a node typed by one, accepts."""
+    spec, kind = _field(owner, key)
+    if spec is None:
+        return "see --help"
+    rule: Rule = spec.metadata.get("rule", Rule())
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return "one of " + ", ".join(str(choice.value) for choice in kind)
+    if rule.choices is not None:
+        return rule.phrase()
+    phrase = " ".join(filter(None, (_TYPE_NAMES.get(kind, "a value"), rule.phrase())))
+    doc = spec.metadata.get("doc")
+    return f"{phrase} ({doc})" if doc else phrase
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in found:
+        found.append(current)
+        current = current.__cause__ or current.__context__
+    return found
+
+
+def _groups() -> dict[str, list[str]]:
+    from runner.config.store import conf_dir
+
+    experiments = sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))
+    return {group: list(options) for group, options in OPTIONS.items()} | {"experiment": experiments}
+
+
+def _no_such_option(group: str, given: str) -> ConfigurationError:
+    options = _groups()[group]
+    near = difflib.get_close_matches(given, options, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return ConfigurationError(group, given, f"there is no such {group}{hint}", "one of " + ", ".join(options))
+
+
+def _bad_key(error: OmegaConfBaseException, overrides: Sequence[str]) -> ConfigurationError:
+    key = str(error.full_key)
+    if error.value is not None:
+        given: object = error.value
+    else:
+        given = _given(key, overrides)
+    node = error.parent_node
+    owner = OmegaConf.get_type(node) if isinstance(node, DictConfig) else error.object_type
+    leaf = key.rsplit(".", 1)[-1]
+    known = _names(owner)
+    if known and leaf not in known:
+        return _unknown_key(key, given, owner)
+    if not known:
+        return _unknown_key(key, given, None)
+    return ConfigurationError(key, given, "is not accepted", accepted_by(owner, leaf))
+
+
+def _unknown_key(key: str, given: object, owner: Any) -> ConfigurationError:
+    if owner is None or owner is Config:
+        known, where = [spec.name for spec in dataclasses.fields(Config)], "there is no such key"
+    else:
+        parent = key.rpartition(".")[0]
+        title = getattr(owner, "name", None)
+        of = f"{parent}={title}" if isinstance(title, str) else parent
+        known, where = [name for name in _names(owner) if name != "name"], f"{of} has no such field"
+    near = difflib.get_close_matches(key.rsplit(".", 1)[-1], known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return ConfigurationError(key, given, where + hint, ", ".join(known) or "no field at all")
+
+
+def _given(key: str, overrides: Sequence[str]) -> str | None:
+    for override in reversed(overrides):
+        name, equals, value = override.partition("=")
+        if equals and name.lstrip("+~").partition("@")[0] == key:
+            return value
+    return None
+
+
+def _names(owner: Any) -> list[str]:
+    return [spec.name for spec in dataclasses.fields(owner)] if dataclasses.is_dataclass(owner) else []
+
+
+def _field(owner: Any, key: str) -> tuple[dataclasses.Field[Any] | None, Any]:
+    """The field that ``key`` names below ``owner``, and its type."""
+    *path, leaf = key.split(".")
+    for step in path:
+        owner = owner[step] if isinstance(owner, DictConfig) else getattr(owner, step)
+    if isinstance(owner, DictConfig):
+        owner = OmegaConf.get_type(owner)
+    if not dataclasses.is_dataclass(owner):
+        return None, None
+    kind = owner if isinstance(owner, type) else type(owner)
+    for spec in dataclasses.fields(owner):
+        if spec.name == leaf:
+            return spec, typing.get_type_hints(kind).get(leaf)
+    return None, None

@@ -1,0 +1,272 @@
+"""One dataclass for every option under ``conf/``; ``OPTIONS`` at the end finds them.
+
+These classes are all that a new option adds here; nothing in this file imports what it configures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from omegaconf import MISSING
+
+from runner.config.fields import name, option
+
+# --------------------------------------------------------------------------------------------------------- mode
+
+
+class StartMethod(Enum):
+    """How a worker process comes to be."""
+
+    auto = "auto"  # fork out of the clean trial on Linux, spawn elsewhere
+    fork = "fork"
+    forkserver = "forkserver"
+    spawn = "spawn"
+
+
+@dataclass
+class ModeOption:
+    """What every mode has."""
+
+    name: str = MISSING
+
+
+@dataclass
+class Sequential(ModeOption):
+    name: str = name("sequential")
+
+
+@dataclass
+class Thread(ModeOption):
+    name: str = name("thread")
+
+
+@dataclass
+class ThreadPool(ModeOption):
+    name: str = name("thread_pool")
+
+
+@dataclass
+class SyntheticProcess(ModeOption):
+    name: str = name("synthetic_process")
+
+
+@dataclass
+class ProcessOption(ModeOption):
+    """What every mode with real processes has."""
+
+    start_method: StartMethod = option(StartMethod.auto, "how a worker process comes to be")
+    threads_per_worker: int = option(1, "threads that handle images in each worker process", at_least=1, at_most=1024)
+
+
+@dataclass
+class Process(ProcessOption):
+    name: str = name("process")
+
+
+@dataclass
+class ProcessPool(ProcessOption):
+    name: str = name("process_pool")
+
+
+# ------------------------------------------------------------------------------------------------------- source
+
+
+@dataclass
+class SourceOption:
+    """What every source has."""
+
+    name: str = MISSING
+
+
+@dataclass
+class Sample(SourceOption):
+    name: str = name("sample")
+
+
+@dataclass
+class File(SourceOption):
+    name: str = name("file")
+    path: str = option(MISSING, "an image file")
+
+
+@dataclass
+class Folder(SourceOption):
+    name: str = name("folder")
+    path: str = option(MISSING, "a folder, searched with all below it")
+    pattern: str = option("*", "which file names count, as in a shell")
+
+
+class ImageFormat(Enum):
+    """The format of generated images."""
+
+    jpeg = "jpeg"
+    png = "png"
+
+
+@dataclass
+class Synthetic(SourceOption):
+    name: str = name("synthetic")
+    count: int = option(3, "how many different images", at_least=1, at_most=1_000_000)
+    width: int = option(1900, "pixels", at_least=1, at_most=16384)
+    height: int = option(1900, "pixels", at_least=1, at_most=16384)
+    format: ImageFormat = option(ImageFormat.jpeg, "the file format")
+    quality: int = option(90, "JPEG quality", at_least=1, at_most=100)
+    progressive: bool = option(False, "JPEG in progressive scans, as many web sites serve it")
+    seed: int = option(0, "another seed, other images", at_least=0)
+
+
+# --------------------------------------------------------------------------------------------------------- task
+
+
+class Execution(Enum):
+    """Whether TensorFlow runs op by op or as one graph."""
+
+    eager = "eager"
+    graph = "graph"
+
+
+class DctMethod(Enum):
+    """The inverse DCT of the JPEG decoder."""
+
+    default = "default"  # TensorFlow's own choice
+    fast = "fast"
+    accurate = "accurate"
+
+
+@dataclass
+class TaskOption:
+    """What every task has."""
+
+    name: str = MISSING
+
+
+@dataclass
+class Tensorflow(TaskOption):
+    name: str = name("tensorflow")
+    size: int = option(224, "edge of the square result, pixels", at_least=1, at_most=8192)
+    channels: int = option(3, "channels to decode to; 0 keeps the file's own number", choices=(0, 1, 3))
+    dct_method: DctMethod = option(DctMethod.default, "the inverse DCT of the JPEG decoder")
+    ratio: int = option(1, "decode a JPEG at 1/ratio of its size", choices=(1, 2, 4, 8))
+    execution: Execution = option(Execution.eager, "op by op, or one graph")
+
+
+# --------------------------------------------------------------------------------------------------------- sink
+
+
+@dataclass
+class SinkOption:
+    """What every sink has."""
+
+    name: str = MISSING
+
+
+@dataclass
+class NoSink(SinkOption):
+    name: str = name("none")
+
+
+# ----------------------------------------------------------------------------------------------------------- tf
+
+
+@dataclass
+class Tf:
+    """TensorFlow's threading in every worker; 0 is TensorFlow's own choice."""
+
+    intra_op: int = option(0, "threads inside one op", at_least=0, at_most=1024)
+    inter_op: int = option(0, "ops at the same time", at_least=0, at_most=1024)
+
+
+# ------------------------------------------------------------------------------------------------------ monitor
+
+
+@dataclass
+class Monitor:
+    """How a trial is watched from outside."""
+
+    enabled: bool = option(True, "whether samples are taken; exact accounting needs none")
+    interval_s: float = option(0.1, "seconds between samples", at_least=0.005, at_most=60)
+    memory_interval_s: float = option(1.0, "seconds between memory samples, which cost more", at_least=0.1, at_most=600)
+
+
+# ----------------------------------------------------------------------------------------------------- protocol
+
+
+@dataclass
+class Protocol:
+    """How often everything is measured."""
+
+    rounds: int = option(8, "trials of every point, each in a fresh process", at_least=1, at_most=100_000)
+    epochs: int = option(5, "timed passes over the images in a trial", at_least=1, at_most=100_000)
+    warmup_epochs: int = option(1, "passes before the timed ones", at_least=0, at_most=100_000)
+    timeout_s: float = option(600.0, "seconds after which a trial is ended", above=0)
+
+
+# ----------------------------------------------------------------------------------------------------- tracking
+
+
+@dataclass
+class TrackingOption:
+    """What every kind of tracking has."""
+
+    name: str = MISSING
+    experiment: str = option("image-pipeline", "the MLflow experiment that the runs go to")
+
+
+@dataclass
+class Sqlite(TrackingOption):
+    name: str = name("sqlite")
+
+
+@dataclass
+class Server(TrackingOption):
+    name: str = name("server")
+    uri: str = option(MISSING, "the address of an MLflow server")
+
+
+@dataclass
+class NoTracking(TrackingOption):
+    name: str = name("none")
+
+
+# --------------------------------------------------------------------------------------------------------- root
+
+
+@dataclass
+class Config:
+    """One point: what is done, by whom, and how it is measured."""
+
+    mode: ModeOption = MISSING
+    workers: int = option(15, "threads or processes that handle images", at_least=1, at_most=4096)
+    tf: Tf = MISSING
+    source: SourceOption = MISSING
+    images: int = option(15, "images in an epoch; the source is repeated or cut to that many", at_least=1, at_most=10**9)
+    task: TaskOption = MISSING
+    sink: SinkOption = MISSING
+    protocol: Protocol = MISSING
+    monitor: Monitor = MISSING
+    tracking: TrackingOption = MISSING
+    seed: int = option(0, "orders the trials of a sweep", at_least=0)
+
+
+def _named(base: type[Any]) -> dict[str, type[Any]]:
+    """Every option derived from ``base``, by its name."""
+    found: dict[str, type[Any]] = {}
+    for derived in base.__subclasses__():
+        if derived.name != MISSING:
+            found[derived.name] = derived
+        found |= _named(derived)
+    return found
+
+
+OPTIONS: dict[str, dict[str, type[Any]]] = {
+    "mode": _named(ModeOption),
+    "source": _named(SourceOption),
+    "task": _named(TaskOption),
+    "sink": _named(SinkOption),
+    "tf": {"single": Tf, "auto": Tf, "notebook": Tf},
+    "monitor": {"standard": Monitor, "fine": Monitor, "off": Monitor},
+    "protocol": {"once": Protocol, "quick": Protocol, "standard": Protocol, "rigorous": Protocol},
+    "tracking": _named(TrackingOption),
+}

@@ -1,0 +1,106 @@
+"""What a run ran on: recorded with it, because its numbers hold for it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from runner import __version__
+
+_PACKAGES = ("tensorflow", "tensorflow-cpu", "numpy", "hydra-core", "omegaconf", "mlflow", "psutil", "nvidia-ml-py")
+
+# Variables that change results; others are the user's own business.
+_VARIABLE_PREFIXES = ("OMP_", "OPENBLAS_", "MKL_", "TF_", "CUDA_", "KMP_")
+
+
+@cache
+def environment() -> dict[str, Any]:
+    """The environment as plain data; the same for all points of a sweep, so made once."""
+    return {
+        "runner": __version__,
+        "python": platform.python_version(),
+        "python_implementation": platform.python_implementation(),
+        "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
+        "os": platform.platform(),
+        "host": socket.gethostname(),
+        "cpu": cpu_model(),
+        "cpus": os.cpu_count(),
+        "cpus_usable": usable_cpus(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "packages": {name: found for name in _PACKAGES if (found := _version(name)) is not None},
+        "git": git_state(Path.cwd()),
+        "variables": {
+            name: value for name, value in sorted(os.environ.items()) if name.startswith(_VARIABLE_PREFIXES)
+        },
+    }
+
+
+def usable_cpus() -> float:
+    """CPUs that this process may use: its affinity, or its cgroup's quota where that is less."""
+    if hasattr(os, "sched_getaffinity"):
+        allowed = float(len(os.sched_getaffinity(0)))
+    else:
+        allowed = float(os.cpu_count() or 1)
+    quota = _cgroup_quota()
+    return allowed if quota is None else min(allowed, quota)
+
+
+def _cgroup_quota() -> float | None:
+    try:  # version 2: "max 100000" or "150000 100000"
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return None if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError):
+        pass
+    try:
+        folder = Path("/sys/fs/cgroup/cpu")
+        microseconds = int((folder / "cpu.cfs_quota_us").read_text())
+        return None if microseconds <= 0 else microseconds / int((folder / "cpu.cfs_period_us").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def cpu_model() -> str:
+    """The CPU's name as the system tells it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Commit and whether files differ from it, for the work tree around ``folder``; None where there is none."""
+    git = shutil.which("git")
+    if git is None:
+        return None
+
+    def asked(*words: str) -> str | None:
+        try:
+            answer = subprocess.run([git, *words], cwd=folder, capture_output=True, text=True, timeout=10, check=False)  # noqa: S603
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return answer.stdout.strip() if answer.returncode == 0 else None
+
+    commit = asked("rev-parse", "HEAD")
+    if commit is None:
+        return None
+    return {"commit": commit, "dirty": bool(asked("status", "--porcelain"))}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

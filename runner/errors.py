@@ -1,0 +1,102 @@
+"""Every error this program raises on purpose.
+
+    RunnerError
+    ├── ConfigurationError        a choice that cannot be run; shown to the user before any process starts
+    ├── ImageError                one image could not be handled; the epoch goes on
+    │   └── ImageRefused          its header claims more pixels than anyone would want allocated
+    ├── TrialError                a trial did not come to its end; carries the status of the record
+    │   ├── TrialFailed           an exception in the trial or in a worker, or an exit without a report   "failed"
+    │   ├── TrialKilled           the trial or a worker was ended by a signal                              "killed"
+    │   └── TrialTimeout          the deadline passed                                                      "timeout"
+    ├── ConductorGone             inside a trial: the process that asked for it is no more
+    └── TrackingError             MLflow could not be reached or written
+"""
+
+from __future__ import annotations
+
+import signal
+
+
+class RunnerError(Exception):
+    """The root of this program's errors."""
+
+
+class ConfigurationError(RunnerError):
+    """A choice that cannot be run.
+
+    Attributes:
+        key: the full name of the configuration key, such as ``mode.threads_per_worker``.
+        given: what was given, as the user wrote it.
+        accepted: what would have been accepted, as a phrase.
+    """
+
+    def __init__(self, key: str, given: object, reason: str, accepted: str) -> None:
+        self.key = key
+        self.given = given
+        self.reason = reason
+        self.accepted = accepted
+        shown = key if given is None else f"{key}={given}"
+        super().__init__(f"{shown}: {reason}\n  accepted: {accepted}")
+
+
+class ImageError(RunnerError):
+    """One image could not be handled."""
+
+
+class ImageRefused(ImageError):
+    """An image whose header claims more pixels than are allowed; nothing of it was decoded."""
+
+
+class TrialError(RunnerError):
+    """A trial that did not come to its end.
+
+    Attributes:
+        status: the trial's status in the record.
+        kind: the name of the error as the record shows it, the remote exception's where there is one.
+        remote_traceback: the traceback from the process in which it happened, if one came back.
+    """
+
+    status = "failed"
+
+    def __init__(self, message: str, *, kind: str | None = None, remote_traceback: str | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind or type(self).__name__
+        self.remote_traceback = remote_traceback
+
+
+class TrialFailed(TrialError):
+    """An exception in the trial or in a worker, or an exit without a report."""
+
+
+class TrialKilled(TrialError):
+    """The trial, or a worker, was ended by a signal."""
+
+    status = "killed"
+
+
+class TrialTimeout(TrialError):
+    """The deadline of the trial passed."""
+
+    status = "timeout"
+
+
+class ConductorGone(RunnerError):
+    """Inside a trial: the process that asked for it is no more, so nobody waits for the answer."""
+
+
+class TrackingError(RunnerError):
+    """MLflow could not be reached or written; the results on disk are not touched by it."""
+
+
+def ended_by(who: str, exitcode: int | None) -> TrialError:
+    """The error for a process that ended without a report, told apart by how it ended.
+
+    ``exitcode`` is as in ``multiprocessing.Process.exitcode``: negative for a signal.
+    """
+    if exitcode is not None and exitcode < 0:
+        try:
+            name = signal.Signals(-exitcode).name
+        except ValueError:
+            name = f"signal {-exitcode}"
+        return TrialKilled(f"{who} was killed by {name}")
+    return TrialFailed(f"{who} exited with status {exitcode} without a report")

@@ -1,0 +1,86 @@
+"""The concurrency backends: one file each, all with the same three verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from runner.pipeline import PipelinePlan
+from runner.records import Records
+from runner.tensorflow_threads import ThreadLimits, Threads
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over ``items`` items; with ``verify``, each result is hashed instead of timed."""
+
+    items: int
+    verify: bool = False
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What a worker process said when it was ready; the workers of a thread mode share one such process.
+
+    Attributes:
+        pid: the process.
+        threads: TensorFlow's and BLAS's threading, read back from its runtime.
+        import_s: how long it took this process to import what the task needs; 0 where it was there already.
+    """
+
+    pid: int
+    threads: Threads
+    import_s: float
+
+
+@dataclass(frozen=True)
+class ModePlan:
+    """All that a mode is built from."""
+
+    mode: Any
+    workers: int
+    limits: ThreadLimits
+    pipeline: PipelinePlan
+
+
+class Watch(Protocol):
+    """What the trial wants to hear of an epoch; it does the timing, the mode does the calling."""
+
+    def released(self) -> None:
+        """Every worker stands ready and is released after this call returns."""
+
+    def progress(self, done: int) -> None:
+        """So many items are done; called now and then."""
+
+    def finished(self) -> None:
+        """The last result is back in the trial."""
+
+
+class Mode(Protocol):
+    """A concurrency backend.
+
+    Attributes:
+        forks: whether ``start`` forks this process, which must then have one thread and no TensorFlow runtime.
+        imports_here: whether this process needs what the task imports before ``start``.
+    """
+
+    forks: bool
+    imports_here: bool
+
+    def start(self) -> Sequence[Worker]:
+        """Get every worker ready: threads limited, TensorFlow's runtime started, task built.
+
+        Raises:
+            TrialError: a worker could not be started.
+        """
+
+    def run(self, epoch: Epoch, watch: Watch) -> Records:
+        """Take all items through the pipeline; one record for each.
+
+        Raises:
+            TrialError: a worker died.
+        """
+
+    def stop(self) -> None:
+        """Return when every worker is gone."""

@@ -1,0 +1,16 @@
+"""``mode=process``: one process a worker, the items dealt out beforehand."""
+
+from __future__ import annotations
+
+from multiprocessing.context import BaseContext
+
+from runner.modes.processes import ProcessMode
+from runner.modes.sharing import Dealt, Sharing
+
+
+class Process(ProcessMode):
+    def sharing(self, context: BaseContext, hands: int) -> Sharing:  # noqa: ARG002  (nothing is shared)
+        return Dealt(hands)
+
+
+PROVIDES = Process

@@ -1,0 +1,16 @@
+"""``mode=process_pool``: processes that take items from one queue."""
+
+from __future__ import annotations
+
+from multiprocessing.context import BaseContext
+
+from runner.modes.processes import ProcessMode
+from runner.modes.sharing import ProcessQueue, Queued, Sharing
+
+
+class ProcessPool(ProcessMode):
+    def sharing(self, context: BaseContext, hands: int) -> Sharing:
+        return Queued(ProcessQueue(context, hands))
+
+
+PROVIDES = ProcessPool

@@ -1,0 +1,256 @@
+"""Real worker processes, each with a TensorFlow runtime of its own.
+
+Where workers are forked, they are forked out of the trial before it has started TensorFlow's runtime and while it has one
+thread: a fork after that hangs in the first op. Everything a worker gets is picklable, so that the same code serves
+``spawn`` and ``forkserver``.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import sys
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
+from time import perf_counter
+from typing import TypeVar
+
+from runner.config.options import ProcessOption, StartMethod
+from runner.errors import ConductorGone, TrialFailed, ended_by
+from runner.modes import Epoch, ModePlan, Watch, Worker
+from runner.modes.sharing import Sharing
+from runner.modes.threads import PROGRESS_INTERVAL_S, ThreadTeam, merged
+from runner.pipeline import Pipeline, PipelinePlan
+from runner.records import Records
+from runner.tensorflow_threads import ThreadLimits, start_runtime
+from runner.trial.watchdog import die_with_parent
+
+M = TypeVar("M")
+
+# What a fork server, where one is asked for, has imported before it forks.
+PRELOAD = "runner.trial.preload"
+
+# How many items a worker with one thread handles before it looks whether it is time to send its records home.
+_CHECK_EVERY = 16
+
+
+@dataclass(frozen=True)
+class Armed:
+    """A worker stands ready for the epoch that it was told."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some records of the epoch; ``last`` if there are no more from this worker."""
+
+    records: Records
+    last: bool
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An exception ended the worker."""
+
+    kind: str
+    message: str
+    traceback: str
+
+
+@dataclass(frozen=True)
+class WorkerPlan:
+    """All that a worker process is built from."""
+
+    index: int
+    threads: int
+    limits: ThreadLimits
+    pipeline: PipelinePlan
+    sharing: Sharing
+
+
+class ProcessMode:
+    """A mode whose workers are processes; a subclass says how they share the items."""
+
+    def __init__(self, plan: ModePlan) -> None:
+        option: ProcessOption = plan.mode
+        self._plan = plan
+        self._threads = option.threads_per_worker
+        self._method = resolved(option.start_method)
+        self._context = multiprocessing.get_context(self._method)
+        self._sharing = self.sharing(self._context, plan.workers * self._threads)
+        self._processes: list[BaseProcess] = []
+        self._connections: list[Connection] = []
+        self.forks = self._method == "fork"
+        self.imports_here = self.forks
+
+    def sharing(self, context: BaseContext, hands: int) -> Sharing:
+        raise NotImplementedError
+
+    def start(self) -> list[Worker]:
+        if self._method == "forkserver":
+            self._context.set_forkserver_preload([PRELOAD])
+        for index in range(self._plan.workers):
+            here, there = self._context.Pipe()
+            plan = WorkerPlan(index, self._threads, self._plan.limits, self._plan.pipeline, self._sharing)
+            process = self._context.Process(target=serve, args=(there, plan), name=f"worker-{index}")  # type: ignore[attr-defined]
+            process.start()
+            there.close()
+            self._processes.append(process)
+            self._connections.append(here)
+        workers: list[Worker | None] = [None] * self._plan.workers
+        for index, message in self._messages(Worker):
+            workers[index] = message
+        return [worker for worker in workers if worker is not None]
+
+    def run(self, epoch: Epoch, watch: Watch) -> Records:
+        self._tell(epoch)
+        for _ in self._messages(Armed):
+            pass
+        self._sharing.prepare(epoch.items)
+        watch.released()
+        self._tell(None)
+        parts = []
+        done = 0
+        for _, part in self._messages(Part):
+            parts.append(part.records)
+            done += len(part.records)
+            if not part.last:
+                watch.progress(done)
+        watch.finished()
+        return merged(parts)
+
+    def stop(self) -> None:
+        self._tell(None)
+        for process, connection in zip(self._processes, self._connections, strict=True):
+            process.join()
+            connection.close()
+        if self._method == "forkserver":
+            # The server has reaped the workers; only once it is reaped itself are their CPU seconds ours to read.
+            # There is no public way to end it; without this one, it ends with the trial.
+            from multiprocessing import forkserver
+
+            if (end := getattr(forkserver._forkserver, "_stop", None)) is not None:  # type: ignore[attr-defined]  # noqa: SLF001
+                end()
+
+    def _tell(self, message: Epoch | None) -> None:
+        data = pickle.dumps(message)
+        for index, connection in enumerate(self._connections):
+            try:
+                connection.send_bytes(data)
+            except OSError:
+                raise self._ended(index) from None
+
+    def _messages(self, wanted: type[M]) -> Iterator[tuple[int, M]]:
+        """Messages of type ``wanted`` until each worker has sent one (of parts, its last), whoever is first."""
+        waiting = set(range(len(self._connections)))
+        of_connection = {connection: index for index, connection in enumerate(self._connections)}
+        of_sentinel = {process.sentinel: index for index, process in enumerate(self._processes)}
+        parent = multiprocessing.parent_process()
+        watched: list[object] = [*of_sentinel, *([parent.sentinel] if parent else [])]
+        while waiting:
+            ready = wait([*(self._connections[index] for index in waiting), *watched])  # type: ignore[list-item]
+            for source in ready:
+                if source in of_connection:
+                    index = of_connection[source]  # type: ignore[index]
+                    message = self._receive(index)
+                    if isinstance(message, Failure):
+                        who = f"worker {index}"
+                        raise TrialFailed(
+                            f"{who}: {message.message}", kind=message.kind, remote_traceback=message.traceback
+                        )
+                    if not isinstance(message, wanted):
+                        raise TrialFailed(f"worker {index} sent {type(message).__name__}, not {wanted.__name__}")
+                    if not isinstance(message, Part) or message.last:
+                        waiting.discard(index)
+                    yield index, message
+            for source in ready:
+                if source in of_sentinel and not self._connections[of_sentinel[source]].poll():  # type: ignore[index]
+                    raise self._ended(of_sentinel[source])  # type: ignore[index]
+                if parent is not None and source == parent.sentinel:
+                    raise ConductorGone("the conductor is gone")
+
+    def _receive(self, index: int) -> object:
+        try:
+            return self._connections[index].recv()
+        except (EOFError, OSError):
+            raise self._ended(index) from None
+
+    def _ended(self, index: int) -> Exception:
+        process = self._processes[index]
+        process.join(1.0)  # its pipe is closed: it is at its end, and the exit code a moment away
+        return ended_by(f"worker {index} (pid {process.pid})", process.exitcode)
+
+
+def resolved(method: StartMethod) -> str:
+    """The start method that ``auto`` stands for on this system."""
+    if method is not StartMethod.auto:
+        return method.value
+    return "fork" if sys.platform == "linux" else "spawn"
+
+
+def serve(connection: Connection, plan: WorkerPlan) -> None:
+    """A worker process, from its first line to its last."""
+    die_with_parent()
+    try:
+        _serve(connection, plan)
+    except EOFError:
+        pass  # the trial is gone, and with it the reason to be here
+    except BaseException as error:  # noqa: BLE001  (told to the trial, which fails with it)
+        connection.send(Failure(type(error).__name__, str(error), traceback.format_exc()))
+
+
+def _serve(connection: Connection, plan: WorkerPlan) -> None:
+    began = perf_counter()
+    import_task(plan.pipeline)
+    import_s = perf_counter() - began
+    threads = start_runtime(plan.limits)
+    pipeline = plan.pipeline.build()
+    first_hand = plan.index * plan.threads
+    team = None
+    if plan.threads > 1:
+        identities = [(plan.index, thread) for thread in range(plan.threads)]
+        team = ThreadTeam(pipeline, plan.sharing, identities, first_hand)
+        team.start()
+    connection.send(Worker(pid=os.getpid(), threads=threads, import_s=import_s))
+    while (epoch := connection.recv()) is not None:
+        connection.send(Armed())
+        connection.recv()  # released
+        if team is not None:
+            connection.send(Part(merged(team.run(epoch, lambda _: None)), last=True))
+        elif epoch.verify:
+            records = Records()
+            pipeline.verify(plan.sharing.items_for(epoch.items, first_hand), records)
+            connection.send(Part(records, last=True))
+        else:
+            _handle(connection, plan, pipeline, epoch)
+    if team is not None:
+        team.stop()
+
+
+def _handle(connection: Connection, plan: WorkerPlan, pipeline: Pipeline, epoch: Epoch) -> None:
+    """Handle this worker's items in its main thread, and send records home now and then."""
+    records = Records()
+    sent = perf_counter()
+
+    def items() -> Iterator[int]:
+        nonlocal sent
+        for count, item in enumerate(plan.sharing.items_for(epoch.items, plan.index)):
+            if count % _CHECK_EVERY == 0 and count and perf_counter() - sent > PROGRESS_INTERVAL_S:
+                connection.send(Part(Records(records.values[:], dict(records.errors)), last=False))
+                del records.values[:]
+                records.errors.clear()
+                sent = perf_counter()
+            yield item
+
+    pipeline.handle(items(), plan.index, 0, records)
+    connection.send(Part(records, last=True))
+
+
+def import_task(plan: PipelinePlan) -> None:
+    """Import what the task needs; it takes seconds where it is not there yet, and is a number of its own."""
+    __import__(plan.task_module)
+

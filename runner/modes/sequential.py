@@ -1,0 +1,52 @@
+"""``mode=sequential``: one image after the other, in the main thread of the trial."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from time import perf_counter
+
+from runner.modes import Epoch, ModePlan, Watch, Worker
+from runner.modes.threads import PROGRESS_INTERVAL_S
+from runner.pipeline import Pipeline
+from runner.records import Records
+from runner.tensorflow_threads import start_runtime
+
+
+class Sequential:
+    forks = False
+    imports_here = True
+
+    def __init__(self, plan: ModePlan) -> None:
+        self._plan = plan
+        self._pipeline: Pipeline
+
+    def start(self) -> list[Worker]:
+        threads = start_runtime(self._plan.limits)
+        self._pipeline = self._plan.pipeline.build()
+        return [Worker(pid=os.getpid(), threads=threads, import_s=0.0)]
+
+    def run(self, epoch: Epoch, watch: Watch) -> Records:
+        records = Records()
+        watch.released()
+        if epoch.verify:
+            self._pipeline.verify(range(epoch.items), records)
+        else:
+            self._pipeline.handle(_with_progress(epoch.items, watch), 0, 0, records)
+        watch.finished()
+        return records
+
+    def stop(self) -> None:
+        """Nothing was started."""
+
+
+def _with_progress(items: int, watch: Watch) -> Iterator[int]:
+    told = perf_counter()
+    for item in range(items):
+        yield item
+        if (now := perf_counter()) - told > PROGRESS_INTERVAL_S:
+            watch.progress(item + 1)
+            told = now
+
+
+PROVIDES = Sequential

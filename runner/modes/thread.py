@@ -1,0 +1,14 @@
+"""``mode=thread``: one thread a worker, the items dealt out beforehand."""
+
+from __future__ import annotations
+
+from runner.modes.sharing import Dealt, Sharing
+from runner.modes.threads import ThreadMode
+
+
+class Thread(ThreadMode):
+    def sharing(self, workers: int) -> Sharing:
+        return Dealt(workers)
+
+
+PROVIDES = Thread

@@ -1,0 +1,14 @@
+"""``mode=thread_pool``: threads that take items from one queue."""
+
+from __future__ import annotations
+
+from runner.modes.sharing import Queued, Sharing, ThreadQueue
+from runner.modes.threads import ThreadMode
+
+
+class ThreadPool(ThreadMode):
+    def sharing(self, workers: int) -> Sharing:
+        return Queued(ThreadQueue(workers))
+
+
+PROVIDES = ThreadPool

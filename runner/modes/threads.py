@@ -1,0 +1,122 @@
+"""Threads in this process: the thread modes are made of them, and so are process workers with several threads each."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Callable
+
+from runner.modes import Epoch, ModePlan, Watch, Worker
+from runner.modes.sharing import Sharing
+from runner.pipeline import Pipeline
+from runner.records import Records
+from runner.tensorflow_threads import ThreadLimits, start_runtime
+
+# How often an epoch's progress is looked at, in seconds: two wake-ups a second are not seen in any timing.
+PROGRESS_INTERVAL_S = 0.5
+
+# Which worker and which thread of it a thread counts as.
+Identity = tuple[int, int]
+
+
+class ThreadTeam:
+    """``len(identities)`` threads that wait for epochs; ``hand`` numbers start at ``first_hand``."""
+
+    def __init__(self, pipeline: Pipeline, sharing: Sharing, identities: list[Identity], first_hand: int = 0) -> None:
+        self._pipeline = pipeline
+        self._sharing = sharing
+        self._identities = identities
+        self._first_hand = first_hand
+        self._orders: list[queue.SimpleQueue[tuple[Epoch, Records] | None]] = [queue.SimpleQueue() for _ in identities]
+        self._answers: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._serve, args=(place,), name=f"worker-{identity[0]}.{identity[1]}", daemon=True)
+            for place, identity in enumerate(identities)
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def run(self, epoch: Epoch, progress: Callable[[list[Records]], None]) -> list[Records]:
+        """One ``Records`` a thread; ``progress`` sees them grow."""
+        parts = [Records() for _ in self._orders]
+        for order, part in zip(self._orders, parts, strict=True):
+            order.put((epoch, part))
+        waiting = len(self._orders)
+        while waiting:
+            try:
+                failure = self._answers.get(timeout=PROGRESS_INTERVAL_S)
+            except queue.Empty:
+                progress(parts)
+                continue
+            if failure is not None:
+                raise failure
+            waiting -= 1
+        return parts
+
+    def stop(self) -> None:
+        for order in self._orders:
+            order.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _serve(self, place: int) -> None:
+        worker, thread = self._identities[place]
+        while (order := self._orders[place].get()) is not None:
+            epoch, records = order
+            try:
+                items = self._sharing.items_for(epoch.items, self._first_hand + place)
+                if epoch.verify:
+                    self._pipeline.verify(items, records)
+                else:
+                    self._pipeline.handle(items, worker, thread, records)
+            except BaseException as error:  # noqa: BLE001  (carried to the thread that waits for the epoch)
+                self._answers.put(error)
+            else:
+                self._answers.put(None)
+
+
+class ThreadMode:
+    """A mode whose workers are threads of the trial process; a subclass says how they share the items."""
+
+    forks = False
+    imports_here = True
+
+    def __init__(self, plan: ModePlan) -> None:
+        self._plan = plan
+        self._sharing = self.sharing(plan.workers)
+        self._team: ThreadTeam
+
+    def sharing(self, workers: int) -> Sharing:
+        raise NotImplementedError
+
+    def limits(self) -> ThreadLimits:
+        """TensorFlow's threads in this mode."""
+        return self._plan.limits
+
+    def start(self) -> list[Worker]:
+        threads = start_runtime(self.limits())
+        pipeline = self._plan.pipeline.build()
+        self._team = ThreadTeam(pipeline, self._sharing, [(worker, 0) for worker in range(self._plan.workers)])
+        self._team.start()
+        return [Worker(pid=os.getpid(), threads=threads, import_s=0.0)]
+
+    def run(self, epoch: Epoch, watch: Watch) -> Records:
+        self._sharing.prepare(epoch.items)
+        watch.released()
+        parts = self._team.run(epoch, lambda parts: watch.progress(sum(map(len, parts))))
+        watch.finished()
+        return merged(parts)
+
+    def stop(self) -> None:
+        self._team.stop()
+
+
+def merged(parts: list[Records]) -> Records:
+    """All of ``parts`` in one."""
+    whole = Records()
+    for part in parts:
+        whole.absorb(part)
+    return whole

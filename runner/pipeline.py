@@ -1,0 +1,89 @@
+"""Source → task → sink for one image, with a time stamp between the stages: the only code on the hot path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from time import perf_counter_ns
+from typing import Any
+
+from runner.errors import ImageRefused
+from runner.records import Records
+from runner.sinks import Sink
+from runner.sources.image import Image
+from runner.tasks import Task
+
+
+@dataclass(frozen=True)
+class PipelinePlan:
+    """All that a worker needs to build its pipeline; small, and picklable for workers that are spawned.
+
+    Attributes:
+        images: the different images; item ``i`` is image ``i % len(images)``.
+        task_module, sink_module: the modules that provide them.
+        task, sink: their options.
+    """
+
+    images: Sequence[Image]
+    task_module: str
+    task: Any
+    sink_module: str
+    sink: Any
+
+    def build(self) -> Pipeline:
+        """Import the task and the sink and build them, in the process that will use them."""
+        task = import_module(self.task_module).PROVIDES(self.task, self.images)
+        sink = import_module(self.sink_module).PROVIDES(self.sink)
+        return Pipeline(self.images, task, sink)
+
+
+class Pipeline:
+    """What the workers of one process share; safe to use from many threads, each with records of its own."""
+
+    def __init__(self, images: Sequence[Image], task: Task, sink: Sink) -> None:
+        self._images = images
+        self._task = task
+        self._sink = sink
+
+    def handle(self, items: Iterable[int], worker: int, thread: int, records: Records) -> None:
+        """Take each of ``items`` through the stages, and append what happened to ``records``."""
+        images, count = self._images, len(self._images)
+        read, run, put = self._task.read, self._task.run, self._sink.put
+        clock, append = perf_counter_ns, records.values.extend
+        for item in items:
+            image = images[item % count]
+            task_start = sink_start = 0
+            read_start = clock()
+            try:
+                if image.refused is not None:
+                    raise ImageRefused(image.refused)  # noqa: TRY301  (a refused image is a failed one, like any other)
+                data = read(image)
+                task_start = clock()
+                result = run(data, image)
+                sink_start = clock()
+                put(result, item)
+                append((item, worker, thread, read_start, task_start, sink_start, clock(), 1))
+            except Exception as error:  # noqa: BLE001  (whatever one image does, the epoch goes on)
+                end = clock()
+                append((item, worker, thread, read_start, task_start or end, sink_start or end, end, 0))
+                records.errors[item] = describe(error)
+
+    def verify(self, items: Iterable[int], records: Records) -> None:
+        """Run the task on each of ``items`` and keep a digest of the result; not timed, nothing goes to the sink."""
+        for item in items:
+            image = self._images[item % len(self._images)]
+            try:
+                if image.refused is not None:
+                    raise ImageRefused(image.refused)  # noqa: TRY301
+                records.digests[item] = self._task.digest(self._task.run(self._task.read(image), image))
+            except Exception as error:  # noqa: BLE001
+                # The kind of failure is part of the result, its wording is not: it may name a path or an address.
+                records.digests[item] = f"failed: {type(error).__name__}".encode()
+                records.errors[item] = describe(error)
+
+
+def describe(error: BaseException) -> str:
+    """An error in one line of at most 300 characters."""
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"[:300]

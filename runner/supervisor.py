@@ -1,0 +1,202 @@
+"""Starts a trial in a fresh process, watches it, and ends it: the conductor's side of a trial.
+
+On POSIX a trial comes from a fork server that has imported TensorFlow, which makes a fresh process cheap; elsewhere it is
+spawned. Whatever happens in it, the supervisor returns a typed outcome, and no process of the trial is left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from time import monotonic, sleep
+
+import psutil
+
+from runner.errors import TrialError, TrialFailed, TrialKilled, TrialTimeout, ended_by
+from runner.trial.messages import Failure, Phase, Progress, Report, TrialPlan
+from runner.trial.start import start_trial
+
+log = logging.getLogger(__name__)
+
+# How long a fresh process may take to say its first word; the fork server imports TensorFlow before the first.
+START_LIMIT_S = 300.0
+
+# How long processes get to leave by themselves after SIGTERM, and how long the system gets to remove them after SIGKILL.
+GRACE_S = 0.3
+REMOVAL_S = 5.0
+
+# How long a trial that has sent its report gets to leave.
+EXIT_S = 10.0
+
+Event = Phase | Progress
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial went: a report, or the error that ended it; and the phases it went through."""
+
+    report: Report | None
+    error: TrialError | None
+    phases: tuple[Phase, ...]
+
+
+class Supervisor:
+    """Executes trials one after the other.
+
+    Args:
+        start_method: how a trial's process comes to be; by default ``forkserver`` where there is one, otherwise ``spawn``.
+    """
+
+    def __init__(self, start_method: str | None = None) -> None:
+        methods = multiprocessing.get_all_start_methods()
+        self.start_method = start_method or ("forkserver" if "forkserver" in methods else "spawn")
+        self._context = multiprocessing.get_context(self.start_method)
+        if self.start_method == "forkserver":
+            self._context.set_forkserver_preload(["runner.trial.preload"])
+
+    def execute(self, plan: TrialPlan, timeout_s: float, on_event: Callable[[Event], None]) -> Outcome:
+        """Run one trial to its end, whatever end that is.
+
+        Raises:
+            KeyboardInterrupt: the user wants to stop; the trial has been ended.
+        """
+        here, there = self._context.Pipe()
+        process = self._context.Process(  # type: ignore[attr-defined]
+            target=start_trial, args=(there, plan, self.start_method == "forkserver"), name="trial"
+        )
+        phases: list[Phase] = []
+        process.start()
+        there.close()
+        try:
+            try:
+                report = _until_report(process, here, timeout_s, on_event, phases)
+            except TrialError as error:
+                return Outcome(None, error, tuple(phases))
+            process.join(EXIT_S)
+            return Outcome(report, None, tuple(phases))
+        finally:
+            _end(process)
+            here.close()
+
+
+def _until_report(
+    process: BaseProcess,
+    connection: Connection,
+    timeout_s: float,
+    on_event: Callable[[Event], None],
+    phases: list[Phase],
+) -> Report:
+    deadline = monotonic() + START_LIMIT_S
+    started = False
+    while True:
+        ready = wait([connection, process.sentinel], max(0.0, deadline - monotonic()))
+        if not ready:
+            phase = phases[-1].name if phases else "start"
+            limit = timeout_s if started else START_LIMIT_S
+            raise TrialTimeout(f"the trial was not done after {limit:g} s; it was in phase {phase!r}")
+        if connection not in ready and not connection.poll():
+            process.join()
+            raise ended_by(f"the trial (pid {process.pid})", process.exitcode)
+        try:
+            message = connection.recv()
+        except (EOFError, OSError):
+            process.join(1.0)
+            raise ended_by(f"the trial (pid {process.pid})", process.exitcode) from None
+        if not started:
+            started = True
+            deadline = monotonic() + timeout_s
+        match message:
+            case Report():
+                return message
+            case Failure():
+                raise _as_error(message)
+            case Phase():
+                phases.append(message)
+                on_event(message)
+                with contextlib.suppress(OSError):  # a trial that has died meanwhile is seen at the next turn
+                    connection.send(None)
+            case Progress():
+                on_event(message)
+
+
+def _as_error(failure: Failure) -> TrialError:
+    kind = TrialKilled if failure.status == TrialKilled.status else TrialFailed
+    return kind(failure.message, kind=failure.kind, remote_traceback=failure.traceback)
+
+
+def _end(process: BaseProcess) -> None:
+    """Leave no process of the trial behind, whether it has ended, hangs, or has been killed."""
+    pid = process.pid
+    if pid is None:
+        return
+    if not hasattr(os, "killpg"):
+        _end_without_groups(process)
+        return
+    if process.is_alive():
+        _signal(pid, signal.SIGTERM)
+        _signal(pid, signal.SIGCONT)  # a stopped process takes no signal but this and SIGKILL
+        process.join(GRACE_S)
+    # Also where the trial has ended: its workers are in its group, whoever their parent is now.
+    if _signal(pid, signal.SIGKILL):
+        _await_removal(pid)
+    process.join()
+
+
+def _signal(pid: int, number: int) -> bool:
+    """Send a signal to the trial's group, or to the trial alone where it has not made its group yet."""
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number) if _is_our_trial(pid) else None
+        return False
+    return True
+
+
+def _is_our_trial(pid: int) -> bool:
+    """Whether ``pid`` is still the process we started, and not somebody else's with its number."""
+    try:
+        return os.getsid(pid) == os.getsid(0)
+    except ProcessLookupError:
+        return False
+
+
+def _await_removal(group: int) -> None:
+    """Wait until the killed group is gone; what nobody reaps stays as a zombie, which is gone but for its name."""
+    limit = monotonic() + REMOVAL_S
+    while monotonic() < limit:
+        alive = [process for process in psutil.process_iter(["pid", "status"]) if _in_group(process, group)]
+        if not alive:
+            return
+        sleep(0.01)
+    log.warning("processes of an ended trial are still there: %s", ", ".join(str(process.pid) for process in alive))
+
+
+def _in_group(process: psutil.Process, group: int) -> bool:
+    try:
+        return process.info["status"] != psutil.STATUS_ZOMBIE and os.getpgid(process.pid) == group
+    except (ProcessLookupError, PermissionError):
+        return False
+
+
+def _end_without_groups(process: BaseProcess) -> None:
+    """As ``_end``, by walking the tree; workers whose trial is gone end by themselves."""
+    if process.is_alive() and process.pid is not None:
+        with contextlib.suppress(psutil.Error):
+            tree = psutil.Process(process.pid).children(recursive=True)
+            process.kill()
+            for child in tree:
+                with contextlib.suppress(psutil.Error):
+                    child.kill()
+    process.join()
+
+
+__all__ = ["Event", "Outcome", "Supervisor"]
+

@@ -1,0 +1,28 @@
+"""What is done to each image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from runner.sources.image import Image
+
+
+class Task(Protocol):
+    """Built once in every worker process, then used by all its threads at the same time."""
+
+    def read(self, image: Image) -> Any:
+        """The bytes of ``image``, in whatever form ``run`` takes them."""
+
+    def run(self, data: Any, image: Image) -> Any:
+        """The result for what ``read`` gave."""
+
+    def digest(self, result: Any) -> bytes:
+        """A hash of ``result``: equal exactly where the results are equal bit by bit."""
+
+
+class TaskFactory(Protocol):
+    """What a task's file provides: built from its option and the images it will be asked for."""
+
+    def __call__(self, config: Any, images: Sequence[Image]) -> Task:
+        """Build the task."""

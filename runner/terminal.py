@@ -1,0 +1,232 @@
+"""What the user sees while it runs, and at the end. Progress goes to stderr, results to stdout."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from runner.monitor.gpu import Gpus
+from runner.monitor.sampler import Sample
+from runner.point import Point
+from runner.supervisor import Event
+from runner.trial.messages import Phase
+from runner.trial.messages import Progress as TrialProgress
+
+_PHASES = {
+    "import": "imports TensorFlow",
+    "startup": "starts its workers",
+    "warmup": "warms up",
+    "verify": "checks results",
+    "teardown": "stops its workers",
+}
+
+
+class ProgressDisplay:
+    """One bar over all trials, and a line for what the present one does."""
+
+    def __init__(self, trials: int) -> None:
+        self.console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("trials"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+            # Twice a second: the conductor should be idle while a trial is timed.
+            refresh_per_second=2,
+        )
+        self._bar = self._progress.add_task("starting TensorFlow", total=trials)
+        self._epoch = 0
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def trial_starts(self, point: Point, number: int) -> None:
+        self._epoch = 0
+        self._describe(f"{point.name}, round {number + 1}")
+
+    def event(self, point: Point, event: Event) -> None:
+        match event:
+            case Phase(name="epoch"):
+                self._epoch += 1
+                self._describe(f"{point.name}: epoch {self._epoch} of {point.config.protocol.epochs}")
+            case Phase(name=name) if name in _PHASES:
+                self._describe(f"{point.name} {_PHASES[name]}")
+            case TrialProgress(done=done, epoch=epoch):
+                which = "warm-up" if epoch is None else f"epoch {epoch + 1}"
+                self._describe(f"{point.name}: {which}, {done} of {point.config.images} images")
+
+    def trial_ends(self, point: Point, trial: dict[str, Any]) -> None:
+        if trial["error"] is not None:
+            error = trial["error"]
+            self.console.print(f"{point.name} {trial['status']}: {error['type']}: {error['message']}", style="red", markup=False)
+            # A failed point is not tried again: its other trials are not to come.
+            self._progress.update(self._bar, advance=point.config.protocol.rounds - trial["round"])
+        else:
+            self._progress.advance(self._bar)
+
+    def _describe(self, what: str) -> None:
+        self._progress.update(self._bar, description=what)
+
+
+def print_point(point: Point, gpus: Gpus) -> None:
+    """The notebook's own block for one point, with how its time was spent under it."""
+    console = _out()
+    metrics = point.metrics
+    if not metrics:
+        _print_failure(console, point)
+        return
+    first = point.trials[0]["epochs"][0]
+    samples = point.series[-1].samples
+    per_epoch_s = sorted(trial["work_s"] / len(trial["epochs"]) for trial in point.trials if trial["epochs"])
+    console.print(f"[bold]Time taken: {per_epoch_s[len(per_epoch_s) // 2]:.3f} seconds[/] for {_images(point.config.images)}")
+    console.print(f"CPU usage: {_before_and_after(samples)}")
+    console.print(f"GPU usage: {_gpu_usage(samples, gpus)}")
+    failed = int(metrics["images_failed"]["value"])
+    if failed:
+        console.print(f"Processed {_images(first['images_ok'])}; {failed} failed:", style="yellow")
+        for path, reason in point.trials[0]["image_errors"].items():
+            console.print(f"  {path}: {reason}", markup=False)
+    else:
+        console.print(f"Processed {_images(point.config.images)} successfully.", style="green")
+    console.print()
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    count = f"{len(point.trials)} trials" if len(point.trials) > 1 else "1 trial"
+    table.add_row("point", point.name, f"{count}, {point.config.protocol.epochs} timed epochs each")
+    for name, what in (
+        ("startup_s", "until every worker was ready"),
+        ("work_s", "the timed epochs together"),
+        ("teardown_s", "until every worker was gone"),
+        ("total_s", "what you would have waited"),
+        ("images_per_s", ""),
+        ("latency_p50_ms", "half of the images were faster"),
+        ("latency_p95_ms", "19 of 20 were faster"),
+        ("cpu_s_per_image", "CPU seconds of all processes"),
+        ("cpu_utilization_pct", "of the CPUs that may be used"),
+        ("peak_memory_mb", "shared pages counted once"),
+    ):
+        table.add_row(name, with_interval(metrics[name]), what)
+    tf = point.trials[0]["tf"]
+    table.add_row("TensorFlow", f"{tf['intra_op']}/{tf['inter_op']}", "intra_op/inter_op read back; 0 is its own choice")
+    console.print(table)
+    console.print(f"\n[dim]Recorded in[/] {_short(point.folder)}")
+
+
+def print_sweep(points: Sequence[Point], folder: os.PathLike[str], warnings: Sequence[str]) -> None:
+    """A table over the points, each with its speed-up over the first; then the failures, and the warnings."""
+    console = _out()
+    table = Table(title=f"{len(points)} points, medians over trials [95 % interval where there are six or more]", title_justify="left")
+    for title in ("point", "images/s", "speed-up", "startup s", "p50 ms", "CPU %", "memory MB", "chosen by"):
+        table.add_column(title, justify="left" if title in ("point", "chosen by") else "right", no_wrap=title == "point")
+    base = points[0].metrics.get("images_per_s", {}).get("value")
+    for point in points:
+        metrics = point.metrics
+        chosen = " ".join(point.overrides)
+        if not metrics:
+            table.add_row(point.name, f"[red]{point.status}[/]", "", "", "", "", "", chosen)
+            continue
+        mark = "" if point.error is None else f" [red]{point.status}[/]"
+        ratio = f"{metrics['images_per_s']['value'] / base:.2f} x" if base else "-"
+        table.add_row(
+            point.name + mark,
+            with_interval(metrics["images_per_s"]),
+            ratio,
+            f"{metrics['startup_s']['value']:.3f}",
+            f"{metrics['latency_p50_ms']['value']:.1f}",
+            f"{metrics['cpu_utilization_pct']['value']:.0f}",
+            f"{metrics['peak_memory_mb']['value']:.0f}",
+            chosen,
+        )
+    console.print(table)
+    for point in points:
+        if point.error is not None:
+            _print_failure(console, point)
+    for warning in warnings:
+        console.print(f"Warning: {warning}", style="bold yellow", markup=False)
+    console.print(f"[dim]Recorded in[/] {_short(folder)}")
+
+
+def print_error(message: str) -> None:
+    """One message for the user, in red where there is colour."""
+    Console(stderr=True).print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_where_tracked(uri: str) -> None:
+    """Where the runs can be looked at."""
+    hint = "make ui shows it" if uri.startswith("sqlite:") else uri
+    _out().print(f"[dim]In MLflow:[/] {hint}")
+
+
+def with_interval(metric: dict[str, Any]) -> str:
+    """``12.3 [12.0, 12.9]``, or the value alone where there are too few trials for an interval."""
+    if metric["low"] is None:
+        return _number(metric["value"])
+    return f"{_number(metric['value'])} [{_number(metric['low'])}, {_number(metric['high'])}]"
+
+
+def _number(value: float) -> str:
+    if value == 0:
+        return "0"
+    digits = 0 if abs(value) >= 1000 else 1 if abs(value) >= 10 else 3 if abs(value) >= 0.01 else 5
+    return f"{value:.{digits}f}"
+
+
+def _out() -> Console:
+    # Piped into a file there is no terminal to fit: let lines be as long as they are.
+    console = Console(highlight=False, emoji=False, markup=True)
+    return console if console.is_terminal else Console(highlight=False, emoji=False, width=160)
+
+
+def _print_failure(console: Console, point: Point) -> None:
+    error = point.error or {"type": "", "message": "nothing was measured"}
+    console.print(f"{point.name} {point.status}: {error['type']}: {error['message']}", style="red", markup=False)
+    console.print(f"  its log: {_short(point.folder / 'runner.log')}", markup=False, style="dim")
+
+
+def _before_and_after(samples: Sequence[Sample]) -> str:
+    """The host's CPU usage before the work, and while it was done."""
+    before = [sample.host_cpu_pct for sample in samples if sample.phase in ("before", "import") and sample.host_cpu_pct is not None]
+    during = [sample.host_cpu_pct for sample in samples if sample.phase == "epoch" and sample.host_cpu_pct is not None]
+    start = f"{before[0]:.0f}%" if before else "not sampled"
+    end = f"{sum(during) / len(during):.0f}%" if during else "not sampled"
+    return f"{start} → {end} (host, before → while working)"
+
+
+def _gpu_usage(samples: Sequence[Sample], gpus: Gpus) -> str:
+    if not gpus.names:
+        return f"none: {gpus.absent}"
+    seen = [[gpu.utilization_pct for gpu in sample.gpus] for sample in samples if sample.gpus]
+    if not seen:
+        return "not sampled"
+
+    def shown(values: Sequence[float | None]) -> str:
+        return "/".join("unknown" if value is None else f"{value:.0f}%" for value in values)
+
+    return f"{shown(seen[0])} → {shown(seen[-1])} ({', '.join(gpus.names)})"
+
+
+def _images(count: int) -> str:
+    return f"{count} image{'' if count == 1 else 's'}"
+
+
+def _short(path: os.PathLike[str]) -> str:
+    """The path as the user would type it from here."""
+    relative = os.path.relpath(path)
+    return os.fspath(path) if relative.startswith("..") else relative

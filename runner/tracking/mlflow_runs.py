@@ -1,0 +1,162 @@
+"""One MLflow run for each point. This module imports MLflow, which takes seconds: import it after the timing."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+# Before MLflow is imported: otherwise a thread of it calls home.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# A server that hangs costs seconds, not minutes.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
+
+from filelock import FileLock, Timeout  # noqa: E402
+from mlflow import MlflowClient  # noqa: E402
+from mlflow.entities import Metric, Param  # noqa: E402
+from mlflow.exceptions import MlflowException  # noqa: E402
+from mlflow.tracking.context.registry import resolve_tags  # noqa: E402
+from omegaconf import OmegaConf  # noqa: E402
+
+from runner.config.check import plain  # noqa: E402
+from runner.config.options import Server  # noqa: E402
+from runner.environment import usable_cpus  # noqa: E402
+from runner.errors import TrackingError  # noqa: E402
+from runner.folders import outputs  # noqa: E402
+from runner.point import Point  # noqa: E402
+from runner.results import trial_metrics  # noqa: E402
+from runner.tracking.store import artifacts_uri, database_uri  # noqa: E402
+
+# MLflow's own limits.
+_PARAM_LENGTH = 6000
+_TAG_LENGTH = 5000
+
+_ARTIFACTS = ("result.json", "images.csv", "samples.csv", "runner.log")
+
+
+def log_points(points: Sequence[Point], sweep: Path | None) -> str:
+    """Log every point; returns the tracking URI.
+
+    Raises:
+        TrackingError: the store cannot be reached or written.
+    """
+    tracking = points[0].config.tracking
+    uri = tracking.uri if isinstance(tracking, Server) else database_uri()
+    try:
+        client, experiment = _opened(uri, tracking.experiment, local=not isinstance(tracking, Server))
+        for point in points:
+            _log_point(client, experiment, point, sweep)
+    except (MlflowException, OSError, Timeout) as error:
+        raise TrackingError(f"{uri}: {str(error).splitlines()[0]}") from error
+    return uri
+
+
+def _opened(uri: str, name: str, *, local: bool) -> tuple[MlflowClient, str]:
+    """A client on the store and the id of the experiment, both made if they are not there yet."""
+    if not local:
+        client = MlflowClient(tracking_uri=uri)
+        return client, _experiment(client, name, None)
+    outputs().mkdir(parents=True, exist_ok=True)
+    # Several programs that create one fresh database at once break each other.
+    with FileLock(outputs() / ".mlflow.lock", timeout=120):
+        client = MlflowClient(tracking_uri=uri)
+        return client, _experiment(client, name, artifacts_uri())
+
+
+def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        return str(client.create_experiment(name, artifact_location=artifacts))
+    if found.lifecycle_stage == "deleted":
+        raise TrackingError(f"the experiment {name} has been deleted; restore it in MLflow, or take another tracking.experiment")
+    return str(found.experiment_id)
+
+
+def _log_point(client: MlflowClient, experiment: str, point: Point, sweep: Path | None) -> None:
+    run = client.create_run(experiment, run_name=point.name, tags=_tags(point, sweep), start_time=_start_ms(point))
+    run_id = run.info.run_id
+    ended = False
+    try:
+        params = [Param(key, value[:_PARAM_LENGTH]) for key, value in flat_params(point)]
+        client.log_batch(run_id, params=params)
+        metrics = list(_metrics(point))
+        for start in range(0, len(metrics), 1000):
+            client.log_batch(run_id, metrics=metrics[start : start + 1000])
+        client.log_text(run_id, OmegaConf.to_yaml(OmegaConf.create(plain(point.config))), "config.yaml")
+        for name in _ARTIFACTS:
+            if (path := point.folder / name).is_file():
+                client.log_artifact(run_id, str(path))
+        if point.error is not None:
+            error = point.error
+            client.set_tag(run_id, "error", f"{error['type']}: {error['message']}"[:_TAG_LENGTH])
+        client.set_terminated(run_id, "FINISHED" if point.status == "ok" else "FAILED", end_time=int(time.time() * 1000))
+        ended = True
+    finally:
+        if not ended:
+            # Not left as RUNNING; if even this fails, the first error is the one to tell.
+            _try_to_end(client, run_id)
+
+
+def _try_to_end(client: MlflowClient, run_id: str) -> None:
+    try:
+        client.set_terminated(run_id, "FAILED")
+    except (MlflowException, OSError):
+        return
+
+
+def flat_params(point: Point) -> Iterator[tuple[str, str]]:
+    """The configuration as flat names and texts: ``mode`` is the option's name, ``mode.start_method`` its field."""
+
+    def walk(prefix: str, node: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        for key, value in node.items():
+            name = f"{prefix}{key}"
+            if isinstance(value, dict):
+                yield from walk(f"{name}.", value)
+            elif key == "name":
+                yield prefix.rstrip("."), str(value)
+            else:
+                yield name, str(value)
+
+    yield from walk("", {key: value for key, value in plain(point.config).items() if key != "tracking"})
+
+
+def _metrics(point: Point) -> Iterator[Metric]:
+    """The value of each trial as a step, and last the median over trials, which MLflow then shows as the metric's value."""
+    now = int(time.time() * 1000)
+    cpus = usable_cpus()
+    good = [trial for trial in point.trials if trial["status"] == "ok"]
+    for trial in good:
+        for name, value in trial_metrics(trial, cpus).items():
+            yield Metric(name, value, now, trial["round"])
+    last = max((trial["round"] for trial in good), default=0) + 1
+    for name, metric in point.metrics.items():
+        yield Metric(name, metric["value"], now, last)
+
+
+def _tags(point: Point, sweep: Path | None) -> dict[str, str]:
+    # MLflow adds user, source and commit only to runs made by its fluent interface; these are the same.
+    tags: dict[str, str] = dict(resolve_tags())
+    tags |= {
+        "config_hash": point.hash,
+        "status": point.status,
+        "folder": str(point.folder),
+        "host": str(point.record()["environment"]["host"]),
+        "command": point.record()["command"][:_TAG_LENGTH],
+    }
+    if sweep is not None:
+        tags["sweep"] = f"{sweep.parent.name}/{sweep.name}"
+    if point.digests:
+        tags["digest"] = " ".join(sorted(point.digests))
+    return tags
+
+
+def _start_ms(point: Point) -> int:
+    """When the first trial's first sample was taken, milliseconds of Unix time."""
+    if point.series and point.series[0].samples:
+        first = point.series[0]
+        return int((first.samples[0].at_ns * 1e-9 + first.wall_offset_s) * 1000)
+    return int(time.time() * 1000)
+

@@ -1,0 +1,1 @@
+"""Inside the fresh process in which a point is executed once."""

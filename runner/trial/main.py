@@ -1,0 +1,179 @@
+"""A trial: start-up, warm-up, timed epochs, verification, teardown, in the fresh process made for it."""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import os
+import signal
+import sys
+import traceback
+from importlib import import_module
+from multiprocessing.connection import Connection
+from time import perf_counter_ns
+from typing import Any
+
+from runner.accounting import Footprint, cpu_s, cpu_user_system_s, footprint
+from runner.errors import ConductorGone, TrialError
+from runner.modes import Epoch, Mode, Worker
+from runner.modes.processes import import_task
+from runner.records import Records
+from runner.tensorflow_threads import VARIABLES, set_environment
+from runner.trial.messages import EpochReport, Failure, Phase, Progress, Report, TrialPlan
+from runner.trial.watchdog import die_with_parent, kill_group
+
+
+def run_trial(connection: Connection, plan: TrialPlan, forked_by_server: bool) -> None:
+    """The trial process, from its first line to its last; its last message is a ``Report`` or a ``Failure``."""
+    if hasattr(os, "setsid"):
+        # A group of its own: it can be ended as a whole, and Ctrl-C reaches only the conductor, which decides.
+        os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if plan.log is not None:
+        _print_to(plan.log)
+    faulthandler.enable()
+    try:
+        connection.send(_Trial(connection, plan, forked_by_server).run())
+    except ConductorGone:
+        kill_group()
+    except TrialError as error:
+        text = error.remote_traceback or traceback.format_exc()
+        connection.send(Failure(error.status, error.kind, str(error), text))
+    except BaseException as error:  # noqa: BLE001  (told to the supervisor, which records it)
+        connection.send(Failure("failed", type(error).__name__, str(error), traceback.format_exc()))
+
+
+class _Trial:
+    def __init__(self, connection: Connection, plan: TrialPlan, forked_by_server: bool) -> None:
+        self._connection = connection
+        self._plan = plan
+        self._fork_server = os.getppid() if forked_by_server else None
+        self._pids: tuple[int, ...] = (os.getpid(),)
+        self._workers: tuple[Worker, ...] = ()
+
+    def run(self) -> Report:
+        plan = self._plan
+        began = self._enter("import")
+        set_environment(plan.mode.limits, _users_environment())
+        mode: Mode = import_module(plan.mode_module).PROVIDES(plan.mode)
+        if mode.imports_here:
+            import_task(plan.mode.pipeline)
+        import_s = self._since(began)
+        gc.collect()
+        if not mode.forks:
+            die_with_parent(kill_group)
+
+        user_before, system_before = cpu_user_system_s()
+        began = self._enter("startup")
+        self._workers = tuple(mode.start())
+        startup_s = self._since(began)
+        if mode.forks:
+            die_with_parent(kill_group)
+        self._pids = tuple(dict.fromkeys((os.getpid(), *(worker.pid for worker in self._workers))))
+
+        self._enter("pause")
+        at_ready = footprint(self._pids, self._fork_server)
+        began = self._enter("warmup")
+        for _ in range(plan.warmup_epochs):
+            mode.run(Epoch(plan.items), _Watch(self, None))
+        warmup_s = self._since(began) if plan.warmup_epochs else 0.0
+        epochs = [self._timed(mode, number) for number in range(plan.epochs)]
+        self._enter("pause")
+        at_end = footprint(self._pids, self._fork_server)
+        self._enter("verify")
+        different = min(plan.items, len(plan.mode.pipeline.images))
+        verification = mode.run(Epoch(different, verify=True), _Watch(self, None))
+
+        began = self._enter("teardown")
+        mode.stop()
+        teardown_s = self._since(began)
+        user, system = cpu_user_system_s()
+        self._enter("end")
+        return Report(
+            import_s=import_s,
+            preload_s=None if self._fork_server is None else _preloaded("IMPORT_S"),
+            startup_s=startup_s,
+            warmup_s=warmup_s,
+            teardown_s=teardown_s,
+            workers=self._workers,
+            epochs=tuple(epochs),
+            verification=verification,
+            cpu_user_s=user - user_before,
+            cpu_system_s=system - system_before,
+            footprint=_larger(at_ready, at_end),
+        )
+
+    def tell(self, message: Phase | Progress) -> None:
+        self._connection.send(message)
+
+    def cpu_s(self) -> float:
+        return cpu_s(self._pids)
+
+    def _timed(self, mode: Mode, number: int) -> EpochReport:
+        self._enter("epoch")
+        watch = _Watch(self, number)
+        records: Records = mode.run(Epoch(self._plan.items), watch)
+        return EpochReport(watch.released_ns, watch.finished_ns, watch.cpu_s, records)
+
+    def _enter(self, phase: str) -> int:
+        """Tell the conductor, and go on when it has taken its sample: from then on it is idle."""
+        self.tell(Phase(phase, perf_counter_ns(), self._pids))
+        try:
+            self._connection.recv()
+        except EOFError:
+            raise ConductorGone("the conductor is gone") from None
+        return perf_counter_ns()
+
+    @staticmethod
+    def _since(at_ns: int) -> float:
+        return (perf_counter_ns() - at_ns) * 1e-9
+
+
+class _Watch:
+    """Times one epoch; the CPU clocks are read outside the timed stretch."""
+
+    def __init__(self, trial: _Trial, number: int | None) -> None:
+        self._trial = trial
+        self._number = number
+        self.released_ns = self.finished_ns = 0
+        self.cpu_s = 0.0
+
+    def released(self) -> None:
+        self.cpu_s = -self._trial.cpu_s()
+        self.released_ns = perf_counter_ns()
+
+    def progress(self, done: int) -> None:
+        self._trial.tell(Progress(self._number, done))
+
+    def finished(self) -> None:
+        self.finished_ns = perf_counter_ns()
+        self.cpu_s += self._trial.cpu_s()
+
+
+def _users_environment() -> dict[str, str | None]:
+    users: dict[str, str | None] | None = _preloaded("USERS_ENVIRONMENT")
+    return users if users is not None else {name: os.environ.get(name) for name in VARIABLES}
+
+
+def _preloaded(name: str) -> Any:
+    """A fact that the fork server left for us, None where this process did not come from one."""
+    return getattr(sys.modules.get("runner.trial.preload"), name, None)
+
+
+def _larger(one: Footprint, other: Footprint) -> Footprint:
+    return Footprint(
+        max(one.memory_bytes, other.memory_bytes),
+        other.memory_method,
+        max(one.threads, other.threads),
+        max(one.processes, other.processes),
+    )
+
+
+def _print_to(log: str) -> None:
+    """Send what this process and its workers print, from Python or from C++, to ``log``."""
+    target = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(target, 1)
+    os.dup2(target, 2)
+    os.close(target)

@@ -1,0 +1,106 @@
+"""What a trial is told, and what it tells the supervisor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runner.accounting import Footprint
+from runner.modes import ModePlan, Worker
+from runner.records import Records
+
+
+@dataclass(frozen=True)
+class TrialPlan:
+    """All that a trial is built from.
+
+    Attributes:
+        mode_module: the module that provides the mode.
+        mode: what the mode is built from.
+        items: images in an epoch.
+        epochs, warmup_epochs: how many passes are timed, and how many come before.
+        log: the file that takes what the trial's processes print, None for this process's own streams.
+    """
+
+    mode_module: str
+    mode: ModePlan
+    items: int
+    epochs: int
+    warmup_epochs: int
+    log: str | None
+
+
+@dataclass(frozen=True)
+class Phase:
+    """The trial enters a phase: import, startup, warmup, epoch, pause, verify, teardown, end.
+
+    Attributes:
+        name: the phase.
+        at_ns: on the clock that all processes of a machine share (``time.perf_counter_ns``).
+        pids: the processes of the trial's tree that are known by now, the trial first.
+    """
+
+    name: str
+    at_ns: int
+    pids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """So many items of the epoch with this number are done; warm-up epochs have no number."""
+
+    epoch: int | None
+    done: int
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """One timed pass.
+
+    Attributes:
+        released_ns, finished_ns: on the shared clock; the difference is ``work_s``.
+        cpu_s: CPU seconds of the trial and its workers between the two.
+        records: one for each item.
+    """
+
+    released_ns: int
+    finished_ns: int
+    cpu_s: float
+    records: Records
+
+
+@dataclass(frozen=True)
+class Report:
+    """A trial that came to its end. Seconds are wall-clock seconds unless their name says CPU.
+
+    Attributes:
+        import_s: what this process spent importing TensorFlow; next to nothing where the fork server had it already.
+        preload_s: what the fork server had spent importing it, before the first trial; None where there is none.
+        startup_s, warmup_s, teardown_s: as in the record.
+        workers: what each worker process said when it was ready.
+        epochs: the timed passes.
+        verification: digests of the different images.
+        cpu_user_s, cpu_system_s: of the whole tree from the start of startup to the end of teardown, by the kernel's accounting.
+        footprint: the largest at the pauses.
+    """
+
+    import_s: float
+    preload_s: float | None
+    startup_s: float
+    warmup_s: float
+    teardown_s: float
+    workers: tuple[Worker, ...]
+    epochs: tuple[EpochReport, ...]
+    verification: Records
+    cpu_user_s: float
+    cpu_system_s: float
+    footprint: Footprint
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A trial that did not come to its end, told by itself; ``status`` is as in the record."""
+
+    status: str
+    kind: str
+    message: str
+    traceback: str

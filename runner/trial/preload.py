@@ -1,0 +1,55 @@
+"""What a fork server imports before it forks: TensorFlow, whose import takes seconds, with no op run.
+
+Once an op has run, TensorFlow's runtime has threads, and a process forked after that hangs in its first op. BLAS is loaded
+with one thread for the same reason; the trial raises that again where it is asked to.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from time import perf_counter
+
+from runner.tensorflow_threads import VARIABLES
+
+# The user's own settings, to be put back where TensorFlow is left to choose.
+USERS_ENVIRONMENT = {name: os.environ.get(name) for name in VARIABLES}
+
+for _name in VARIABLES:
+    os.environ[_name] = "1"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+_began = perf_counter()
+# TensorFlow greets on stderr from C++, past Python; the greeting would land in the user's terminal.
+_stderr = os.dup(2)
+_nowhere = os.open(os.devnull, os.O_WRONLY)
+os.dup2(_nowhere, 2)
+try:
+    import tensorflow  # noqa: F401
+    import threadpoolctl  # noqa: F401
+
+    import runner.modes.process
+    import runner.modes.process_pool
+    import runner.modes.sequential
+    import runner.modes.synthetic_process
+    import runner.modes.thread
+    import runner.modes.thread_pool
+    import runner.sinks.none_
+    import runner.tasks.tensorflow
+    import runner.trial.main  # noqa: F401
+finally:
+    os.dup2(_stderr, 2)
+    os.close(_stderr)
+    os.close(_nowhere)
+    for _name, _value in USERS_ENVIRONMENT.items():
+        if _value is None:
+            os.environ.pop(_name, None)
+        else:
+            os.environ[_name] = _value
+
+# Seconds that the import took, paid once by the fork server and not by the trials.
+IMPORT_S = perf_counter() - _began
+
+# Objects that exist now live on in every trial: out of the collector's sight, their pages stay shared.
+gc.collect()
+gc.freeze()

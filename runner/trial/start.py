@@ -1,0 +1,14 @@
+"""The first function of a trial's process. The supervisor names it without importing what a trial needs."""
+
+from __future__ import annotations
+
+from multiprocessing.connection import Connection
+
+from runner.trial.messages import TrialPlan
+
+
+def start_trial(connection: Connection, plan: TrialPlan, forked_by_server: bool) -> None:
+    """Become the trial that ``plan`` describes."""
+    from runner.trial.main import run_trial
+
+    run_trial(connection, plan, forked_by_server)

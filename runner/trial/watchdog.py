@@ -1,0 +1,33 @@
+"""A process that nobody waits for any more ends."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+
+
+def die_with_parent(last_act: Callable[[], None] | None = None) -> None:
+    """From now on, end this process as soon as the process that started it is gone, however that went.
+
+    A thread waits on the parent's sentinel; it costs nothing until then. Do not call it before a fork that is still to come.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        if last_act is not None:
+            last_act()
+        os._exit(1)
+
+    threading.Thread(target=watch, name="watchdog", daemon=True).start()
+
+
+def kill_group() -> None:
+    """Kill this process and all that it has started, where the system knows process groups."""
+    if hasattr(os, "killpg"):
+        os.killpg(os.getpgid(0), signal.SIGKILL)
