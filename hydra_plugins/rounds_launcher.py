@@ -10,7 +10,6 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-
 # A plain mapping: Hydra executes this file outside sys.modules, where a dataclass cannot be made.
 ConfigStore.instance().store(
     group="hydra/launcher",

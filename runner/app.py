@@ -83,7 +83,7 @@ def run_point(composed: DictConfig) -> float | None:
         except KeyboardInterrupt:
             status.worsen(status.INTERRUPTED)
     if point.trials:
-        terminal.print_point(point, session.gpus)
+        terminal.print_point(point, session.gpus, session.idle_cpu_pct)
         track([point], sweep=None)
     if point.error is not None:
         status.worsen(status.FAILED)

@@ -39,9 +39,7 @@ def environment() -> dict[str, Any]:
         "memory_bytes": psutil.virtual_memory().total,
         "packages": {name: found for name in _PACKAGES if (found := _version(name)) is not None},
         "git": git_state(Path.cwd()),
-        "variables": {
-            name: value for name, value in sorted(os.environ.items()) if name.startswith(_VARIABLE_PREFIXES)
-        },
+        "variables": {name: value for name, value in sorted(os.environ.items()) if name.startswith(_VARIABLE_PREFIXES)},
     }
 
 

@@ -1,15 +1,15 @@
 """Every error this program raises on purpose.
 
-    RunnerError
-    ├── ConfigurationError        a choice that cannot be run; shown to the user before any process starts
-    ├── ImageError                one image could not be handled; the epoch goes on
-    │   └── ImageRefused          its header claims more pixels than anyone would want allocated
-    ├── TrialError                a trial did not come to its end; carries the status of the record
-    │   ├── TrialFailed           an exception in the trial or in a worker, or an exit without a report   "failed"
-    │   ├── TrialKilled           the trial or a worker was ended by a signal                              "killed"
-    │   └── TrialTimeout          the deadline passed                                                      "timeout"
-    ├── ConductorGone             inside a trial: the process that asked for it is no more
-    └── TrackingError             MLflow could not be reached or written
+RunnerError
+├── ConfigurationError        a choice that cannot be run; shown to the user before any process starts
+├── ImageError                one image could not be handled; the epoch goes on
+│   └── ImageRefused          its header claims more pixels than anyone would want allocated
+├── TrialError                a trial did not come to its end; carries the status of the record
+│   ├── TrialFailed           an exception in the trial or in a worker, or an exit without a report   "failed"
+│   ├── TrialKilled           the trial or a worker was ended by a signal                              "killed"
+│   └── TrialTimeout          the deadline passed                                                      "timeout"
+├── ConductorGone             inside a trial: the process that asked for it is no more
+└── TrackingError             MLflow could not be reached or written
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ def write_atomically(path: Path, write: Callable[[IO[str]], None]) -> None:
         # mkstemp makes private files; results are as readable as anything else the user writes.
         mask = os.umask(0)
         os.umask(mask)
-        os.chmod(half_written, 0o666 & ~mask)
-        os.replace(half_written, path)
+        Path(half_written).chmod(0o666 & ~mask)
+        Path(half_written).replace(path)
     except BaseException:
         Path(half_written).unlink(missing_ok=True)
         raise

@@ -64,7 +64,7 @@ class Pipeline:
                 sink_start = clock()
                 put(result, item)
                 append((item, worker, thread, read_start, task_start, sink_start, clock(), 1))
-            except Exception as error:  # noqa: BLE001  (whatever one image does, the epoch goes on)
+            except Exception as error:  # whatever one image does, the epoch goes on
                 end = clock()
                 append((item, worker, thread, read_start, task_start or end, sink_start or end, end, 0))
                 records.errors[item] = describe(error)
@@ -77,7 +77,7 @@ class Pipeline:
                 if image.refused is not None:
                     raise ImageRefused(image.refused)  # noqa: TRY301
                 records.digests[item] = self._task.digest(self._task.run(self._task.read(image), image))
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 # The kind of failure is part of the result, its wording is not: it may name a path or an address.
                 records.digests[item] = f"failed: {type(error).__name__}".encode()
                 records.errors[item] = describe(error)

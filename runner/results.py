@@ -45,6 +45,9 @@ def epoch_record(epoch: EpochReport, wall_offset_s: float) -> dict[str, Any]:
     good = table[table[:, 7] == 1]
     read, task, sink, end = good[:, 3], good[:, 4], good[:, 5], good[:, 6]
     work_s = (epoch.finished_ns - epoch.released_ns) * 1e-9
+    p50: float | None
+    p95: float | None
+    p99: float | None
     if len(good):
         p50, p95, p99 = (float(value) * 1e-9 for value in np.percentile(end - read, (50, 95, 99)))
         stages = [float((later - earlier).sum()) * 1e-9 for earlier, later in ((read, task), (task, sink), (sink, end))]
@@ -173,7 +176,7 @@ def trial_metrics(trial: dict[str, Any], usable_cpus: float) -> dict[str, float]
     cpu_s = sum(epoch["cpu_s"] for epoch in epochs)
 
     def middle(key: str) -> float:
-        return statistics.median(epoch[key] for epoch in epochs)
+        return float(statistics.median(epoch[key] for epoch in epochs))
 
     return {
         "images_per_s": middle("images_per_s"),

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import psutil
+
 from runner.errors import TrialFailed
 from runner.monitor.gpu import Gpus
 from runner.monitor.sampler import Sample, Sampler
@@ -20,6 +22,9 @@ from runner.supervisor import Event, Outcome, Supervisor
 from runner.trial.messages import Phase
 
 log = logging.getLogger("runner")
+
+# How long the host is looked at before the first trial, in seconds.
+_LOOK_S = 0.2
 
 
 class Display(Protocol):
@@ -38,6 +43,10 @@ class Display(Protocol):
 class Session:
     """The trials of some points, in this process, one at a time.
 
+    Attributes:
+        gpus: of this machine.
+        idle_cpu_pct: how busy the host was before the first trial, 100 is all CPUs; None before ``run``.
+
     Args:
         points: what to execute; their folders exist.
         seed: orders the trials.
@@ -50,6 +59,7 @@ class Session:
         self._display = display
         self._supervisor = supervisor or Supervisor()
         self.gpus = Gpus()
+        self.idle_cpu_pct: float | None = None
         for point in points:
             point.gpus = len(self.gpus.names)
 
@@ -63,6 +73,8 @@ class Session:
         Raises:
             KeyboardInterrupt: the user wants to stop. What has been measured is on disk.
         """
+        self._supervisor.warm()
+        self.idle_cpu_pct = psutil.cpu_percent(interval=_LOOK_S)
         for number in range(max(point.config.protocol.rounds for point in self._points)):
             due = [point for point in self._points if number < point.config.protocol.rounds]
             self._random.shuffle(due)

@@ -16,4 +16,5 @@ def worsen(status: int) -> None:
 
 
 def current() -> int:
+    """The status to exit with."""
     return _status

@@ -21,7 +21,7 @@ import psutil
 
 from runner.errors import TrialError, TrialFailed, TrialKilled, TrialTimeout, ended_by
 from runner.trial.messages import Failure, Phase, Progress, Report, TrialPlan
-from runner.trial.start import start_trial
+from runner.trial.start import ready, start_trial
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +60,13 @@ class Supervisor:
         self._context = multiprocessing.get_context(self.start_method)
         if self.start_method == "forkserver":
             self._context.set_forkserver_preload(["runner.trial.preload"])
+
+    def warm(self) -> None:
+        """Have the fork server import TensorFlow now, so that the first trial finds what the others find."""
+        if self.start_method == "forkserver":
+            process = self._context.Process(target=ready, name="warm")  # type: ignore[attr-defined]
+            process.start()
+            process.join()
 
     def execute(self, plan: TrialPlan, timeout_s: float, on_event: Callable[[Event], None]) -> Outcome:
         """Run one trial to its end, whatever end that is.
@@ -199,4 +206,3 @@ def _end_without_groups(process: BaseProcess) -> None:
 
 
 __all__ = ["Event", "Outcome", "Supervisor"]
-

@@ -85,7 +85,9 @@ def disagreements(points: Sequence[Point]) -> list[str]:
     for digests in groups.values():
         if len(digests) > 1:
             sides = "; ".join(f"{', '.join(sorted(set(names)))}: {digest[:12]}" for digest, names in digests.items())
-            found.append(f"the results differ between points on the same images and task, so their times do not compare: {sides}")
+            found.append(
+                f"the results differ between points on the same images and task, so their times do not compare: {sides}"
+            )
     return found
 
 

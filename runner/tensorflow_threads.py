@@ -63,7 +63,7 @@ def start_runtime(limits: ThreadLimits) -> Threads:
     tf.config.threading.set_inter_op_parallelism_threads(limits.inter_op)
     for gpu in tf.config.list_physical_devices("GPU"):
         # Otherwise the first process takes the whole card and the others find nothing.
-        tf.config.experimental.set_memory_growth(gpu, True)
+        tf.config.experimental.set_memory_growth(gpu, enable=True)
     # A library that came with the fork server was loaded with one thread, whatever the environment says now.
     blas = ThreadpoolController().select(user_api="blas")
     blas.limit(limits=limits.intra_op or _default_threads())

@@ -73,7 +73,9 @@ class ProgressDisplay:
     def trial_ends(self, point: Point, trial: dict[str, Any]) -> None:
         if trial["error"] is not None:
             error = trial["error"]
-            self.console.print(f"{point.name} {trial['status']}: {error['type']}: {error['message']}", style="red", markup=False)
+            self.console.print(
+                f"{point.name} {trial['status']}: {error['type']}: {error['message']}", style="red", markup=False
+            )
             # A failed point is not tried again: its other trials are not to come.
             self._progress.update(self._bar, advance=point.config.protocol.rounds - trial["round"])
         else:
@@ -83,7 +85,7 @@ class ProgressDisplay:
         self._progress.update(self._bar, description=what)
 
 
-def print_point(point: Point, gpus: Gpus) -> None:
+def print_point(point: Point, gpus: Gpus, idle_cpu_pct: float | None) -> None:
     """The notebook's own block for one point, with how its time was spent under it."""
     console = _out()
     metrics = point.metrics
@@ -94,7 +96,7 @@ def print_point(point: Point, gpus: Gpus) -> None:
     samples = point.series[-1].samples
     per_epoch_s = sorted(trial["work_s"] / len(trial["epochs"]) for trial in point.trials if trial["epochs"])
     console.print(f"[bold]Time taken: {per_epoch_s[len(per_epoch_s) // 2]:.3f} seconds[/] for {_images(point.config.images)}")
-    console.print(f"CPU usage: {_before_and_after(samples)}")
+    console.print(f"CPU usage: {_before_and_after(idle_cpu_pct, samples)}")
     console.print(f"GPU usage: {_gpu_usage(samples, gpus)}")
     failed = int(metrics["images_failed"]["value"])
     if failed:
@@ -132,13 +134,16 @@ def print_point(point: Point, gpus: Gpus) -> None:
 def print_sweep(points: Sequence[Point], folder: os.PathLike[str], warnings: Sequence[str]) -> None:
     """A table over the points, each with its speed-up over the first; then the failures, and the warnings."""
     console = _out()
-    table = Table(title=f"{len(points)} points, medians over trials [95 % interval where there are six or more]", title_justify="left")
+    table = Table(
+        title=f"{len(points)} points, medians over trials [95 % interval where there are six or more]", title_justify="left"
+    )
     for title in ("point", "images/s", "speed-up", "startup s", "p50 ms", "CPU %", "memory MB", "chosen by"):
         table.add_column(title, justify="left" if title in ("point", "chosen by") else "right", no_wrap=title == "point")
+    common = set.intersection(*(set(point.overrides) for point in points))
     base = points[0].metrics.get("images_per_s", {}).get("value")
     for point in points:
         metrics = point.metrics
-        chosen = " ".join(point.overrides)
+        chosen = " ".join(override for override in point.overrides if override not in common)
         if not metrics:
             table.add_row(point.name, f"[red]{point.status}[/]", "", "", "", "", "", chosen)
             continue
@@ -200,13 +205,12 @@ def _print_failure(console: Console, point: Point) -> None:
     console.print(f"  its log: {_short(point.folder / 'runner.log')}", markup=False, style="dim")
 
 
-def _before_and_after(samples: Sequence[Sample]) -> str:
-    """The host's CPU usage before the work, and while it was done."""
-    before = [sample.host_cpu_pct for sample in samples if sample.phase in ("before", "import") and sample.host_cpu_pct is not None]
+def _before_and_after(before: float | None, samples: Sequence[Sample]) -> str:
+    """The host's CPU usage before the first trial, and while the last one worked."""
     during = [sample.host_cpu_pct for sample in samples if sample.phase == "epoch" and sample.host_cpu_pct is not None]
-    start = f"{before[0]:.0f}%" if before else "not sampled"
+    start = "not sampled" if before is None else f"{before:.0f}%"
     end = f"{sum(during) / len(during):.0f}%" if during else "not sampled"
-    return f"{start} → {end} (host, before → while working)"
+    return f"{start} → {end} (all CPUs of the host, before → at work)"
 
 
 def _gpu_usage(samples: Sequence[Sample], gpus: Gpus) -> str:

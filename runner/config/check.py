@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from runner.config.explain import accepted_by, explain
+from runner.config.explain import accepted_by, explain, unknown_key
 from runner.config.fields import Rule
 from runner.config.options import Config, ProcessOption, SyntheticProcess
 from runner.errors import ConfigurationError
@@ -26,6 +26,7 @@ def typed(composed: DictConfig) -> Config:
     Raises:
         ConfigurationError: a value is missing, of the wrong type, outside its rule, or at odds with another.
     """
+    _refuse_unknown(composed, "")
     try:
         config = OmegaConf.to_object(composed)
     except MissingMandatoryValue as error:
@@ -38,6 +39,17 @@ def typed(composed: DictConfig) -> Config:
     _check_rules(config, "")
     _check_together(config)
     return config
+
+
+def _refuse_unknown(node: DictConfig, prefix: str) -> None:
+    """Refuse what ``+key=value`` has added: Hydra lets it past the schema."""
+    owner = OmegaConf.get_type(node)
+    for key in node:
+        name = str(key)
+        if dataclasses.is_dataclass(owner) and name not in {spec.name for spec in dataclasses.fields(owner)}:
+            raise unknown_key(f"{prefix}{name}", node[key], owner)
+        if not OmegaConf.is_missing(node, key) and isinstance(node[key], DictConfig):
+            _refuse_unknown(node[key], f"{prefix}{name}.")
 
 
 def _check_rules(node: Any, prefix: str) -> None:

@@ -33,7 +33,12 @@ def explain(error: BaseException, overrides: Sequence[str]) -> ConfigurationErro
             return _bad_key(found, overrides)
         no_override = re.search(r"Could not override '([^']+)'", str(found))
         if no_override and not isinstance(found.__cause__, OmegaConfBaseException):
-            return _unknown_key(no_override[1], _given(no_override[1], overrides), None)
+            return unknown_key(no_override[1], _given(no_override[1], overrides), None)
+    ambiguous = re.search(r"Ambiguous value for argument '([^=']+)=([^']*)'", str(error))
+    if ambiguous:
+        return ConfigurationError(
+            ambiguous[1], ambiguous[2], "several values make a sweep", "one value; or add -m to run every combination"
+        )
     first = str(error).strip().splitlines()
     return ConfigurationError(
         "command line", " ".join(overrides) or None, first[0] if first else type(error).__name__, "key=value, see --help"
@@ -89,21 +94,26 @@ def _bad_key(error: OmegaConfBaseException, overrides: Sequence[str]) -> Configu
     leaf = key.rsplit(".", 1)[-1]
     known = _names(owner)
     if known and leaf not in known:
-        return _unknown_key(key, given, owner)
+        return unknown_key(key, given, owner)
     if not known:
-        return _unknown_key(key, given, None)
+        return unknown_key(key, given, None)
     return ConfigurationError(key, given, "is not accepted", accepted_by(owner, leaf))
 
 
-def _unknown_key(key: str, given: object, owner: Any) -> ConfigurationError:
+def unknown_key(key: str, given: object, owner: Any) -> ConfigurationError:
+    """The message for a key that ``owner``, the type of what it stands in, does not have; None stands for the root."""
+    leaf = key.rsplit(".", 1)[-1]
     if owner is None or owner is Config:
-        known, where = [spec.name for spec in dataclasses.fields(Config)], "there is no such key"
+        known, where = _names(Config), "there is no such key"
     else:
         parent = key.rpartition(".")[0]
         title = getattr(owner, "name", None)
         of = f"{parent}={title}" if isinstance(title, str) else parent
         known, where = [name for name in _names(owner) if name != "name"], f"{of} has no such field"
-    near = difflib.get_close_matches(key.rsplit(".", 1)[-1], known, n=1)
+        having = [name for name, option in OPTIONS.get(parent, {}).items() if leaf in _names(option)]
+        if having:
+            where += f"; it belongs to {parent}={' and '.join(having)}"
+    near = difflib.get_close_matches(leaf, known, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     return ConfigurationError(key, given, where + hint, ", ".join(known) or "no field at all")
 

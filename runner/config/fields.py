@@ -35,14 +35,18 @@ class Rule:
         if self.choices is not None:
             return "one of " + ", ".join(str(choice) for choice in self.choices)
         if self.at_least is not None and self.at_most is not None:
-            return f"from {self.at_least:g} to {self.at_most:g}"
+            return f"from {_shown(self.at_least)} to {_shown(self.at_most)}"
         if self.at_least is not None:
-            return f"of {self.at_least:g} or more"
+            return f"of {_shown(self.at_least)} or more"
         if self.above is not None:
-            return f"above {self.above:g}"
+            return f"above {_shown(self.above)}"
         if self.at_most is not None:
-            return f"of {self.at_most:g} or less"
+            return f"of {_shown(self.at_most)} or less"
         return ""
+
+
+def _shown(number: float) -> str:
+    return str(int(number)) if number == int(number) else str(number)
 
 
 def option(

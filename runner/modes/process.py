@@ -9,6 +9,8 @@ from runner.modes.sharing import Dealt, Sharing
 
 
 class Process(ProcessMode):
+    """Each hand has its items beforehand."""
+
     def sharing(self, context: BaseContext, hands: int) -> Sharing:  # noqa: ARG002  (nothing is shared)
         return Dealt(hands)
 

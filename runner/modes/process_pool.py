@@ -9,6 +9,8 @@ from runner.modes.sharing import ProcessQueue, Queued, Sharing
 
 
 class ProcessPool(ProcessMode):
+    """Each hand takes items as soon as it is free."""
+
     def sharing(self, context: BaseContext, hands: int) -> Sharing:
         return Queued(ProcessQueue(context, hands))
 

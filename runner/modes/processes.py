@@ -133,7 +133,7 @@ class ProcessMode:
             # There is no public way to end it; without this one, it ends with the trial.
             from multiprocessing import forkserver
 
-            if (end := getattr(forkserver._forkserver, "_stop", None)) is not None:  # type: ignore[attr-defined]  # noqa: SLF001
+            if (end := getattr(forkserver._forkserver, "_stop", None)) is not None:  # noqa: SLF001
                 end()
 
     def _tell(self, message: Epoch | None) -> None:
@@ -150,26 +150,25 @@ class ProcessMode:
         of_connection = {connection: index for index, connection in enumerate(self._connections)}
         of_sentinel = {process.sentinel: index for index, process in enumerate(self._processes)}
         parent = multiprocessing.parent_process()
-        watched: list[object] = [*of_sentinel, *([parent.sentinel] if parent else [])]
+        sentinels = [*of_sentinel, *([parent.sentinel] if parent else [])]
         while waiting:
-            ready = wait([*(self._connections[index] for index in waiting), *watched])  # type: ignore[list-item]
+            ready = wait([*(self._connections[index] for index in waiting), *sentinels])
             for source in ready:
                 if source in of_connection:
-                    index = of_connection[source]  # type: ignore[index]
+                    index = of_connection[source]
                     message = self._receive(index)
                     if isinstance(message, Failure):
                         who = f"worker {index}"
-                        raise TrialFailed(
-                            f"{who}: {message.message}", kind=message.kind, remote_traceback=message.traceback
-                        )
+                        raise TrialFailed(f"{who}: {message.message}", kind=message.kind, remote_traceback=message.traceback)
                     if not isinstance(message, wanted):
                         raise TrialFailed(f"worker {index} sent {type(message).__name__}, not {wanted.__name__}")
-                    if not isinstance(message, Part) or message.last:
+                    if getattr(message, "last", True):
                         waiting.discard(index)
                     yield index, message
             for source in ready:
-                if source in of_sentinel and not self._connections[of_sentinel[source]].poll():  # type: ignore[index]
-                    raise self._ended(of_sentinel[source])  # type: ignore[index]
+                # One that still owes a message is heard first; its closed pipe tells the rest.
+                if source in of_sentinel and of_sentinel[source] not in waiting:
+                    raise self._ended(of_sentinel[source])
                 if parent is not None and source == parent.sentinel:
                     raise ConductorGone("the conductor is gone")
 
@@ -188,7 +187,7 @@ class ProcessMode:
 def resolved(method: StartMethod) -> str:
     """The start method that ``auto`` stands for on this system."""
     if method is not StartMethod.auto:
-        return method.value
+        return str(method.value)
     return "fork" if sys.platform == "linux" else "spawn"
 
 
@@ -199,7 +198,7 @@ def serve(connection: Connection, plan: WorkerPlan) -> None:
         _serve(connection, plan)
     except EOFError:
         pass  # the trial is gone, and with it the reason to be here
-    except BaseException as error:  # noqa: BLE001  (told to the trial, which fails with it)
+    except BaseException as error:  # told to the trial, which fails with it
         connection.send(Failure(type(error).__name__, str(error), traceback.format_exc()))
 
 
@@ -253,4 +252,3 @@ def _handle(connection: Connection, plan: WorkerPlan, pipeline: Pipeline, epoch:
 def import_task(plan: PipelinePlan) -> None:
     """Import what the task needs; it takes seconds where it is not there yet, and is a number of its own."""
     __import__(plan.task_module)
-

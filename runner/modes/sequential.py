@@ -14,6 +14,8 @@ from runner.tensorflow_threads import start_runtime
 
 
 class Sequential:
+    """One worker, which is this thread."""
+
     forks = False
     imports_here = True
 

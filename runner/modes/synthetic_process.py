@@ -8,6 +8,8 @@ from runner.tensorflow_threads import ThreadLimits
 
 
 class SyntheticProcess(ThreadMode):
+    """As ``Thread``, with limits of its own."""
+
     def sharing(self, workers: int) -> Sharing:
         return Dealt(workers)
 

@@ -7,6 +7,8 @@ from runner.modes.threads import ThreadMode
 
 
 class Thread(ThreadMode):
+    """Each hand has its items beforehand."""
+
     def sharing(self, workers: int) -> Sharing:
         return Dealt(workers)
 

@@ -7,6 +7,8 @@ from runner.modes.threads import ThreadMode
 
 
 class ThreadPool(ThreadMode):
+    """Each hand takes items as soon as it is free."""
+
     def sharing(self, workers: int) -> Sharing:
         return Queued(ThreadQueue(workers))
 

@@ -72,7 +72,7 @@ class ThreadTeam:
                     self._pipeline.verify(items, records)
                 else:
                     self._pipeline.handle(items, worker, thread, records)
-            except BaseException as error:  # noqa: BLE001  (carried to the thread that waits for the epoch)
+            except BaseException as error:  # carried to the thread that waits for the epoch
                 self._answers.put(error)
             else:
                 self._answers.put(None)

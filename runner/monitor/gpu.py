@@ -48,13 +48,13 @@ class Gpus:
 
     def sample(self) -> list[GpuSample]:
         """One sample a device."""
-        return [
-            GpuSample(
-                self._asked(lambda handle=handle: float(self._nvml.nvmlDeviceGetUtilizationRates(handle).gpu)),
-                self._asked(lambda handle=handle: int(self._nvml.nvmlDeviceGetMemoryInfo(handle).used)),
-            )
-            for handle in self._handles
-        ]
+        return [GpuSample(self._utilization_pct(handle), self._memory_bytes(handle)) for handle in self._handles]
+
+    def _utilization_pct(self, handle: Any) -> float | None:
+        return self._asked(lambda: float(self._nvml.nvmlDeviceGetUtilizationRates(handle).gpu))
+
+    def _memory_bytes(self, handle: Any) -> int | None:
+        return self._asked(lambda: int(self._nvml.nvmlDeviceGetMemoryInfo(handle).used))
 
     def _asked(self, question: Callable[[], T]) -> T | None:
         try:

@@ -29,10 +29,8 @@ def write_samples(file: IO[str], trials: Iterable[Series], gpus: int) -> None:
     """Write all trials' samples; empty fields were not read in that sample."""
     gpu_columns = [f"gpu_{index}_{what}" for index in range(gpus) for what in ("utilization_pct", "memory_bytes")]
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(
-        ["round", "unix_time_s", "phase", "cpu_pct", "host_cpu_pct", "rss_bytes", "memory_bytes", "threads", "processes"]
-        + gpu_columns
-    )
+    columns = ["round", "unix_time_s", "phase", "cpu_pct", "host_cpu_pct", "rss_bytes", "memory_bytes", "threads", "processes"]
+    writer.writerow([*columns, *gpu_columns])
     for series in trials:
         for sample in series.samples:
             row: list[object] = [
@@ -48,7 +46,7 @@ def write_samples(file: IO[str], trials: Iterable[Series], gpus: int) -> None:
             ]
             for gpu in sample.gpus:
                 row += [_rounded(gpu.utilization_pct), gpu.memory_bytes]
-            writer.writerow(row + [None] * (9 + len(gpu_columns) - len(row)))
+            writer.writerow(row + [None] * (len(columns) + len(gpu_columns) - len(row)))
 
 
 def _rounded(value: float | None) -> float | None:

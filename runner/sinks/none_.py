@@ -8,6 +8,8 @@ from runner.config.options import NoSink
 
 
 class NoneSink:
+    """Takes anything."""
+
     def __init__(self, config: NoSink) -> None:
         self._config = config
 

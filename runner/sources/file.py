@@ -10,6 +10,8 @@ from runner.sources.local import checked_file, inspected
 
 
 class FileSource:
+    """One path."""
+
     def __init__(self, config: File) -> None:
         self._config = config
 

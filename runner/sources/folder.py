@@ -16,6 +16,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 
 
 class FolderSource:
+    """A path and a pattern."""
+
     def __init__(self, config: Folder) -> None:
         self._config = config
 

@@ -60,7 +60,7 @@ def inspect(path: Path) -> Image:
                     kind = _FORMATS.get(header.format or "", "other")
         except PIL.Image.DecompressionBombError as error:
             return Image(absolute, "other", 0, 0, digest, refused=f"the header claims absurd dimensions: {error}")
-        except Exception:  # noqa: BLE001  (Pillow raises whatever a damaged header makes it trip over; the task reports it)
+        except Exception:  # Pillow raises whatever a damaged header makes it trip over; the task reports it
             return Image(absolute, "other", 0, 0, digest)
     refused = None
     if width * height > MAX_PIXELS:

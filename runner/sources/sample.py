@@ -19,6 +19,8 @@ PHOTOGRAPHS = (
 
 
 class SampleSource:
+    """The photographs in ``PHOTOGRAPHS``."""
+
     def __init__(self, config: Sample) -> None:
         self._config = config
 

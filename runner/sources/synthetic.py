@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,8 @@ _RECIPE = 1
 
 
 class SyntheticSource:
+    """Images by their number: image 3 of a seed is the same image however many there are."""
+
     def __init__(self, config: Synthetic) -> None:
         self._config = config
 
@@ -61,7 +62,7 @@ class SyntheticSource:
                 picture.save(half_written, quality=config.quality, progressive=config.progressive)
             else:
                 picture.save(half_written)
-            os.replace(half_written, path)
+            half_written.replace(path)
 
 
 def photo_like(width: int, height: int, seed: tuple[int, int]) -> Any:
@@ -96,8 +97,6 @@ def photo_like(width: int, height: int, seed: tuple[int, int]) -> Any:
     channels = np.stack([luminance + red, luminance - 0.5 * (red + blue), luminance + blue], axis=-1)
     channels += grain_noise[:, :, None]
     return np.clip(127.5 + 127.5 * channels, 0, 255).astype(np.uint8)
-
-
 
 
 PROVIDES = SyntheticSource

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -14,21 +15,25 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
 
-from filelock import FileLock, Timeout  # noqa: E402
-from mlflow import MlflowClient  # noqa: E402
-from mlflow.entities import Metric, Param  # noqa: E402
-from mlflow.exceptions import MlflowException  # noqa: E402
-from mlflow.tracking.context.registry import resolve_tags  # noqa: E402
-from omegaconf import OmegaConf  # noqa: E402
+from filelock import FileLock, Timeout
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param
+from mlflow.exceptions import MlflowException
+from mlflow.tracking.context.registry import resolve_tags
+from omegaconf import OmegaConf
 
-from runner.config.check import plain  # noqa: E402
-from runner.config.options import Server  # noqa: E402
-from runner.environment import usable_cpus  # noqa: E402
-from runner.errors import TrackingError  # noqa: E402
-from runner.folders import outputs  # noqa: E402
-from runner.point import Point  # noqa: E402
-from runner.results import trial_metrics  # noqa: E402
-from runner.tracking.store import artifacts_uri, database_uri  # noqa: E402
+from runner.config.check import plain
+from runner.config.options import Server
+from runner.environment import usable_cpus
+from runner.errors import TrackingError
+from runner.folders import outputs
+from runner.point import Point
+from runner.results import trial_metrics
+from runner.tracking.store import artifacts_uri, database_uri
+
+# Their notes on making tables are of no use to the user; their warnings are.
+for _talkative in ("mlflow", "alembic"):
+    logging.getLogger(_talkative).setLevel(logging.WARNING)
 
 # MLflow's own limits.
 _PARAM_LENGTH = 6000
@@ -71,7 +76,9 @@ def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
     if found is None:
         return str(client.create_experiment(name, artifact_location=artifacts))
     if found.lifecycle_stage == "deleted":
-        raise TrackingError(f"the experiment {name} has been deleted; restore it in MLflow, or take another tracking.experiment")
+        raise TrackingError(
+            f"the experiment {name} has been deleted; restore it in MLflow, or take another tracking.experiment"
+        )
     return str(found.experiment_id)
 
 
@@ -159,4 +166,3 @@ def _start_ms(point: Point) -> int:
         first = point.series[0]
         return int((first.samples[0].at_ns * 1e-9 + first.wall_offset_s) * 1000)
     return int(time.time() * 1000)
-

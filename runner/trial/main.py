@@ -39,7 +39,7 @@ def run_trial(connection: Connection, plan: TrialPlan, forked_by_server: bool) -
     except TrialError as error:
         text = error.remote_traceback or traceback.format_exc()
         connection.send(Failure(error.status, error.kind, str(error), text))
-    except BaseException as error:  # noqa: BLE001  (told to the supervisor, which records it)
+    except BaseException as error:  # told to the supervisor, which records it
         connection.send(Failure("failed", type(error).__name__, str(error), traceback.format_exc()))
 
 

@@ -25,7 +25,7 @@ _stderr = os.dup(2)
 _nowhere = os.open(os.devnull, os.O_WRONLY)
 os.dup2(_nowhere, 2)
 try:
-    import tensorflow  # noqa: F401
+    import tensorflow as tf  # noqa: F401
     import threadpoolctl  # noqa: F401
 
     import runner.modes.process
