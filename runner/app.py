@@ -52,12 +52,15 @@ def _run_hydra(wants_everything: bool) -> int:
         if wants_everything:
             raise
         from runner.config.explain import explain
+        from runner.folders import forget_sweep
         from runner.terminal import print_error
 
         if isinstance(error, ValueError | RunnerError) and not isinstance(error, OmegaConfBaseException):
             print_error(str(error))
         else:
             print_error(str(explain(error, [word for word in sys.argv[1:] if "=" in word])))
+        if CheckBeforeRun.sweep_folder is not None:
+            forget_sweep(CheckBeforeRun.sweep_folder)
         return status.FAILED
     return status.current()
 
@@ -95,7 +98,12 @@ class CheckBeforeRun:
     """A Hydra callback: refuses a configuration before Hydra has made a folder for its run.
 
     It does so by ``SystemExit``, because Hydra turns any other exception of a callback into a warning.
+
+    Attributes:
+        sweep_folder: where this sweep goes, if it is one: Hydra writes there before the points have been checked.
     """
+
+    sweep_folder: Path | None = None
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Check a single run; the points of a sweep are checked by the launcher, all before the first starts."""
@@ -109,6 +117,10 @@ class CheckBeforeRun:
         except ConfigurationError as error:
             print_error(str(error))
             raise SystemExit(status.FAILED) from None
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Remember where the sweep goes."""
+        CheckBeforeRun.sweep_folder = Path(str(config.hydra.sweep.dir)).absolute()
 
     def __getattr__(self, name: str) -> Any:
         """The callback's other events, of which nothing is wanted."""

@@ -30,3 +30,15 @@ def write_atomically(path: Path, write: Callable[[IO[str]], None]) -> None:
     except BaseException:
         Path(half_written).unlink(missing_ok=True)
         raise
+
+
+def forget_sweep(folder: Path) -> None:
+    """Remove what Hydra wrote for a sweep that never began; a folder with anything of ours in it is left alone."""
+    if not folder.is_dir() or [path.name for path in folder.iterdir()] not in ([], ["multirun.yaml"]):
+        return
+    (folder / "multirun.yaml").unlink(missing_ok=True)
+    for empty in (folder, *list(folder.parents)[:3]):  # up to outputs/, as far as there is nothing else in it
+        try:
+            empty.rmdir()
+        except OSError:
+            return

@@ -16,7 +16,6 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from runner import status
 from runner.config.check import plain
-from runner.errors import ConfigurationError
 from runner.folders import write_atomically
 from runner.point import Point
 from runner.results import SCHEMA_VERSION
@@ -28,15 +27,11 @@ def launch(
     """Execute the points that ``job_overrides`` describe; each job returns its point's images per second, or None.
 
     Raises:
-        ConfigurationError: one of the points cannot be run; no process was started and no folder is left.
+        ConfigurationError: one of the points cannot be run; no process was started.
     """
     folder = Path(str(config.hydra.sweep.dir)).absolute()
-    try:
-        composed = [_composed(config, hydra_context, overrides, first + index) for index, overrides in enumerate(job_overrides)]
-        points = [_prepared(job, folder) for job in composed]
-    except ConfigurationError:
-        _forget(folder)
-        raise
+    composed = [_composed(config, hydra_context, overrides, first + index) for index, overrides in enumerate(job_overrides)]
+    points = [_prepared(job, folder) for job in composed]
     # Hydra writes each point's .hydra/ now; the point itself is executed below, in its rounds.
     returns = [
         run_job(
@@ -144,12 +139,3 @@ def without_hydra(config: DictConfig) -> DictConfig:
         del rest["hydra"]
     return rest
 
-
-def _forget(folder: Path) -> None:
-    """Remove what Hydra's sweeper wrote before the points were composed."""
-    (folder / "multirun.yaml").unlink(missing_ok=True)
-    for empty in (folder, folder.parent):
-        try:
-            empty.rmdir()
-        except OSError:
-            return

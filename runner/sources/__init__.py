@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 
 from runner.config.check import plain
-from runner.config.options import OPTIONS, SourceOption
+from runner.config.options import SourceOption
 from runner.registry import load
 from runner.sources.image import Image
 
@@ -19,12 +18,10 @@ def images_of(source: SourceOption, limit: int) -> tuple[Image, ...]:
     Raises:
         ConfigurationError: the source has no image to give.
     """
-    return _images(json.dumps(plain(source), sort_keys=True), limit)
+    key = (json.dumps(plain(source), sort_keys=True), limit)
+    if key not in _inspected:
+        _inspected[key] = load("source", source.name)(source).images(limit)
+    return _inspected[key]
 
 
-@lru_cache(maxsize=64)
-def _images(source_json: str, limit: int) -> tuple[Image, ...]:
-    fields = json.loads(source_json)
-    kind = OPTIONS["source"][fields["name"]]
-    found: tuple[Image, ...] = load("source", fields["name"])(kind(**fields)).images(limit)
-    return found
+_inspected: dict[tuple[str, int], tuple[Image, ...]] = {}

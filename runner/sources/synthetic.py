@@ -1,8 +1,8 @@
 """``source=synthetic``: images made here, as rich in detail as photographs.
 
-A photograph's amplitude spectrum falls with 1/f (Field, 1987); a JPEG decoder's cost follows from the coefficients that
-survive, so noise with that spectrum, some edges and weaker colour cost what a photograph of the same size costs. Flat colour
-would cost a fraction of it.
+A photograph's amplitude spectrum falls with 1/f (Field, 1987), which is nearly the same contrast in every octave. A JPEG
+decoder's cost follows from the coefficients that survive, so noise with that spectrum, some outlines and weaker colour take
+as many bytes a pixel, and cost as much to decode, as photographs do. Flat colour would cost a fraction of it.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def photo_like(width: int, height: int, seed: tuple[int, int]) -> Any:
     random = np.random.default_rng(seed)
 
     def noise(finest: int) -> Any:
-        """Octaves of noise, amplitude proportional to the grain, down to grains of ``finest`` pixels; zero mean, unit range."""
+        """Octaves of noise, nearly alike in contrast, down to grains of ``finest`` pixels; zero mean, unit range."""
         total = np.zeros((height, width), np.float32)
         grain = max(width, height)
         while grain >= finest:
@@ -81,18 +81,18 @@ def photo_like(width: int, height: int, seed: tuple[int, int]) -> Any:
             layer = random.standard_normal(shape, dtype=np.float32)
             if grain > 1:
                 layer = np.asarray(PIL.Image.fromarray(layer).resize((width, height), PIL.Image.Resampling.BICUBIC))
-            total += np.float32(grain**0.75) * layer[:height, :width]
+            total += np.float32(grain**0.2) * layer[:height, :width]
             grain //= 2
         return total / max(float(np.abs(total).max()), 1e-6)
 
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
-    luminance = 0.75 * noise(1)
+    luminance = noise(1)
     for _ in range(12):  # a few objects with sharp outlines, in front of the texture
         x, y = random.uniform(0, width), random.uniform(0, height)
         a, b = random.uniform(0.03, 0.25, 2) * (width, height)
         inside = ((columns - x) / max(a, 1)) ** 2 + ((rows - y) / max(b, 1)) ** 2 < 1
         luminance[inside] += random.uniform(-0.35, 0.35)
-    grain_noise = random.standard_normal((height, width), dtype=np.float32) * 0.012
+    grain_noise = random.standard_normal((height, width), dtype=np.float32) * 0.018
     red, blue = noise(8) * 0.3, noise(8) * 0.3
     channels = np.stack([luminance + red, luminance - 0.5 * (red + blue), luminance + blue], axis=-1)
     channels += grain_noise[:, :, None]

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from runner.config.options import NoSink, Sample, Tensorflow
+from runner.modes import ModePlan
+from runner.pipeline import PipelinePlan
+from runner.registry import module_of
+from runner.sources import Image, images_of
+from runner.supervisor import Event, Outcome, Supervisor
+from runner.tensorflow_threads import ThreadLimits
+from runner.trial.messages import Report, TrialPlan
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def supervisor() -> Supervisor:
+    """One for all tests: its fork server imports TensorFlow once."""
+    supervisor = Supervisor()
+    supervisor.warm()
+    return supervisor
+
+
+@pytest.fixture(scope="session")
+def sample() -> Sequence[Image]:
+    return images_of(Sample(), 15)
+
+
+def ignore(_: Event) -> None:
+    """Hear of an event and do nothing."""
+
+
+class Trials:
+    """Executes trials by the arguments that a test cares about."""
+
+    def __init__(self, supervisor: Supervisor, images: Sequence[Image], log: Path) -> None:
+        self._supervisor = supervisor
+        self._images = images
+        self.log = log
+
+    def plan(
+        self,
+        mode: Any,
+        *,
+        workers: int = 2,
+        items: int = 6,
+        epochs: int = 1,
+        warmup_epochs: int = 0,
+        limits: tuple[int, int] = (1, 1),
+        task: Any = None,
+        task_module: str | None = None,
+        images: Sequence[Image] | None = None,
+    ) -> TrialPlan:
+        task = task or Tensorflow()
+        pipeline = PipelinePlan(
+            images=self._images if images is None else images,
+            task_module=task_module or module_of("task", "tensorflow"),
+            task=task,
+            sink_module=module_of("sink", "none"),
+            sink=NoSink(),
+        )
+        mode_plan = ModePlan(mode, workers, ThreadLimits(*limits), pipeline)
+        return TrialPlan(module_of("mode", mode.name), mode_plan, items, epochs, warmup_epochs, str(self.log))
+
+    def outcome(
+        self,
+        mode: Any,
+        *,
+        timeout_s: float = 240,
+        on_event: Callable[[Event], None] = ignore,
+        supervisor: Supervisor | None = None,
+        **arguments: Any,
+    ) -> Outcome:
+        return (supervisor or self._supervisor).execute(self.plan(mode, **arguments), timeout_s, on_event)
+
+    def report(self, mode: Any, **arguments: Any) -> Report:
+        outcome = self.outcome(mode, **arguments)
+        assert outcome.error is None, f"{outcome.error}\n{outcome.error.remote_traceback}"
+        assert outcome.report is not None
+        return outcome.report
+
+
+@pytest.fixture
+def trials(supervisor: Supervisor, sample: Sequence[Image], tmp_path: Path) -> Trials:
+    return Trials(supervisor, sample, tmp_path / "runner.log")
+
+
+class Program:
+    """The program as a user has it: ``python -m runner`` in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "runner", *words]
+
+    def __call__(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*words),
+            cwd=self.folder,
+            env=os.environ | {"COLUMNS": "200"} | environment,
+            capture_output=True,
+            text=True,
+            timeout=280,
+            check=False,
+        )
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+def processes_of(marker: str) -> list[psutil.Process]:
+    """Living processes that have ``marker`` in their environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get("TEST_MARKER") == marker:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.fixture
+def marker(tmp_path: Path) -> Iterator[str]:
+    """A word that marks the processes of this test; whatever is left of them is ended."""
+    word = f"test-{os.getpid()}-{tmp_path.name}"
+    yield word
+    for process in processes_of(word):
+        process.kill()
+
+

@@ -1,0 +1,208 @@
+"""Configuration: what is accepted, what is refused, and how it is said."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Program
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from runner.config.check import config_hash, plain, typed
+from runner.config.options import OPTIONS, Config
+from runner.config.store import conf_dir, register
+
+
+def composed(*overrides: str) -> Config:
+    register()
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        return typed(compose("config", overrides=list(overrides)))
+
+
+@pytest.mark.parametrize(
+    ("words", "key", "given", "accepted"),
+    [
+        (["mode=thraed"], "mode", "thraed", "thread_pool"),
+        (["source=flickr"], "source", "flickr", "synthetic"),
+        (["tf=fast"], "tf", "fast", "notebook"),
+        (["wrokers=3"], "wrokers", "3", "workers"),
+        (["+colour=red"], "colour", "red", "workers"),
+        (["+mode.colour=red"], "mode.colour", "red", "no field"),
+        (["source=synthetic", "source.widht=3"], "source.widht", "3", "width"),
+        (["workers=0"], "workers", "0", "from 1"),
+        (["workers=-1"], "workers", "-1", "from 1"),
+        (["workers=abc"], "workers", "abc", "an integer"),
+        (["workers=1.5"], "workers", "1.5", "an integer"),
+        (["images=0"], "images", "0", "from 1"),
+        (["protocol.timeout_s=0"], "protocol.timeout_s", "0", "above 0"),
+        (["task.ratio=3"], "task.ratio", "3", "1, 2, 4, 8"),
+        (["task.execution=lazy"], "task.execution", "lazy", "eager, graph"),
+        (["mode=process", "mode.start_method=clone"], "mode.start_method", "clone", "forkserver, spawn"),
+        (["mode.threads_per_worker=2"], "mode.threads_per_worker", "2", "belongs to mode=process and process_pool"),
+        (["mode=synthetic_process", "tf=notebook"], "tf", "4/4", "tf=single"),
+        (["mode.name=os"], "mode.name", "os", "thread"),
+        (["source=file"], "source.path", "must be given", "image file"),
+        (["source=file", "source.path=nowhere.jpg"], "source.path", "nowhere.jpg", "readable image file"),
+        (["source=file", "source.path=."], "source.path", ".", "is a folder"),
+        (["source=folder", "source.path=nowhere"], "source.path", "nowhere", "does not exist"),
+        (["source=folder", "source.path=empty"], "source.path", "empty", "no image in it"),
+        (["source=folder", "source.path=file.txt"], "source.path", "file.txt", "is not a folder"),
+        (["workers=1,2"], "workers", "1,2", "add -m"),
+        (["workers=1,0", "-m"], "workers", "0", "from 1"),
+        (["mode=thread,thraed", "-m"], "mode", "thraed", "did you mean thread"),
+        (["experiment=notebok"], "experiment", "notebok", "notebook"),
+    ],
+)
+def test_bad_input_is_refused_in_one_message_before_anything_is_written(
+    program: Program, words: list[str], key: str, given: str, accepted: str
+) -> None:
+    (program.folder / "empty").mkdir()
+    (program.folder / "file.txt").write_text("no image")
+    before = sorted(program.folder.rglob("*"))
+    answer = program(*words)
+    assert answer.returncode == 1
+    assert answer.stdout == ""
+    message = answer.stderr.strip()
+    assert message.startswith(key), message
+    assert given in message.splitlines()[0], message
+    assert accepted in message, message
+    assert len(message.splitlines()) == 2, message
+    assert sorted(program.folder.rglob("*")) == before
+
+
+def test_a_path_that_may_not_be_read_is_refused(
+    program: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from runner.errors import ConfigurationError
+    from runner.sources.local import checked_file
+
+    secret = tmp_path / "secret.jpg"
+    secret.write_bytes(b"x")
+    # The superuser may read everything, so the system's answer is given here.
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(ConfigurationError, match=r"source\.path=.*secret\.jpg: is not readable"):
+        checked_file("source.path", secret)
+
+
+def test_an_unknown_flag_exits_with_1(program: Program) -> None:
+    answer = program("--nonsense")
+    assert answer.returncode == 1
+    assert "unrecognized arguments: --nonsense" in answer.stderr
+
+
+def test_the_multirun_flag_may_stand_between_overrides(program: Program) -> None:
+    answer = program("mode=thread", "-m", "workers=0,1")
+    assert answer.stderr.startswith("workers=0: ")
+
+
+def test_neither_tensorflow_nor_mlflow_is_imported_to_show_a_configuration(program: Program) -> None:
+    script = (
+        "import sys; sys.argv = ['runner', '--cfg', 'job']\n"
+        "from runner.app import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "heavy = {'tensorflow', 'mlflow', 'numpy', 'PIL'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", script], cwd=program.folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert "workers: 15" in answer.stdout
+
+
+@pytest.mark.parametrize("module", ["runner.app", "runner.session", "runner.sweep", "runner.point", "runner.terminal"])
+def test_the_conductor_never_imports_tensorflow(module: str) -> None:
+    script = f"import sys, {module}; sys.exit('tensorflow' in sys.modules or 'mlflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], timeout=60, check=False).returncode == 0
+
+
+def test_help_names_every_option(program: Program) -> None:
+    answer = program("--help")
+    assert answer.returncode == 0
+    shown = answer.stdout.partition("== What would run now")[0]
+    experiments = {path.stem: None for path in (conf_dir() / "experiment").glob("*.yaml")}
+    for group, options in {**OPTIONS, "experiment": experiments}.items():
+        section = shown.partition(f"\n  {group} ")[2]
+        assert section, f"{group} is not in the help"
+        words = section.replace(",", " ").split()
+        for option in options:
+            assert option in words, f"{group}={option} is not in the help"
+
+
+def test_info_shows_where_the_configuration_comes_from(program: Program) -> None:
+    answer = program("--info", "defaults")
+    assert answer.returncode == 0
+    assert "mode/thread" in answer.stdout
+
+
+@pytest.mark.parametrize(("group", "option"), [(group, option) for group, options in OPTIONS.items() for option in options])
+def test_every_option_has_a_file_and_a_type(group: str, option: str) -> None:
+    needed = {"file": "source.path=x.jpg", "folder": "source.path=x", "server": "tracking.uri=http://127.0.0.1:1"}
+    words = [f"{group}={option}"] + ([needed[option]] if option in needed else [])
+    config = composed(*words)
+    assert isinstance(getattr(config, group), OPTIONS[group][option])
+
+
+@pytest.mark.parametrize("group", sorted(OPTIONS))
+def test_every_file_is_an_option(group: str) -> None:
+    assert {path.stem for path in (conf_dir() / group).glob("*.yaml")} == set(OPTIONS[group])
+
+
+@pytest.mark.parametrize("group", sorted(set(OPTIONS)))
+def test_every_file_gives_the_defaults_of_its_type(group: str) -> None:
+    """What a file says and what the code would do without it are the same, so neither is a second truth."""
+    if group in {"tf", "monitor", "protocol"}:
+        pytest.skip("the options of this group differ in nothing but values")
+    for option, kind in OPTIONS[group].items():
+        file = OmegaConf.load(conf_dir() / group / f"{option}.yaml")
+        for key, value in OmegaConf.to_container(file).items():
+            if key != "defaults" and value != "???":
+                assert plain(getattr(kind(), str(key))) == value, f"{group}={option}: {key}"
+
+
+@pytest.mark.parametrize(
+    ("preset", "mode", "tf", "rounds"),
+    [
+        ("notebook", "thread", (4, 4), 1),
+        ("notebook_processes", "process", (4, 4), 1),
+        ("notebook_synthetic", "synthetic_process", (1, 1), 1),
+    ],
+)
+def test_the_notebooks_presets_are_the_notebooks(preset: str, mode: str, tf: tuple[int, int], rounds: int) -> None:
+    config = composed(f"experiment={preset}")
+    assert (config.mode.name, config.workers, config.images) == (mode, 15, 15)
+    assert (config.tf.intra_op, config.tf.inter_op) == tf
+    assert (config.protocol.rounds, config.protocol.epochs, config.protocol.warmup_epochs) == (rounds, 1, 0)
+
+
+def test_the_hash_tells_configurations_apart_by_what_they_measure() -> None:
+    base = config_hash(composed())
+    assert config_hash(composed("workers=15", "mode=thread")) == base
+    assert config_hash(composed("tracking=none")) == base
+    assert config_hash(composed("workers=14")) != base
+    assert config_hash(composed("tf.intra_op=1")) != base
+
+
+def test_the_wheel_carries_its_configuration(tmp_path: Path) -> None:
+    built = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    installed = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(installed)
+    script = (
+        "import sys, runner, runner.app; assert runner.__file__.startswith(sys.argv[1]), runner.__file__\n"
+        "sys.argv = ['runner', 'mode=process', '--cfg', 'job']; runner.app.main()"
+    )
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(installed)!r})\n{script}", str(installed)]
+    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert answer.returncode == 0, answer.stderr
+    assert "start_method: auto" in answer.stdout

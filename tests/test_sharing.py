@@ -1,0 +1,71 @@
+"""Every item goes to exactly one worker, however many reach for it at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from multiprocessing.connection import Connection
+
+import pytest
+
+from runner.modes.sharing import LONGEST_RUN, Dealt, ProcessQueue, ThreadQueue, run_length, taken
+
+
+@pytest.mark.parametrize(("items", "hands"), [(15, 15), (16, 15), (3, 15), (1000, 7), (0, 3)])
+def test_dealt_items_go_to_one_hand_each(items: int, hands: int) -> None:
+    sharing = Dealt(hands)
+    given = [item for hand in range(hands) for item in sharing.items_for(items, hand)]
+    assert sorted(given) == list(range(items))
+    sizes = [len(sharing.items_for(items, hand)) for hand in range(hands)]
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_runs_shrink_towards_the_end() -> None:
+    lengths = []
+    remaining = 10_000
+    while remaining:
+        lengths.append(run_length(remaining, 4))
+        remaining -= lengths[-1]
+    assert lengths == sorted(lengths, reverse=True)
+    assert (lengths[0], lengths[-1]) == (LONGEST_RUN, 1)
+    assert sum(lengths) == 10_000
+
+
+def test_threads_take_each_item_once_in_every_epoch() -> None:
+    queue = ThreadQueue(8)
+    for items in (1000, 3, 0, 500):
+        queue.fill(items)
+        got: list[list[int]] = [[] for _ in range(8)]
+        threads = [threading.Thread(target=lambda mine=mine: mine.extend(taken(queue))) for mine in got]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(item for mine in got for item in mine) == list(range(items))
+
+
+def take_all(queue: ProcessQueue, connection: Connection) -> None:
+    while connection.recv():
+        connection.send(list(taken(queue)))
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_processes_take_each_item_once_in_every_epoch(method: str) -> None:
+    context = multiprocessing.get_context(method)
+    queue = ProcessQueue(context, 4)
+    pipes = [context.Pipe() for _ in range(4)]
+    processes = [context.Process(target=take_all, args=(queue, there)) for _, there in pipes]
+    for process in processes:
+        process.start()
+    for items in (1000, 3, 0, 500):
+        queue.fill(items)
+        for here, _ in pipes:
+            here.send(True)
+        got = [item for here, _ in pipes for item in here.recv()]
+        assert sorted(got) == list(range(items))
+    for here, _ in pipes:
+        here.send(False)
+    for process in processes:
+        process.join(30)
+        assert process.exitcode == 0
+    queue.close()
