@@ -138,4 +138,3 @@ def without_hydra(config: DictConfig) -> DictConfig:
     with read_write(rest), open_dict(rest):
         del rest["hydra"]
     return rest
-

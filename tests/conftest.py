@@ -144,5 +144,3 @@ def marker(tmp_path: Path) -> Iterator[str]:
     yield word
     for process in processes_of(word):
         process.kill()
-
-

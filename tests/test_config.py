@@ -74,9 +74,7 @@ def test_bad_input_is_refused_in_one_message_before_anything_is_written(
     assert sorted(program.folder.rglob("*")) == before
 
 
-def test_a_path_that_may_not_be_read_is_refused(
-    program: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_path_that_may_not_be_read_is_refused(program: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from runner.errors import ConfigurationError
     from runner.sources.local import checked_file
 

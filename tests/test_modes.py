@@ -76,9 +76,7 @@ print(whole.hexdigest())
     from runner.config.options import Sample
 
     paths = [image.path for image in images_of(Sample(), 3)]
-    answer = subprocess.run(
-        [sys.executable, "-c", script, *paths], capture_output=True, text=True, timeout=120, check=True
-    )
+    answer = subprocess.run([sys.executable, "-c", script, *paths], capture_output=True, text=True, timeout=120, check=True)
     return {"digest": answer.stdout.strip()}
 
 
@@ -183,5 +181,3 @@ def test_a_forked_worker_has_nothing_to_import(trials: Trials) -> None:
     report = trials.report(Process(start_method=StartMethod.fork))
     assert report.preload_s is not None
     assert max(worker.import_s for worker in report.workers) < report.preload_s / 10
-
-

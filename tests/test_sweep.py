@@ -1,0 +1,227 @@
+"""The program as a user has it, from the command to the files and to MLflow."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Program
+from test_sources import photo
+
+from runner.results import METRICS
+
+
+def runs_in(folder: Path, experiment: str = "image-pipeline") -> list[Any]:
+    """All runs of an experiment, read by MLflow itself in a process of its own: it brings threads and warnings."""
+    script = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+from mlflow import MlflowClient
+client = MlflowClient(tracking_uri=sys.argv[1])
+experiment = client.get_experiment_by_name(sys.argv[2])
+runs = client.search_runs([experiment.experiment_id])
+print(json.dumps([{
+    "name": run.info.run_name, "status": run.info.status, "params": run.data.params, "metrics": run.data.metrics,
+    "tags": run.data.tags, "artifact_uri": run.info.artifact_uri,
+    "artifacts": sorted(item.path for item in client.list_artifacts(run.info.run_id)),
+    "history": [metric.value for metric in client.get_metric_history(run.info.run_id, "images_per_s")],
+} for run in runs]))
+"""
+    answer = subprocess.run(
+        [sys.executable, "-c", script, f"sqlite:///{folder}/outputs/mlflow.db", experiment],
+        capture_output=True, text=True, timeout=120, check=True,
+        env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+    )  # fmt: skip
+    found: list[Any] = json.loads(answer.stdout.splitlines()[-1])
+    return found
+
+
+def sweep_folder(folder: Path) -> Path:
+    (found,) = (path.parent for path in folder.glob("outputs/sweeps/*/*/sweep.json"))
+    return found
+
+
+def test_a_sweep_from_the_command_to_mlflow(program: Program) -> None:
+    answer = program("mode=thread,process", "workers=2", "protocol=quick", "images=6", "-m")
+    assert answer.returncode == 0, answer.stderr
+    assert sorted(path.name for path in program.folder.iterdir()) == ["outputs"]
+    folder = sweep_folder(program.folder)
+
+    sweep = json.loads((folder / "sweep.json").read_text())
+    assert [point["name"] for point in sweep["points"]] == ["thread-w2", "process-w2"]
+    assert sweep["warnings"] == []
+    digests = set()
+    for point in sweep["points"]:
+        assert set(point["metrics"]) == set(METRICS)
+        inside = folder / point["folder"]
+        assert (inside / ".hydra" / "overrides.yaml").is_file()
+        record = json.loads((inside / "result.json").read_text())
+        assert len(record["trials"]) == 3
+        digests |= {trial["digest"] for trial in record["trials"]}
+    assert len(digests) == 1
+
+    assert "thread-w2" in answer.stdout
+    assert "1.00 x" in answer.stdout
+    assert str(folder.relative_to(program.folder)) in answer.stdout
+
+    runs = {run["name"]: run for run in runs_in(program.folder)}
+    assert set(runs) == {"thread-w2", "process-w2"}
+    for run in runs.values():
+        assert run["status"] == "FINISHED"
+        assert set(run["metrics"]) == set(METRICS)
+        assert run["params"]["workers"] == "2"
+        assert {"config.yaml", "result.json", "images.csv", "samples.csv", "runner.log"} <= set(run["artifacts"])
+        assert str(program.folder / "outputs") in run["artifact_uri"]
+        assert len(run["history"]) == 4
+        assert run["metrics"]["images_per_s"] == sorted(run["history"][:3])[1]
+    assert runs["process-w2"]["params"]["mode"] == "process"
+    assert runs["process-w2"]["params"]["mode.start_method"] == "auto"
+
+
+def test_a_failing_point_costs_the_others_nothing(program: Program) -> None:
+    photo(program.folder / "good" / "a.jpg")
+    bad = program.folder / "bad" / "a.jpg"
+    bad.parent.mkdir()
+    bad.write_bytes(b"no image")
+    words = ["source=folder", "source.path=bad,good", "mode=process", "workers=2", "images=4", "protocol=quick"]
+    answer = program("-m", *words)
+    assert answer.returncode == 1
+    assert "no image could be processed" in answer.stdout + answer.stderr
+    sweep = json.loads((sweep_folder(program.folder) / "sweep.json").read_text())
+    assert [point["status"] for point in sweep["points"]] == ["failed", "ok"]
+    assert sweep["points"][1]["metrics"]["images_ok"]["value"] == 4
+    runs = {run["params"]["source.path"]: run for run in runs_in(program.folder)}
+    assert runs["bad"]["status"] == "FAILED"
+    assert "no image could be processed" in runs["bad"]["tags"]["error"]
+    assert runs["good"]["status"] == "FINISHED"
+
+
+def test_the_notebooks_experiment_prints_the_notebooks_block(program: Program) -> None:
+    answer = program("experiment=notebook", "tracking=none")
+    assert answer.returncode == 0, answer.stderr
+    lines = answer.stdout.splitlines()
+    assert re.match(r"Time taken: \d+\.\d{3} seconds", lines[0])
+    assert re.match(r"CPU usage: .+ → .+", lines[1])
+    assert lines[2].startswith("GPU usage: ")
+    assert lines[3] == "Processed 15 images successfully."
+    assert any(line.split()[:1] == ["startup_s"] for line in lines)
+    assert not (program.folder / "outputs" / "mlflow.db").exists()
+    (result,) = program.folder.glob("outputs/runs/*/*/result.json")
+    record = json.loads(result.read_text())
+    with (result.parent / "images.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert sorted(int(row["worker"]) for row in rows) == list(range(15))
+    assert record["trials"][0]["tf"]["intra_op"] == 4
+
+
+def test_the_command_in_the_record_runs_the_same_again(program: Program, tmp_path: Path) -> None:
+    odd = photo(tmp_path / "it's a «photo».jpg")
+    answer = program("protocol=once", "workers=2", "images=2", "tracking=none", "source=file", f"source.path='{_quoted(odd)}'")
+    assert answer.returncode == 0, answer.stderr
+    (first,) = program.folder.glob("outputs/runs/*/*/result.json")
+    record = json.loads(first.read_text())
+    subprocess.run(record["command"], shell=True, cwd="/", check=True, capture_output=True, timeout=120)  # noqa: S602
+    again = [path for path in program.folder.glob("outputs/runs/*/*/result.json") if path != first]
+    assert len(again) == 1
+    assert json.loads(again[0].read_text())["config_hash"] == record["config_hash"]
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", r"\'")
+
+
+def test_an_unreachable_server_costs_a_message_and_no_result(program: Program) -> None:
+    began = time.monotonic()
+    answer = program("protocol=once", "workers=2", "images=2", "tracking=server", "tracking.uri=http://127.0.0.1:9")
+    assert answer.returncode == 0
+    assert "MLflow has not heard of this run" in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert len(list(program.folder.glob("outputs/runs/*/*/result.json"))) == 1
+    assert time.monotonic() - began < 200
+
+
+def test_programs_that_create_one_fresh_store_at_once_do_not_break_it(program: Program) -> None:
+    words = ["protocol=once", "workers=1", "images=1", "mode=sequential"]
+    answers: list[subprocess.CompletedProcess[str]] = []
+    threads = [threading.Thread(target=lambda: answers.append(program(*words))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [answer.returncode for answer in answers] == [0, 0, 0]
+    assert [answer.stderr for answer in answers if "MLflow" in answer.stderr] == []
+    assert len(runs_in(program.folder)) == 3
+
+
+def test_the_pages_show_the_right_store(program: Program) -> None:
+    early = subprocess.run(
+        [sys.executable, "-m", "runner.tracking.ui"],
+        cwd=program.folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert early.returncode == 1
+    assert "no runs yet" in early.stderr
+    assert program("protocol=once", "workers=1", "images=1").returncode == 0
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    pages = subprocess.Popen(
+        [sys.executable, "-m", "runner.tracking.ui", "--port", str(port)], cwd=program.folder,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+    try:
+        found = _ask(f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/get-by-name?experiment_name=image-pipeline", pages)
+        location = json.loads(found)["experiment"]["artifact_location"]
+        assert location == (program.folder / "outputs" / "mlartifacts").as_uri()
+    finally:
+        os.killpg(pages.pid, 9)
+        pages.communicate()
+
+
+def _ask(url: str, server: subprocess.Popen[bytes]) -> bytes:
+    limit = time.monotonic() + 120
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310
+                content: bytes = answer.read()
+                return content
+        except OSError:
+            assert time.monotonic() < limit, "the server did not answer"
+            assert server.poll() is None, "the server is gone"
+            time.sleep(0.2)
+
+
+def test_points_that_disagree_on_the_same_input_are_called_out(tmp_path: Path) -> None:
+    from test_results import point
+
+    from runner.sweep import disagreements
+
+    points = [point(tmp_path / name, workers=workers) for name, workers in (("a", 1), ("b", 2), ("c", 3))]
+    for one, digest in zip(points, ("same", "same", "other"), strict=True):
+        one.trials.append({"digest": digest, "status": "ok", "error": None})
+    (warning,) = disagreements(points)
+    assert "the results differ" in warning
+    assert "thread-w3: other" in warning
+    points[2].config.task.size = 100
+    assert disagreements(points) == []
+
+
+@pytest.mark.parametrize("preset", ["notebook_processes", "notebook_synthetic"])
+def test_the_other_presets_run(program: Program, preset: str) -> None:
+    answer = program(f"experiment={preset}", "tracking=none", "workers=3")
+    assert answer.returncode == 0, answer.stderr
+    assert "Processed 15 images successfully." in answer.stdout
