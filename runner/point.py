@@ -14,7 +14,7 @@ from typing import IO, Any
 from omegaconf import DictConfig
 
 from runner.config.check import config_hash, plain, typed
-from runner.config.options import Config
+from runner.config.options import Config, Sequential
 from runner.environment import environment, usable_cpus
 from runner.folders import write_atomically
 from runner.modes import ModePlan
@@ -67,6 +67,8 @@ class Point:
     @property
     def name(self) -> str:
         """Short, for tables and for MLflow: ``process-w10``, ``process-w5x3`` with three threads a worker."""
+        if isinstance(self.config.mode, Sequential):
+            return self.config.mode.name  # it has one worker, whatever it is told
         threads = getattr(self.config.mode, "threads_per_worker", 1)
         return f"{self.config.mode.name}-w{self.config.workers}" + (f"x{threads}" if threads > 1 else "")
 

@@ -154,7 +154,14 @@ def test_images_that_fail_are_counted_and_do_not_stop_the_epoch(trials: Trials) 
 @pytest.mark.parametrize("moment", ["worker-0", "epoch"])
 def test_nothing_is_left_when_the_conductor_is_killed(program: Program, marker: str, mode: str, moment: str) -> None:
     """SIGKILL to the program itself: nobody is left who could tidy up, so everybody must see it."""
-    words = [f"mode={mode.split(maxsplit=1)[0]}", *mode.split()[1:], "workers=3", "protocol=once", "images=100000", "tracking=none"]
+    words = [
+        f"mode={mode.split(maxsplit=1)[0]}",
+        *mode.split()[1:],
+        "workers=3",
+        "protocol=once",
+        "images=100000",
+        "tracking=none",
+    ]
     conductor = subprocess.Popen(
         program.command(*words), cwd=program.folder, env=os.environ | {"TEST_MARKER": marker},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -155,14 +155,14 @@ def test_jpeg_png_gif_bmp_and_animations_are_decoded(trials: Trials, tmp_path: P
     import PIL.Image
 
     picture = PIL.Image.fromarray(photo_like(64, 48, (0, 0)))
-    paths = [tmp_path / f"a.{suffix}" for suffix in ("jpg", "png", "gif", "bmp")]
+    paths = [tmp_path / f"a.{suffix}" for suffix in ("jpg", "png", "gif", "bmp", "webp")]
     for path in paths:
         picture.save(path)
     picture.save(tmp_path / "moving.gif", save_all=True, append_images=[picture.rotate(90)])
     images = [inspect(path) for path in [*paths, tmp_path / "moving.gif"]]
-    assert [image.format for image in images] == ["jpeg", "png", "gif", "bmp", "gif"]
+    assert [image.format for image in images] == ["jpeg", "png", "gif", "bmp", "webp", "gif"]
     for execution in Execution:
-        report = trials.report(Thread(), images=images, items=5, task=Tensorflow(execution=execution))
+        report = trials.report(Thread(), images=images, items=6, task=Tensorflow(execution=execution))
         assert report.epochs[0].records.errors == {}
         assert report.verification.errors == {}
         # Lossless formats of the same picture give the same result.

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import gc
 import os
+from importlib import import_module
 from time import perf_counter
 
+from runner.config.options import OPTIONS
+from runner.registry import module_of
 from runner.tensorflow_threads import VARIABLES
 
 # The user's own settings, to be put back where TensorFlow is left to choose.
@@ -28,15 +31,12 @@ try:
     import tensorflow as tf  # noqa: F401
     import threadpoolctl  # noqa: F401
 
-    import runner.modes.process
-    import runner.modes.process_pool
-    import runner.modes.sequential
-    import runner.modes.synthetic_process
-    import runner.modes.thread
-    import runner.modes.thread_pool
-    import runner.sinks.none_
     import runner.tasks.tensorflow
     import runner.trial.main  # noqa: F401
+
+    for _group in ("mode", "sink"):
+        for _option in OPTIONS[_group]:
+            import_module(module_of(_group, _option))
 finally:
     os.dup2(_stderr, 2)
     os.close(_stderr)
