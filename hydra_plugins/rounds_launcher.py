@@ -1,14 +1,18 @@
-"""Hydra's way in: the launcher ``rounds``, which is handed all points of a sweep at once. What it does is in ``runner.sweep``."""
+"""Hydra's way in: the launcher ``rounds``, which is handed all points of a sweep at once. What it does is in ``runner.launch``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
+
+if TYPE_CHECKING:
+    from runner.point import Point
 
 # A plain mapping: Hydra executes this file outside sys.modules, where a dataclass cannot be made.
 ConfigStore.instance().store(
@@ -26,9 +30,10 @@ class RoundsLauncher(Launcher):
         """Keep what ``launch`` needs; the task function runs one point by itself and is not used here."""
         self._context = hydra_context
         self._config = config
+        self._executed: list[Point] = []
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Execute the points."""
-        from runner.sweep import launch
+        from runner.launch import launch
 
-        return launch(self._config, self._context, job_overrides, initial_job_idx)
+        return launch(self._config, self._context, job_overrides, self._executed, initial_job_idx)

@@ -20,7 +20,8 @@ class Footprint:
 
     Attributes:
         memory_bytes: what the trial would need alone, every shared page counted once.
-        memory_method: how that was found: ``pss``, ``uss`` or ``rss``.
+        memory_method: how that was found: ``pss``; where the system does not tell that, the sum of ``uss`` (shared pages left
+            out) or of ``rss`` (shared pages counted for each).
         threads, processes: of the tree.
     """
 
@@ -68,8 +69,13 @@ def cpu_user_system_s() -> tuple[float, float]:
 def footprint(pids: Sequence[int], fork_server: int | None) -> Footprint:
     """Memory, threads and processes of ``pids`` now; 10 ms a process, so never while anything is timed.
 
-    Memory counts shared pages once. Those that a trial shares with the fork server it came from belong to what it would need
-    alone, so: sum of PSS over the tree, plus PSS of the fork server, minus what only the fork server has (USS).
+    Memory is what the trial would need alone, every page that its processes share counted once, and whatever else on the host
+    has the same libraries open left out of it:
+
+    * Anonymous memory by proportional shares (PSS), which only relatives can share. Pages that a trial shares with the fork
+      server it came from belong to it: the sum over the tree, plus the fork server's shares, minus what is the fork server's own.
+    * Mapped files (mostly libraries) by the process that has most of them resident: forked or spawned, all map the same.
+    * Shared memory by proportional shares.
     """
     threads = 0
     living = []
@@ -86,33 +92,50 @@ def footprint(pids: Sequence[int], fork_server: int | None) -> Footprint:
 
 def _memory(processes: Sequence[psutil.Process], fork_server: int | None) -> tuple[int, str]:
     try:
-        total = sum(_pss_uss(process.pid)[0] for process in processes)
-        if fork_server is not None:
-            pss, uss = _pss_uss(fork_server)
-            total += pss - uss
-    except OSError:
+        tree = [_Pages.of(process.pid) for process in processes]
+        server = [] if fork_server is None else [_Pages.of(fork_server)]
+    except (OSError, KeyError):
         pass
     else:
-        return total, "pss"
-    method = "uss"
-    total = 0
-    for process in processes:
-        try:
-            total += process.memory_full_info().uss
-        except (psutil.Error, AttributeError):
-            method = "rss"
-    if method == "rss":
-        total = sum(process.memory_info().rss for process in processes if process.is_running())
-    return total, method
+        shares = sum(pages.anonymous + pages.shared for pages in tree)
+        inherited = sum(pages.anonymous - pages.own for pages in server)
+        return shares + inherited + max((pages.files for pages in tree), default=0), "pss"
+    try:
+        return sum(process.memory_full_info().uss for process in processes), "uss"
+    except (psutil.Error, AttributeError):
+        return sum(_rss(process) for process in processes), "rss"
 
 
-def _pss_uss(pid: int) -> tuple[int, int]:
-    """Proportional and unique set size in bytes; raises OSError where the system does not tell."""
-    pss = uss = 0
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+def _rss(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+@dataclass(frozen=True)
+class _Pages:
+    """One process's resident pages in bytes: proportional shares of anonymous and of shared memory, its own, and of files."""
+
+    anonymous: int
+    shared: int
+    own: int
+    files: int
+
+    @classmethod
+    def of(cls, pid: int) -> _Pages:
+        """From ``/proc``; raises OSError or KeyError where the system does not tell."""
+        rollup, status = (_fields(Path(f"/proc/{pid}/{name}")) for name in ("smaps_rollup", "status"))
+        # What is private and dirty is anonymous; what is private and clean is of a file.
+        return cls(rollup["Pss_Anon"], rollup["Pss_Shmem"], rollup["Private_Dirty"], status["RssFile"])
+
+
+def _fields(path: Path) -> dict[str, int]:
+    """The lines of a file of ``/proc`` that give kilobytes, in bytes."""
+    found = {}
+    for line in path.read_text().splitlines():
         name, _, value = line.partition(":")
-        if name == "Pss":
-            pss = int(value.split()[0]) * 1024
-        elif name in ("Private_Clean", "Private_Dirty"):
-            uss += int(value.split()[0]) * 1024
-    return pss, uss
+        words = value.split()
+        if len(words) == 2 and words[1] == "kB":
+            found[name] = int(words[0]) * 1024
+    return found

@@ -23,8 +23,6 @@ _FLAGS_FIRST = ("-m", "--multirun")
 def main() -> None:
     """``runner [flags] [key=value ...]``; exits with 0, 1 (bad configuration, failed point) or 130 (interrupted)."""
     signal.signal(signal.SIGTERM, _as_interrupt)
-    # Between overrides, Hydra takes -m for the end of them.
-    sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in _FLAGS_FIRST)
     wants_everything = "HYDRA_FULL_ERROR" in os.environ
     # Hydra would print errors its own way and exit; this makes it raise them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -39,11 +37,14 @@ def _run_hydra(wants_everything: bool) -> int:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    from runner.config.resume import resumed
     from runner.config.store import conf_dir, register
     from runner.errors import RunnerError
 
     register()
     try:
+        # Between overrides, Hydra takes -m for the end of them.
+        sys.argv[1:] = sorted(resumed(sys.argv[1:]), key=lambda word: word not in _FLAGS_FIRST)
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(run_point)()
     except SystemExit as exit_:
         # Hydra's own refusals, such as of an unknown flag, exit with 2.
@@ -68,19 +69,20 @@ def _run_hydra(wants_everything: bool) -> int:
 def run_point(composed: DictConfig) -> float | None:
     """One point by itself: what Hydra calls for a single run, and what launchers other than ``rounds`` call for each point.
 
-    Returns its images per second, or None where it failed.
+    Returns its objective, or None where it failed.
     """
     from hydra.core.hydra_config import HydraConfig
 
     from runner import terminal
     from runner.point import Point
+    from runner.protocol.stopping import precise_by_itself
     from runner.session import Session
     from runner.tracking import track
 
     hydra_config = HydraConfig.get()
     point = Point.prepared(composed, list(hydra_config.overrides.task), Path(hydra_config.runtime.output_dir))
-    with terminal.ProgressDisplay(point.config.protocol.rounds) as display:
-        session = Session([point], point.config.seed, display)
+    with terminal.ProgressDisplay() as display:
+        session = Session([point], point.config.seed, display, precise_enough=precise_by_itself)
         try:
             session.run()
         except KeyboardInterrupt:
@@ -88,10 +90,9 @@ def run_point(composed: DictConfig) -> float | None:
     if point.trials:
         terminal.print_point(point, session.gpus, session.idle_cpu_pct)
         track([point], sweep=None)
-    if point.error is not None:
+    if point.has_failed:
         status.worsen(status.FAILED)
-    value: float | None = point.metrics.get("images_per_s", {}).get("value")
-    return value
+    return point.objective
 
 
 class CheckBeforeRun:
@@ -108,8 +109,8 @@ class CheckBeforeRun:
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Check a single run; the points of a sweep are checked by the launcher, all before the first starts."""
         from runner.errors import ConfigurationError
+        from runner.launch import without_hydra
         from runner.point import Point
-        from runner.sweep import without_hydra
         from runner.terminal import print_error
 
         try:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import csv
 import json
 import shlex
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
 from runner.config.check import config_hash, plain, typed
 from runner.config.options import Config, Sequential
 from runner.environment import environment, usable_cpus
+from runner.errors import ConfigurationError
 from runner.folders import write_atomically
 from runner.modes import ModePlan
 from runner.monitor.series import Series, write_samples
@@ -26,6 +28,9 @@ from runner.results import SCHEMA_VERSION, point_metrics
 from runner.sources import Image, images_of
 from runner.tensorflow_threads import ThreadLimits
 from runner.trial.messages import Report, TrialPlan
+
+if TYPE_CHECKING:
+    from runner.protocol.warnings import Warning  # noqa: A004
 
 _IMAGE_COLUMNS = (
     "round", "epoch", "item", "image", "worker", "thread", "status", "start_s", "read_s", "task_s", "sink_s", "error",
@@ -42,7 +47,8 @@ class Point:
         overrides: what the user chose, as on the command line.
         folder: where its record goes.
         trials: the records of the trials so far, in the order of their rounds.
-        series: the monitor's samples of each trial.
+        series: the monitor's samples of each trial of this session.
+        interrupted: whether the user stopped the session before all rounds were run.
     """
 
     config: Config
@@ -52,6 +58,7 @@ class Point:
     gpus: int = 0
     trials: list[dict[str, Any]] = field(default_factory=list)
     series: list[Series] = field(default_factory=list)
+    interrupted: bool = False
 
     @classmethod
     def prepared(cls, composed: DictConfig, overrides: Sequence[str], folder: Path) -> Point:
@@ -78,16 +85,32 @@ class Point:
 
     @property
     def status(self) -> str:
-        """``ok`` if every trial was; otherwise the status of the first that was not."""
-        return next((trial["status"] for trial in self.trials if trial["status"] != "ok"), "ok" if self.trials else "failed")
+        """``ok`` if every trial was; otherwise the status of the first that was not; ``killed`` where the user stopped it."""
+        failed = next((trial["status"] for trial in self.trials if trial["status"] != "ok"), None)
+        return failed or ("killed" if self.interrupted else "ok" if self.trials else "failed")
 
     @property
     def error(self) -> dict[str, Any] | None:
-        return next((trial["error"] for trial in self.trials if trial["error"] is not None), None)
+        """Type, message and traceback of the first trial's that failed; None if none did."""
+        failed = next((trial["error"] for trial in self.trials if trial["error"] is not None), None)
+        if failed is None and self.interrupted:
+            done = f"interrupted after {len(self.trials)} of {self.config.protocol.rounds} rounds"
+            return {"type": "Interrupted", "message": done, "traceback": None}
+        return failed
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether one of its trials failed, so that it is not tried again."""
+        return any(trial["status"] != "ok" for trial in self.trials)
 
     @property
     def metrics(self) -> dict[str, dict[str, Any]]:
         return point_metrics(self.trials, usable_cpus())
+
+    @property
+    def objective(self) -> float | None:
+        """What a sweeper is told: the median of the metric that ``objective`` names; None where the point failed."""
+        return None if self.error is not None else self.metrics[self.config.objective]["value"]
 
     @property
     def digests(self) -> set[str]:
@@ -129,31 +152,52 @@ class Point:
             ],
             "trials": self.trials,
             "metrics": self.metrics,
+            "warnings": [warning.record() for warning in self.warnings()],
         }
 
+    def warnings(self) -> list[Warning]:
+        """What a reader should know of this point."""
+        from runner.protocol.warnings import of_point
+
+        return of_point(self, usable_cpus())
+
+    def restore(self) -> None:
+        """Take over the trials that an earlier session wrote into the folder.
+
+        Raises:
+            ConfigurationError: what lies there is not a record of this configuration.
+        """
+        path = self.folder / "result.json"
+        if not path.is_file():
+            return
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["config_hash"] != self.hash:
+            raise ConfigurationError("resume", self.folder, "holds another configuration", f"a point with the hash {self.hash}")
+        self.trials = record["trials"]
+
     def write(self) -> None:
-        """Write ``result.json`` and ``samples.csv`` anew, each in one step."""
+        """Write ``result.json`` anew, in one step."""
         record = self.record()
         write_atomically(self.folder / "result.json", lambda file: _dump(record, file))
-        write_atomically(self.folder / "samples.csv", lambda file: write_samples(file, self.series, self.gpus))
+
+    def write_samples(self, series: Series) -> None:
+        """Add the samples of one trial to ``samples.csv``, in one step."""
+        self.series.append(series)
+        _append(self.folder / "samples.csv", lambda file, begin: write_samples(file, series, self.gpus, header=begin))
 
     def write_images(self, number: int, report: Report) -> None:
         """Add the rows of one trial to ``images.csv``, in one step."""
-        path = self.folder / "images.csv"
-        before = path.read_text(encoding="utf-8") if path.exists() else None
 
-        def write(file: IO[str]) -> None:
+        def write(file: IO[str], begin: bool) -> None:
             writer = csv.writer(file, lineterminator="\n")
-            if before is None:
+            if begin:
                 writer.writerow(_IMAGE_COLUMNS)
-            else:
-                file.write(before)
             for epoch, timed in enumerate(report.epochs):
                 for record in sorted(timed.records):
                     error = timed.records.errors.get(record.item)
                     writer.writerow(self._image_row(number, epoch, timed.released_ns, record, error))
 
-        write_atomically(path, write)
+        _append(self.folder / "images.csv", write)
 
     def _image_row(self, number: int, epoch: int, released_ns: int, record: Record, error: str | None) -> list[object]:
         def seconds(start: int, end: int) -> str:
@@ -178,6 +222,33 @@ class Point:
 def command(overrides: Sequence[str]) -> str:
     """A line for a shell that runs the same again, from anywhere."""
     return f"cd {shlex.quote(str(Path.cwd()))} && " + shlex.join([sys.executable, "-m", "runner", *overrides])
+
+
+def labels_of(points: Sequence[Point]) -> dict[int, str]:
+    """A label for each point, by its ``id``: its name, and what tells it apart where several have that name."""
+    names = [point.name for point in points]
+    common = set.intersection(*(set(point.overrides) for point in points)) if points else set()
+    labels: dict[int, str] = {}
+    for place, point in enumerate(points):
+        label = point.name
+        if names.count(label) > 1:
+            varying = [word for word in point.overrides if word not in common and not word.startswith(("mode=", "workers="))]
+            label = f"{label} {' '.join(varying)}".strip()
+        labels[id(point)] = label if label not in labels.values() else f"{label} #{place}"
+    return labels
+
+
+def _append(path: Path, write: Callable[[IO[str], bool], None]) -> None:
+    """Call ``write`` with a file that holds what ``path`` holds, and whether that is nothing; then put it in its place."""
+
+    def copy_and_write(file: IO[str]) -> None:
+        begin = not path.exists()
+        if not begin:
+            with path.open(encoding="utf-8", newline="") as before:
+                shutil.copyfileobj(before, file)
+        write(file, begin)
+
+    write_atomically(path, copy_and_write)
 
 
 def _dump(record: dict[str, Any], file: IO[str]) -> None:

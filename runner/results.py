@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from runner.config.options import METRICS
 from runner.modes import Worker
 from runner.records import WIDTH, Records
 from runner.sources.image import Image
@@ -16,23 +17,6 @@ from runner.supervisor import Outcome
 from runner.trial.messages import EpochReport, Report
 
 SCHEMA_VERSION = 1
-
-# The metrics of every run, with their units; the set is the same whatever was run.
-METRICS = (
-    "images_per_s",
-    "total_s",
-    "startup_s",
-    "work_s",
-    "teardown_s",
-    "latency_p50_ms",
-    "latency_p95_ms",
-    "latency_p99_ms",
-    "cpu_s_per_image",
-    "cpu_utilization_pct",
-    "peak_memory_mb",
-    "images_ok",
-    "images_failed",
-)
 
 
 def epoch_record(epoch: EpochReport, wall_offset_s: float) -> dict[str, Any]:
@@ -71,16 +55,18 @@ def epoch_record(epoch: EpochReport, wall_offset_s: float) -> dict[str, Any]:
 
 
 def trial_record(
-    number: int, order: int, outcome: Outcome, peaks: dict[str, int | None], wall_offset_s: float
+    number: int, order: int, session: str, outcome: Outcome, *, peaks: dict[str, int | None], wall_offset_s: float
 ) -> dict[str, Any]:
     """One trial; a trial that did not come to its end has its status, its error, and None for what is not known.
 
+    ``session`` names the uninterrupted run of the program that it was part of: only trials of one session make pairs.
     ``peaks`` are the monitor's largest readings, by the names ``memory_bytes``, ``threads`` and ``processes``.
     """
     report, error = outcome.report, outcome.error
     record: dict[str, Any] = {
         "round": number,
         "order": order,
+        "session": session,
         "status": "ok" if error is None else error.status,
         "error": None,
         "startup_s": None,
@@ -166,7 +152,7 @@ def _threads_of(workers: Sequence[Worker]) -> dict[str, Any]:
     }
 
 
-def trial_metrics(trial: dict[str, Any], usable_cpus: float) -> dict[str, float]:
+def trial_metrics(trial: Mapping[str, Any], usable_cpus: float) -> dict[str, float]:
     """One value for each of ``METRICS`` from one trial that succeeded: medians over its epochs, or sums where said so.
 
     ``cpu_utilization_pct`` is CPU seconds ÷ (wall seconds × CPUs that may be used) over the timed epochs.

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
 
 from runner.errors import TrialFailed
+from runner.host_lock import host_lock
 from runner.monitor.gpu import Gpus
 from runner.monitor.sampler import Sample, Sampler
 from runner.monitor.series import Series
 from runner.point import Point
+from runner.protocol.stopping import LEAST_ROUNDS
 from runner.results import image_errors, trial_record
 from runner.supervisor import Event, Outcome, Supervisor
 from runner.trial.messages import Phase
@@ -30,8 +34,11 @@ _LOOK_S = 0.2
 class Display(Protocol):
     """What wants to hear how the session goes."""
 
-    def trial_starts(self, point: Point, number: int) -> None:
-        """A trial of ``point``, in round ``number``."""
+    def tell(self, message: str) -> None:
+        """Something that the user should know now."""
+
+    def trial_starts(self, point: Point, number: int, left: int) -> None:
+        """A trial of ``point``, in round ``number``; as far as is known by now, ``left`` trials are to come, with this one."""
 
     def event(self, point: Point, event: Event) -> None:
         """The trial is in another phase, or has come further in this one."""
@@ -48,49 +55,93 @@ class Session:
         idle_cpu_pct: how busy the host was before the first trial, 100 is all CPUs; None before ``run``.
 
     Args:
-        points: what to execute; their folders exist.
+        points: what to execute; their folders exist. Trials that they have already are not run again.
         seed: orders the trials.
         supervisor: starts the trials; a new one if None.
+        fail_fast: whether to end at the first trial that fails.
+        precise_enough: asked after each round of those points that have a precision to reach.
     """
 
-    def __init__(self, points: Sequence[Point], seed: int, display: Display, supervisor: Supervisor | None = None) -> None:
+    def __init__(
+        self,
+        points: Sequence[Point],
+        seed: int,
+        display: Display,
+        supervisor: Supervisor | None = None,
+        *,
+        fail_fast: bool = False,
+        precise_enough: Callable[[Point], bool] = lambda _: True,
+    ) -> None:
         self._points = points
-        self._random = random.Random(seed)  # noqa: S311  (an order of trials is no secret)
+        self._seed = seed
         self._display = display
         self._supervisor = supervisor or Supervisor()
+        self._fail_fast = fail_fast
+        self._precise_enough = precise_enough
+        self._id = f"{time.strftime('%Y-%m-%dT%H:%M:%S')}-{os.getpid()}"
         self.gpus = Gpus()
         self.idle_cpu_pct: float | None = None
         for point in points:
             point.gpus = len(self.gpus.names)
 
-    @property
-    def trials_in_all(self) -> int:
-        return sum(point.config.protocol.rounds for point in self._points)
-
     def run(self) -> None:
-        """Every trial of every point; a point that has failed is not tried again, the others go on.
+        """Every round of every point; a point that has failed is not tried again, the others go on.
 
         Raises:
-            KeyboardInterrupt: the user wants to stop. What has been measured is on disk.
+            KeyboardInterrupt: the user wants to stop. What has been measured is on disk, the points know that they are not complete.
         """
-        self._supervisor.warm()
-        self.idle_cpu_pct = psutil.cpu_percent(interval=_LOOK_S)
-        for number in range(max(point.config.protocol.rounds for point in self._points)):
-            due = [point for point in self._points if number < point.config.protocol.rounds]
-            self._random.shuffle(due)
-            for order, point in enumerate(due):
-                if point.error is None:
-                    self._trial(point, number, order)
+        number = 0
+        try:
+            with host_lock(self._display.tell):
+                self._supervisor.warm()
+                self.idle_cpu_pct = psutil.cpu_percent(interval=_LOOK_S)
+                while due := [point for point in self._points if self._goes_on(point, number)]:
+                    self._round(number, due)
+                    number += 1
+        except (KeyboardInterrupt, _FailFastError) as end:
+            for point in self._points:
+                if not point.has_failed and self._goes_on(point, len(point.trials)):
+                    point.interrupted = True
+                    point.write()
+            if isinstance(end, KeyboardInterrupt):
+                raise
 
-    def _trial(self, point: Point, number: int, order: int) -> None:
-        self._display.trial_starts(point, number)
+    def _goes_on(self, point: Point, number: int) -> bool:
+        """Whether ``point`` has a round of this number."""
+        protocol = point.config.protocol
+        if number < protocol.rounds or protocol.precision is None:
+            return number < protocol.rounds
+        if number < LEAST_ROUNDS:
+            return True
+        return number < protocol.max_rounds and not self._precise_enough(point)
+
+    def _round(self, number: int, due: list[Point]) -> None:
+        # By seed and number, so that a session that resumes has the order that was planned.
+        random.Random(f"{self._seed}/{number}").shuffle(due)  # noqa: S311  (an order of trials is no secret)
+        for order, point in enumerate(due):
+            if point.has_failed or any(trial["round"] == number for trial in point.trials):
+                continue
+            self._display.trial_starts(point, number, self._left(number, due[order:]))
+            trial = self._trial(point, number, order)
+            self._display.trial_ends(point, trial)
+            if self._fail_fast and trial["status"] != "ok":
+                self._display.tell("fail_fast: the sweep ends here")
+                raise _FailFastError
+
+    def _left(self, number: int, rest_of_round: Sequence[Point]) -> int:
+        later = sum(max(0, point.config.protocol.rounds - number - 1) for point in self._points if not point.has_failed)
+        return len([point for point in rest_of_round if not point.has_failed]) + later
+
+    def _trial(self, point: Point, number: int, order: int) -> dict[str, Any]:
         with _logging_to(point.folder / "runner.log"):
             log.info("round %d: %s", number, point.name)
             wall_offset_s = time.time() - time.perf_counter()
+            before = _HostClocks.now()
             outcome, samples = self._watched(point)
             outcome = _judged(outcome)
-            point.series.append(Series(number, wall_offset_s, samples))
-            trial = trial_record(number, order, outcome, _peaks(samples), wall_offset_s)
+            trial = trial_record(number, order, self._id, outcome, peaks=_peaks(samples), wall_offset_s=wall_offset_s)
+            trial["host"] = before.until_now(trial["cpu_s"])
+            point.write_samples(Series(number, wall_offset_s, samples))
             if outcome.report is not None:
                 trial["image_errors"] = image_errors(outcome.report, point.images)
                 point.write_images(number, outcome.report)
@@ -104,7 +155,7 @@ class Session:
                     log.error("%s", outcome.error.remote_traceback.rstrip())
             for path, reason in trial["image_errors"].items():
                 log.warning("round %d: %s failed: %s", number, path, reason)
-        self._display.trial_ends(point, trial)
+        return trial
 
     def _watched(self, point: Point) -> tuple[Outcome, list[Sample]]:
         sampler = Sampler(point.config.monitor, self.gpus)
@@ -130,6 +181,38 @@ def _judged(outcome: Outcome) -> Outcome:
     errors = next(epoch.records.errors for epoch in report.epochs if epoch.records.errors)
     error = TrialFailed(f"no image could be processed; the first error is {next(iter(errors.values()))}", kind="NoImage")
     return Outcome(report, error, outcome.phases)
+
+
+class _FailFastError(Exception):
+    """A trial has failed, and the user wants to hear no more."""
+
+
+@dataclass(frozen=True)
+class _HostClocks:
+    """Readings of the host's CPU clocks, in seconds over all CPUs."""
+
+    total: float
+    busy: float
+    stolen: float | None
+
+    @classmethod
+    def now(cls) -> _HostClocks:
+        times = psutil.cpu_times()
+        total = sum(times[:8])  # guest time, where there is any, is in user time already
+        stolen = getattr(times, "steal", None)
+        busy = total - times.idle - getattr(times, "iowait", 0.0) - (stolen or 0.0)
+        return cls(total, busy, stolen)
+
+    def until_now(self, trial_cpu_s: float | None) -> dict[str, float | None]:
+        """What others took of the host's CPUs since then, in per cent of all; this program's own share is small and in it."""
+        later = self.now()
+        total = max(later.total - self.total, 1e-3)
+        others = max(0.0, later.busy - self.busy - (trial_cpu_s or 0.0))
+        stolen = None if later.stolen is None or self.stolen is None else max(0.0, later.stolen - self.stolen)
+        return {
+            "other_cpu_pct": min(100.0, others / total * 100),
+            "stolen_pct": None if stolen is None else stolen / total * 100,
+        }
 
 
 def _peaks(samples: Sequence[Sample]) -> dict[str, int | None]:

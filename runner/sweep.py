@@ -1,140 +1,187 @@
-"""A sweep: all points composed and checked before anything starts, executed in interleaved rounds, then closed together."""
+"""A sweep: its points in interleaved rounds, compared with the baseline, then closed together."""
 
 from __future__ import annotations
 
 import copy
 import json
-from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, run_job
-from hydra.types import HydraContext
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
-
 from runner import status
-from runner.config.check import plain
+from runner.environment import usable_cpus
+from runner.errors import ConfigurationError
 from runner.folders import write_atomically
-from runner.point import Point
+from runner.point import Point, labels_of
+from runner.protocol.stopping import half_width, own_half_width
+from runner.protocol.verdicts import FASTER, SLOWER, Comparison, Side, compared
+from runner.protocol.warnings import Warning, of_sweep  # noqa: A004
 from runner.results import SCHEMA_VERSION
 
+# The folder of the baseline's duplicate, beside those of the points.
+SELF_CHECK = "self_check"
 
-def launch(
-    config: DictConfig, hydra_context: HydraContext, job_overrides: Sequence[Sequence[str]], first: int
-) -> list[JobReturn]:
-    """Execute the points that ``job_overrides`` describe; each job returns its point's images per second, or None.
 
-    Raises:
-        ConfigurationError: one of the points cannot be run; no process was started.
+@dataclass
+class Sweep:
+    """What a sweep is, and what has come of it.
+
+    Attributes:
+        points: in the order in which they were given.
+        folder: where its record goes.
+        baseline: one of the points.
+        duplicate: the baseline once more, to show the noise; None where none was asked for.
+        comparisons: of every point with the baseline, in every compared metric; empty where the protocol gives no verdicts.
+        noise_floor: of the duplicate with the baseline, in images per second; None without one.
+        warnings: those that take more than one point.
     """
-    folder = Path(str(config.hydra.sweep.dir)).absolute()
-    composed = [_composed(config, hydra_context, overrides, first + index) for index, overrides in enumerate(job_overrides)]
-    points = [_prepared(job, folder) for job in composed]
-    # Hydra writes each point's .hydra/ now; the point itself is executed below, in its rounds.
-    returns = [
-        run_job(
-            task_function=lambda _: None,
-            config=job,
-            job_dir_key="hydra.sweep.dir",
-            job_subdir_key="hydra.sweep.subdir",
-            hydra_context=hydra_context,
+
+    points: Sequence[Point]
+    folder: Path
+    baseline: Point
+    duplicate: Point | None = None
+    comparisons: list[Comparison] = field(default_factory=list)
+    noise_floor: Comparison | None = None
+    warnings: list[Warning] = field(default_factory=list)
+
+    @property
+    def labels(self) -> dict[int, str]:
+        """A label for each point, by its ``id``."""
+        return labels_of(self.points)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the self-check, if there was one, found the baseline equal to itself."""
+        return self.noise_floor is None or self.noise_floor.verdict not in {FASTER, SLOWER}
+
+    def conclude(self) -> None:
+        """Compare what has been measured so far."""
+        labels, cpus = self.labels, usable_cpus()
+        others = [point for point in self.points if point is not self.baseline]
+        self.comparisons = []
+        if self.baseline.config.protocol.verdicts:
+            for point in others:
+                self.comparisons += compared(self._side(point, labels), self._side(self.baseline, labels), cpus, len(others))
+        if self.duplicate is not None:
+            twin = Side(SELF_CHECK, self.duplicate.trials)
+            (self.noise_floor,) = (
+                found for found in compared(twin, self._side(self.baseline, labels), cpus, 1) if found.metric == "images_per_s"
+            )
+        self.warnings = of_sweep(self.points, labels)
+
+    def precise_enough(self, point: Point) -> bool:
+        """Whether every interval of the sweep is as narrow as ``point`` asks for; all stop together, or pairs would be lost."""
+        wanted = point.config.protocol.precision
+        if wanted is None:
+            return True
+        living = [one for one in self.points if not one.has_failed]
+        if len(living) < 2 or self.baseline.has_failed:
+            return all(own_half_width(one.trials) <= wanted for one in living)
+        labels, others = self.labels, len(self.points) - 1
+        return all(
+            found.ratio is not None and half_width(found.ratio) <= wanted
+            for one in living
+            if one is not self.baseline
+            for found in compared(self._side(one, labels), self._side(self.baseline, labels), 1.0, others)
+            if found.metric == "images_per_s"
         )
-        for job in composed
-    ]
-    execute(points, folder)
-    for job, point in zip(returns, points, strict=True):
-        job.return_value = point.metrics.get("images_per_s", {}).get("value")
-    return returns
+
+    def record(self) -> dict[str, Any]:
+        """The content of ``sweep.json``."""
+        labels = self.labels
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "baseline": labels[id(self.baseline)],
+            "points": [
+                {
+                    "name": labels[id(point)],
+                    "overrides": list(point.overrides),
+                    "folder": point.folder.name,
+                    "status": point.status,
+                    "error": point.error and {key: point.error[key] for key in ("type", "message")},
+                    "config_hash": point.hash,
+                    "metrics": point.metrics,
+                    "warnings": [warning.record() for warning in point.warnings()],
+                }
+                for point in self.points
+            ],
+            "comparisons": [comparison.record() for comparison in self.comparisons],
+            "self_check": self.noise_floor and self.noise_floor.record(),
+            "trusted": self.trusted,
+            "warnings": [warning.record() for warning in self.warnings],
+        }
+
+    def write(self) -> None:
+        """Write ``sweep.json`` and ``comparison.md``, each in one step."""
+        from runner.report.markdown import comparison_table
+
+        record = self.record()
+        write_atomically(
+            self.folder / "sweep.json", lambda file: print(json.dumps(record, indent=1, allow_nan=False), file=file)
+        )
+        text = comparison_table(record)
+        write_atomically(self.folder / "comparison.md", lambda file: print(text, file=file))
+
+    @staticmethod
+    def _side(point: Point, labels: dict[int, str]) -> Side:
+        return Side(labels[id(point)], point.trials)
 
 
-def execute(points: Sequence[Point], folder: Path) -> None:
-    """Run the points' trials, write ``sweep.json``, log to MLflow, and show the table."""
+def execute(points: Sequence[Point], folder: Path, earlier: Sequence[Point] = ()) -> None:
+    """Run the points' trials, write ``sweep.json``, show the tables, log to MLflow.
+
+    Args:
+        points: checked, with their folders made.
+        folder: of the sweep.
+        earlier: points of the same sweep that were executed before.
+    """
     from runner import terminal
     from runner.session import Session
     from runner.tracking import track
 
-    with terminal.ProgressDisplay(sum(point.config.protocol.rounds for point in points)) as display:
-        session = Session(points, points[0].config.seed, display)
+    every = [*earlier, *points]
+    sweep = Sweep(every, folder, chosen_baseline(every))
+    protocol = sweep.baseline.config.protocol
+    if protocol.verdicts and protocol.self_check and len(points) > 1 and sweep.baseline in points:
+        sweep.duplicate = _duplicate(sweep.baseline, folder)
+    measured = [*points, *([sweep.duplicate] if sweep.duplicate else [])]
+    first = points[0].config
+    with terminal.ProgressDisplay() as display:
+        session = Session(measured, first.seed, display, fail_fast=first.fail_fast, precise_enough=sweep.precise_enough)
         try:
             session.run()
         except KeyboardInterrupt:
             status.worsen(status.INTERRUPTED)
-    warnings = disagreements(points)
-    write_sweep(points, folder, warnings)
-    if any(point.error is not None for point in points):
+    sweep.conclude()
+    sweep.write()
+    if any(point.has_failed for point in measured):
         status.worsen(status.FAILED)
-    terminal.print_sweep(points, folder, warnings)
+    terminal.print_sweep(sweep)
     track([point for point in points if point.trials], sweep=folder)
 
 
-def disagreements(points: Sequence[Point]) -> list[str]:
-    """A warning for every group of points that did the same task on the same images and came to different results."""
-    groups: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for point in points:
-        same = json.dumps([[image.digest for image in point.images], _task_without_execution(point)], sort_keys=True)
-        for digest in point.digests:
-            groups[same][digest].append(point.name)
-    found = []
-    for digests in groups.values():
-        if len(digests) > 1:
-            sides = "; ".join(f"{', '.join(sorted(set(names)))}: {digest[:12]}" for digest, names in digests.items())
-            found.append(
-                f"the results differ between points on the same images and task, so their times do not compare: {sides}"
-            )
-    return found
+def chosen_baseline(points: Sequence[Point]) -> Point:
+    """The point that ``baseline`` names, by label or number; by default the first.
+
+    Raises:
+        ConfigurationError: no point is called that.
+    """
+    wanted = points[0].config.baseline
+    if wanted is None:
+        return points[0]
+    labels = labels_of(points)
+    for place, point in enumerate(points):
+        if wanted in {labels[id(point)], str(place)}:
+            return point
+    raise ConfigurationError("baseline", wanted, "is none of the sweep's points", ", ".join(labels.values()))
 
 
-def write_sweep(points: Sequence[Point], folder: Path, warnings: Sequence[str]) -> None:
-    """Write ``sweep.json`` in one step. There are no comparisons without verdicts, and no verdicts from medians alone."""
-    record = {
-        "schema_version": SCHEMA_VERSION,
-        "baseline": list(points[0].overrides),
-        "points": [
-            {
-                "name": point.name,
-                "overrides": list(point.overrides),
-                "folder": point.folder.name,
-                "status": point.status,
-                "config_hash": point.hash,
-                "metrics": point.metrics,
-            }
-            for point in points
-        ],
-        "comparisons": [],
-        "warnings": list(warnings),
-    }
-    write_atomically(folder / "sweep.json", lambda file: print(json.dumps(record, indent=1, allow_nan=False), file=file))
-
-
-def _task_without_execution(point: Point) -> dict[str, Any]:
-    """The task as far as it decides the result: eager or graph is a way to get there."""
-    return {key: value for key, value in plain(point.config.task).items() if key != "execution"}
-
-
-def _composed(config: DictConfig, context: HydraContext, overrides: Sequence[str], number: int) -> DictConfig:
-    job = context.config_loader.load_sweep_config(config, list(overrides))
-    with open_dict(job):
-        job.hydra.job.id = str(number)
-        job.hydra.job.num = number
-    return job
-
-
-def _prepared(job: DictConfig, folder: Path) -> Point:
-    before = HydraConfig.instance().cfg
-    HydraConfig.instance().set_config(job)  # the folder's name may be made of it
-    try:
-        subfolder = folder / str(job.hydra.sweep.subdir)
-        overrides = OmegaConf.to_container(job.hydra.overrides.task)
-    finally:
-        HydraConfig.instance().cfg = before
-    return Point.prepared(without_hydra(job), [str(override) for override in overrides or []], subfolder)
-
-
-def without_hydra(config: DictConfig) -> DictConfig:
-    """The configuration without Hydra's own part."""
-    rest = copy.deepcopy(config)
-    with read_write(rest), open_dict(rest):
-        del rest["hydra"]
-    return rest
+def _duplicate(baseline: Point, folder: Path) -> Point:
+    twin = Point(
+        config=copy.deepcopy(baseline.config), images=baseline.images, overrides=baseline.overrides, folder=folder / SELF_CHECK
+    )
+    twin.folder.mkdir(exist_ok=True)
+    if baseline.config.resume is not None:
+        twin.restore()
+    return twin

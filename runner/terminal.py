@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from runner.monitor.gpu import Gpus
 from runner.monitor.sampler import Sample
 from runner.point import Point
+from runner.report.words import metric_name, ratio_text, self_check_text, verdict_text
 from runner.supervisor import Event
 from runner.trial.messages import Phase
 from runner.trial.messages import Progress as TrialProgress
+
+if TYPE_CHECKING:
+    from runner.protocol.warnings import Warning  # noqa: A004
+    from runner.sweep import Sweep
 
 _PHASES = {
     "import": "imports TensorFlow",
@@ -30,7 +36,7 @@ _PHASES = {
 class ProgressDisplay:
     """One bar over all trials, and a line for what the present one does."""
 
-    def __init__(self, trials: int) -> None:
+    def __init__(self) -> None:
         self.console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -45,8 +51,8 @@ class ProgressDisplay:
             # Twice a second: the conductor should be idle while a trial is timed.
             refresh_per_second=2,
         )
-        self._bar = self._progress.add_task("starting TensorFlow", total=trials)
-        self._epoch = 0
+        self._bar = self._progress.add_task("starting TensorFlow", total=None)
+        self._epoch = self._done = 0
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -55,8 +61,12 @@ class ProgressDisplay:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
         self._progress.stop()
 
-    def trial_starts(self, point: Point, number: int) -> None:
+    def tell(self, message: str) -> None:
+        self.console.print(message, style="yellow", markup=False)
+
+    def trial_starts(self, point: Point, number: int, left: int) -> None:
         self._epoch = 0
+        self._progress.update(self._bar, total=self._done + left)
         self._describe(f"{point.name}, round {number + 1}")
 
     def event(self, point: Point, event: Event) -> None:
@@ -76,10 +86,8 @@ class ProgressDisplay:
             self.console.print(
                 f"{point.name} {trial['status']}: {error['type']}: {error['message']}", style="red", markup=False
             )
-            # A failed point is not tried again: its other trials are not to come.
-            self._progress.update(self._bar, advance=point.config.protocol.rounds - trial["round"])
-        else:
-            self._progress.advance(self._bar)
+        self._done += 1
+        self._progress.update(self._bar, completed=self._done)
 
     def _describe(self, what: str) -> None:
         self._progress.update(self._bar, description=what)
@@ -128,44 +136,84 @@ def print_point(point: Point, gpus: Gpus, idle_cpu_pct: float | None) -> None:
     tf = point.trials[0]["tf"]
     table.add_row("TensorFlow", f"{tf['intra_op']}/{tf['inter_op']}", "intra_op/inter_op read back; 0 is its own choice")
     console.print(table)
+    for warning in point.warnings():
+        console.print(f"Note: {warning.message}; {warning.advice}", style="yellow", markup=False)
     console.print(f"\n[dim]Recorded in[/] {_short(point.folder)}")
 
 
-def print_sweep(points: Sequence[Point], folder: os.PathLike[str], warnings: Sequence[str]) -> None:
-    """A table over the points, each with its speed-up over the first; then the failures, and the warnings."""
-    console = _out()
-    table = Table(
-        title=f"{len(points)} points, medians over trials [95 % interval where there are six or more]", title_justify="left"
-    )
-    for title in ("point", "images/s", "speed-up", "startup s", "p50 ms", "CPU %", "memory MB", "chosen by"):
-        table.add_column(title, justify="left" if title in ("point", "chosen by") else "right", no_wrap=title == "point")
-    common = set.intersection(*(set(point.overrides) for point in points))
-    base = points[0].metrics.get("images_per_s", {}).get("value")
-    for point in points:
+def print_sweep(sweep: Sweep) -> None:
+    """The points, the comparison with the baseline, the noise, the warnings, the failures; and where it is recorded."""
+    console, record = _out(), sweep.record()
+    labels = sweep.labels
+    base = sweep.baseline.metrics.get("images_per_s", {}).get("value")
+    table = Table(title=f"{len(sweep.points)} points, medians over trials", title_justify="left")
+    for title in ("point", "images/s", "speed-up", "startup s", "p50 ms", "CPU %", "memory MB", "rounds"):
+        table.add_column(title, justify="left" if title == "point" else "right", no_wrap=title == "point")
+    for point in sweep.points:
         metrics = point.metrics
-        chosen = " ".join(override for override in point.overrides if override not in common)
+        name = escape(labels[id(point)]) + ("" if point.error is None else f" [red]{point.status}[/]")
         if not metrics:
-            table.add_row(point.name, f"[red]{point.status}[/]", "", "", "", "", "", chosen)
+            table.add_row(name, *["-"] * 6, "0")
             continue
-        mark = "" if point.error is None else f" [red]{point.status}[/]"
-        ratio = f"{metrics['images_per_s']['value'] / base:.2f} x" if base else "-"
         table.add_row(
-            point.name + mark,
-            with_interval(metrics["images_per_s"]),
-            ratio,
+            name,
+            escape(with_interval(metrics["images_per_s"])),
+            f"{metrics['images_per_s']['value'] / base:.2f} x" if base else "-",
             f"{metrics['startup_s']['value']:.3f}",
             f"{metrics['latency_p50_ms']['value']:.1f}",
             f"{metrics['cpu_utilization_pct']['value']:.0f}",
             f"{metrics['peak_memory_mb']['value']:.0f}",
-            chosen,
+            str(metrics["images_per_s"]["n"]),
         )
     console.print(table)
-    for point in points:
+    _print_comparisons(console, record)
+    _print_warnings(console, sweep)
+    for point in sweep.points:
         if point.error is not None:
             _print_failure(console, point)
-    for warning in warnings:
-        console.print(f"Warning: {warning}", style="bold yellow", markup=False)
-    console.print(f"[dim]Recorded in[/] {_short(folder)}")
+    console.print(f"[dim]Recorded in[/] {_short(sweep.folder)}")
+
+
+def _print_comparisons(console: Console, record: Mapping[str, Any]) -> None:
+    if not record["comparisons"]:
+        if len(record["points"]) > 1:
+            console.print("[dim]No verdicts: so few rounds tell chance from difference badly. protocol=standard gives them.[/]")
+        return
+    table = Table(title=f"Against {record['baseline']}, paired by round, 95 % together", title_justify="left")
+    for title in ("point", "of", "ratio", "verdict"):
+        table.add_column(title, justify="right" if title == "ratio" else "left")
+    colours = {"faster": "green", "slower": "red", "same": "", "inconclusive": "yellow"}
+    point = None
+    for found in record["comparisons"]:
+        if point not in {None, found["point"]}:
+            table.add_section()
+        colour = colours[found["verdict"]]
+        words = f"[{colour}]{verdict_text(found)}[/]" if colour else verdict_text(found)
+        voided = f" [dim]({len(found['voided_rounds'])} rounds without a pair)[/]" if found["voided_rounds"] else ""
+        name = "" if found["point"] == point else escape(found["point"])
+        point = found["point"]
+        table.add_row(name, metric_name(found["metric"]), escape(ratio_text(found)), words + voided)
+    console.print(table)
+    if record["self_check"]:
+        style = "dim" if record["trusted"] else "bold red"
+        console.print(escape(self_check_text(record["self_check"], trusted=record["trusted"])), style=style)
+
+
+def _print_warnings(console: Console, sweep: Sweep) -> None:
+    """Each kind once, with the points that it holds for: the same advice twelve times is read by nobody."""
+    labels = sweep.labels
+    kinds: dict[str, list[tuple[str, Warning]]] = {}
+    for point in sweep.points:
+        for warning in point.warnings():
+            kinds.setdefault(warning.kind, []).append((labels[id(point)], warning))
+    for warning in sweep.warnings:
+        console.print(f"Warning: {warning.message}; {warning.advice}", style="bold red", markup=False)
+    for found in kinds.values():
+        names = ", ".join(label for label, _ in found)
+        where = "all points" if len(found) == len(sweep.points) > 1 else names
+        example = f" (such as {found[0][0]})" if len({warning.message for _, warning in found}) > 1 else ""
+        first = found[0][1]
+        console.print(f"Note on {where}: {first.message}{example}; {first.advice}", style="yellow", markup=False)
 
 
 def print_error(message: str) -> None:

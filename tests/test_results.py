@@ -46,7 +46,10 @@ MS = 1_000_000  # nanoseconds
 
 
 class Silent:
-    def trial_starts(self, point: object, number: int) -> None:
+    def tell(self, message: str) -> None:
+        pass
+
+    def trial_starts(self, point: object, number: int, left: int) -> None:
         pass
 
     def event(self, point: object, event: object) -> None:
@@ -95,7 +98,9 @@ def test_a_trials_metrics_follow_from_its_record() -> None:
         workers=(Worker(1, Threads(2, 3, 2), 0.0),), epochs=(epoch_report(), epoch_report()),
         verification=Records(digests={0: b"a"}), cpu_user_s=0.5, cpu_system_s=0.1, footprint=footprint([], None),
     )  # fmt: skip
-    record = trial_record(0, 0, Outcome(report, None, ()), {"memory_bytes": 7_000_000, "threads": 3, "processes": 1}, 0.0)
+    record = trial_record(
+        0, 0, "s", Outcome(report, None, ()), peaks={"memory_bytes": 7_000_000, "threads": 3, "processes": 1}, wall_offset_s=0.0
+    )
     assert record["total_s"] == pytest.approx(0.5 + 0.08 + 0.25)
     assert record["tf"] == {"intra_op": 2, "inter_op": 3, "blas": 2}
     metrics = trial_metrics(record, usable_cpus=2.0)

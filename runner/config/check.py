@@ -17,7 +17,7 @@ from runner.config.options import Config, ProcessOption, SyntheticProcess
 from runner.errors import ConfigurationError
 
 # What does not change what is measured, and so does not make another configuration.
-_NOT_HASHED = ("tracking",)
+_NOT_HASHED = ("tracking", "baseline", "objective", "fail_fast", "resume")
 
 
 def typed(composed: DictConfig) -> Config:

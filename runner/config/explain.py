@@ -50,6 +50,7 @@ def accepted_by(owner: Any, key: str) -> str:
     spec, kind = _field(owner, key)
     if spec is None:
         return "see --help"
+    kind = next((part for part in typing.get_args(kind) if part is not type(None)), kind)
     rule: Rule = spec.metadata.get("rule", Rule())
     if isinstance(kind, type) and issubclass(kind, Enum):
         return "one of " + ", ".join(str(choice.value) for choice in kind)

@@ -13,6 +13,23 @@ from omegaconf import MISSING
 
 from runner.config.fields import name, option
 
+# The metrics of every run, with their units; the set is the same whatever was run.
+METRICS = (
+    "images_per_s",
+    "total_s",
+    "startup_s",
+    "work_s",
+    "teardown_s",
+    "latency_p50_ms",
+    "latency_p95_ms",
+    "latency_p99_ms",
+    "cpu_s_per_image",
+    "cpu_utilization_pct",
+    "peak_memory_mb",
+    "images_ok",
+    "images_failed",
+)
+
 # --------------------------------------------------------------------------------------------------------- mode
 
 
@@ -201,6 +218,12 @@ class Protocol:
     epochs: int = option(5, "timed passes over the images in a trial", at_least=1, at_most=100_000)
     warmup_epochs: int = option(1, "passes before the timed ones", at_least=0, at_most=100_000)
     timeout_s: float = option(600.0, "seconds after which a trial is ended", above=0)
+    verdicts: bool = option(True, "whether points are compared with the baseline, in words")
+    self_check: bool = option(True, "whether a duplicate of the baseline runs in every round of a sweep")
+    precision: float | None = option(
+        None, "go on after the rounds until every interval of images_per_s is so narrow: 0.02 is 2 % up and down", above=0
+    )
+    max_rounds: int = option(40, "where precision has not been reached, stop here", at_least=1, at_most=100_000)
 
 
 # ----------------------------------------------------------------------------------------------------- tracking
@@ -248,6 +271,10 @@ class Config:
     monitor: Monitor = MISSING
     tracking: TrackingOption = MISSING
     seed: int = option(0, "orders the trials of a sweep", at_least=0)
+    baseline: str | None = option(None, "the point that others are compared with: its name or number; the first by default")
+    objective: str = option("images_per_s", "the metric that a sweeper such as Optuna is told", choices=METRICS)
+    fail_fast: bool = option(False, "whether a sweep ends at the first point that fails")
+    resume: str | None = option(None, "the folder of a sweep to go on with")
 
 
 def _named(base: type[Any]) -> dict[str, type[Any]]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
 
 from runner.monitor.sampler import Sample
+
+_COLUMNS = (
+    "round", "unix_time_s", "phase", "cpu_pct", "host_cpu_pct", "rss_bytes", "memory_bytes", "threads", "processes",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -25,28 +29,28 @@ class Series:
     samples: Sequence[Sample]
 
 
-def write_samples(file: IO[str], trials: Iterable[Series], gpus: int) -> None:
-    """Write all trials' samples; empty fields were not read in that sample."""
+def write_samples(file: IO[str], series: Series, gpus: int, *, header: bool) -> None:
+    """Write one trial's samples; empty fields were not read in that sample."""
     gpu_columns = [f"gpu_{index}_{what}" for index in range(gpus) for what in ("utilization_pct", "memory_bytes")]
+    columns = [*_COLUMNS, *gpu_columns]
     writer = csv.writer(file, lineterminator="\n")
-    columns = ["round", "unix_time_s", "phase", "cpu_pct", "host_cpu_pct", "rss_bytes", "memory_bytes", "threads", "processes"]
-    writer.writerow([*columns, *gpu_columns])
-    for series in trials:
-        for sample in series.samples:
-            row: list[object] = [
-                series.round,
-                f"{sample.at_ns * 1e-9 + series.wall_offset_s:.6f}",
-                sample.phase,
-                _rounded(sample.cpu_pct),
-                _rounded(sample.host_cpu_pct),
-                sample.rss_bytes,
-                sample.memory_bytes,
-                sample.threads,
-                sample.processes,
-            ]
-            for gpu in sample.gpus:
-                row += [_rounded(gpu.utilization_pct), gpu.memory_bytes]
-            writer.writerow(row + [None] * (len(columns) + len(gpu_columns) - len(row)))
+    if header:
+        writer.writerow(columns)
+    for sample in series.samples:
+        row: list[object] = [
+            series.round,
+            f"{sample.at_ns * 1e-9 + series.wall_offset_s:.6f}",
+            sample.phase,
+            _rounded(sample.cpu_pct),
+            _rounded(sample.host_cpu_pct),
+            sample.rss_bytes,
+            sample.memory_bytes,
+            sample.threads,
+            sample.processes,
+        ]
+        for gpu in sample.gpus:
+            row += [_rounded(gpu.utilization_pct), gpu.memory_bytes]
+        writer.writerow(row + [None] * (len(columns) - len(row)))
 
 
 def _rounded(value: float | None) -> float | None:

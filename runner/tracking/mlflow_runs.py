@@ -99,12 +99,18 @@ def _log_point(client: MlflowClient, experiment: str, point: Point, sweep: Path 
         if point.error is not None:
             error = point.error
             client.set_tag(run_id, "error", f"{error['type']}: {error['message']}"[:_TAG_LENGTH])
-        client.set_terminated(run_id, "FINISHED" if point.status == "ok" else "FAILED", end_time=int(time.time() * 1000))
+        client.set_terminated(run_id, _status(point), end_time=int(time.time() * 1000))
         ended = True
     finally:
         if not ended:
             # Not left as RUNNING; if even this fails, the first error is the one to tell.
             _try_to_end(client, run_id)
+
+
+def _status(point: Point) -> str:
+    if point.has_failed:
+        return "FAILED"
+    return "KILLED" if point.interrupted else "FINISHED"
 
 
 def _try_to_end(client: MlflowClient, run_id: str) -> None:

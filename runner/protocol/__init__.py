@@ -1,0 +1,1 @@
+"""How often everything is measured, and what may be concluded from it."""

@@ -1,0 +1,31 @@
+"""When there are rounds enough: at a number, or when every interval is narrow enough. Never because a difference has appeared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runner.point import Point
+from runner.protocol.statistics import Ratio, paired_ratio
+from runner.results import trial_metrics
+
+# To stop by precision takes at least so many rounds: an early interval is narrow by luck too often.
+LEAST_ROUNDS = 8
+
+
+def half_width(ratio: Ratio) -> float:
+    """Half the width of the interval, relative to the ratio: 0.02 is ± 2 %."""
+    return math.inf if ratio.low <= 0 or math.isinf(ratio.high) else math.sqrt(ratio.high / ratio.low) - 1
+
+
+def precise_by_itself(point: Point) -> bool:
+    """Whether a point that is compared with nothing is known as precisely as it asks for."""
+    wanted = point.config.protocol.precision
+    return wanted is None or own_half_width(point.trials) <= wanted
+
+
+def own_half_width(trials: Sequence[Mapping[str, Any]]) -> float:
+    """How precisely one point's images per second are known by themselves, where there is nothing to compare them with."""
+    logs = [math.log(trial_metrics(trial, 1.0)["images_per_s"]) for trial in trials if trial["status"] == "ok"]
+    return half_width(paired_ratio(logs)) if len(logs) > 1 else math.inf

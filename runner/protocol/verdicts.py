@@ -1,0 +1,112 @@
+"""What may be said of a point against the baseline: faster, slower, same, or inconclusive, and why."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runner.protocol.statistics import MARGIN, Ratio, paired_ratio, rounds_to_settle
+from runner.results import trial_metrics
+
+# What is compared, and whether more of it is better.
+COMPARED = {"images_per_s": True, "startup_s": False, "cpu_s_per_image": False, "peak_memory_mb": False}
+
+FASTER, SLOWER, SAME, INCONCLUSIVE = "faster", "slower", "same", "inconclusive"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One point against the baseline in one metric.
+
+    Attributes:
+        point, baseline: labels.
+        metric: its name.
+        ratio: point ÷ baseline with intervals; None where they have no round in common.
+        verdict: ``faster`` means better and ``slower`` worse: more images a second, less start-up, CPU or memory.
+        rounds_needed: how many rounds would give a verdict where there is none; None where no reasonable number would.
+        voided: rounds in which one of the two failed or was measured apart from the other, so that there is no pair.
+    """
+
+    point: str
+    baseline: str
+    metric: str
+    ratio: Ratio | None
+    verdict: str
+    rounds_needed: int | None
+    voided: tuple[int, ...]
+
+    def record(self) -> dict[str, Any]:
+        """As ``sweep.json`` has it: None for an interval without an end."""
+        ratio = self.ratio
+        return {
+            "point": self.point,
+            "baseline": self.baseline,
+            "metric": self.metric,
+            "ratio": ratio and ratio.ratio,
+            "low": ratio and _finite(ratio.low),
+            "high": ratio and _finite(ratio.high),
+            "verdict": self.verdict,
+            "n": ratio.n if ratio else 0,
+            "alpha": ratio and ratio.alpha,
+            "robust": ratio and [ratio.robust_ratio, _finite(ratio.robust_low), _finite(ratio.robust_high)],
+            "rounds_needed": self.rounds_needed,
+            "voided_rounds": list(self.voided),
+        }
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison: a label, and the records of its trials."""
+
+    label: str
+    trials: Sequence[Mapping[str, Any]]
+
+
+def compared(point: Side, baseline: Side, cpus: float, comparisons: int) -> list[Comparison]:
+    """Every compared metric; pairs are trials of one round in one session, and the level is shared by ``comparisons`` points."""
+    mine, theirs = _by_round(point.trials), _by_round(baseline.trials)
+    rounds = sorted(set(mine) | set(theirs))
+    pairs = [(mine[place], theirs[place]) for place in rounds if _paired(mine.get(place), theirs.get(place))]
+    voided = tuple(place for place in rounds if not _paired(mine.get(place), theirs.get(place)))
+    values = [(trial_metrics(one, cpus), trial_metrics(other, cpus)) for one, other in pairs]
+    found = []
+    for metric, more_is_better in COMPARED.items():
+        differences = [
+            math.log(one[metric]) - math.log(other[metric]) for one, other in values if one[metric] > 0 and other[metric] > 0
+        ]
+        ratio = paired_ratio(differences, comparisons) if differences else None
+        verdict = verdict_on(ratio, more_is_better=more_is_better)
+        needed = rounds_to_settle(ratio) if ratio is not None and verdict == INCONCLUSIVE else None
+        found.append(Comparison(point.label, baseline.label, metric, ratio, verdict, needed, voided))
+    return found
+
+
+def verdict_on(ratio: Ratio | None, *, more_is_better: bool) -> str:
+    """The verdict that both intervals support; ``inconclusive`` where they do not agree on one."""
+    if ratio is None:
+        return INCONCLUSIVE
+    upper, lower = 1 + MARGIN, 1 / (1 + MARGIN)
+    if min(ratio.low, ratio.robust_low) > 1 and ratio.ratio >= upper:
+        return FASTER if more_is_better else SLOWER
+    if max(ratio.high, ratio.robust_high) < 1 and ratio.ratio <= lower:
+        return SLOWER if more_is_better else FASTER
+    if lower < min(ratio.low, ratio.robust_low) and max(ratio.high, ratio.robust_high) < upper:
+        return SAME
+    return INCONCLUSIVE
+
+
+def _by_round(trials: Sequence[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
+    return {trial["round"]: trial for trial in trials}
+
+
+def _paired(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
+    """Both went well, next to each other: a round that was interrupted and resumed has no pairs across the gap."""
+    if one is None or other is None or one["status"] != "ok" or other["status"] != "ok":
+        return False
+    return bool(one["session"] == other["session"])
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

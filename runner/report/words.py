@@ -1,0 +1,60 @@
+"""Comparisons in words: the same sentences in the terminal, in Markdown and wherever else they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# For each compared metric, what a ratio is of, and the words for better and worse.
+_NAMES = {
+    "images_per_s": ("images a second", "faster", "slower"),
+    "startup_s": ("start-up", "sooner ready", "later ready"),
+    "cpu_s_per_image": ("CPU an image", "less CPU", "more CPU"),
+    "peak_memory_mb": ("memory", "less memory", "more memory"),
+}
+
+
+def metric_name(metric: str) -> str:
+    """The compared metric in words."""
+    return _NAMES[metric][0]
+
+
+def ratio_text(comparison: Mapping[str, Any]) -> str:
+    """``1.32 x [1.28, 1.37]``; a dash where there is no pair, and no interval where there are too few."""
+    if comparison["ratio"] is None:
+        return "-"
+    if comparison["low"] is None or comparison["high"] is None:
+        return f"{comparison['ratio']:.2f} x"
+    low, high = comparison["low"], comparison["high"]
+    digits = 3 if high / low < 1.1 else 2
+    return f"{comparison['ratio']:.{digits}f} x [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def verdict_text(comparison: Mapping[str, Any]) -> str:
+    """The verdict in the metric's own words, and where there is none, what would give one."""
+    _, better, worse = _NAMES[comparison["metric"]]
+    match comparison["verdict"]:
+        case "faster":
+            return better
+        case "slower":
+            return worse
+        case "same":
+            return "same within 2 %"
+    if comparison["ratio"] is None:
+        return "no pairs"
+    needed = comparison["rounds_needed"]
+    return (
+        f"inconclusive; about {needed} rounds would settle it"
+        if needed
+        else "inconclusive, and more rounds would not settle it"
+    )
+
+
+def self_check_text(check: Mapping[str, Any], *, trusted: bool) -> str:
+    """The noise floor: what the baseline came to against itself."""
+    floor = f"noise floor: the baseline against itself came to {ratio_text(check)}"
+    if trusted:
+        return floor
+    return (
+        f"{floor}. It is not equal to itself, so these verdicts are not to be trusted: quieten the machine, or take more rounds"
+    )
