@@ -260,7 +260,7 @@ def test_the_rounds_are_interleaved_in_a_seeded_order(tmp_path: Path) -> None:
             one.config.protocol.rounds = 5
         session = Session(points, seed, Silent(), Supervisor())
         order: list[tuple[int, int]] = []
-        session._trial = lambda one, number, _, order=order: order.append((number, one.config.workers))
+        session._trial = lambda one, number, _, order=order: order.append((number, one.config.workers)) or {"status": "ok"}
         session._supervisor.warm = lambda: None
         session.run()
         orders.append(order)

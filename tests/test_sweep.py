@@ -208,16 +208,17 @@ def _ask(url: str, server: subprocess.Popen[bytes]) -> bytes:
 def test_points_that_disagree_on_the_same_input_are_called_out(tmp_path: Path) -> None:
     from test_results import point
 
-    from runner.sweep import disagreements
+    from runner.point import labels_of
+    from runner.protocol.warnings import of_sweep
 
     points = [point(tmp_path / name, workers=workers) for name, workers in (("a", 1), ("b", 2), ("c", 3))]
     for one, digest in zip(points, ("same", "same", "other"), strict=True):
         one.trials.append({"digest": digest, "status": "ok", "error": None})
-    (warning,) = disagreements(points)
-    assert "the results differ" in warning
-    assert "thread-w3: other" in warning
+    (warning,) = of_sweep(points, labels_of(points))
+    assert warning.kind == "results_differ"
+    assert "thread-w3: other" in warning.message
     points[2].config.task.size = 100
-    assert disagreements(points) == []
+    assert of_sweep(points, labels_of(points)) == []
 
 
 @pytest.mark.parametrize("preset", ["notebook_processes", "notebook_synthetic"])

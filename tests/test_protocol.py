@@ -1,0 +1,261 @@
+"""Sweeps as a user has them: verdicts, interruptions, resumption, and who may measure when."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Program, processes_of
+from test_results import Silent, point
+from test_sweep import runs_in, sweep_folder
+
+from runner.config.options import Protocol
+from runner.errors import ConfigurationError
+from runner.point import labels_of
+from runner.protocol.stopping import precise_by_itself
+from runner.protocol.warnings import of_point
+from runner.session import Session
+from runner.supervisor import Supervisor
+from runner.sweep import chosen_baseline
+
+# Two points that cost little, so that a test can have many rounds.
+SMALL = ["mode=sequential", "workers=1", "images=2", "task.size=8,9", "protocol.epochs=2", "monitor=off", "-m"]
+
+
+def wait_for(what: str, condition: Any, process: subprocess.Popen[bytes]) -> None:
+    limit = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < limit, f"{what} did not come"
+        assert process.poll() is None, f"the program ended before {what}"
+        time.sleep(0.02)
+
+
+def trials_on_disk(folder: Path) -> dict[str, list[Any]]:
+    found = {}
+    for path in folder.glob("outputs/sweeps/*/*/*/result.json"):
+        found[path.parent.name] = json.loads(path.read_text())["trials"]
+    return found
+
+
+def started(program: Program, marker: str, *words: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        program.command(*words), cwd=program.folder, env=os.environ | {"TEST_MARKER": marker},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def test_a_sweep_gives_verdicts_and_its_noise(program: Program) -> None:
+    answer = program(
+        "mode=sequential", "images=6", "task.size=8,1500", "protocol.rounds=8", "protocol.epochs=3", "tracking=none", "-m"
+    )
+    assert answer.returncode == 0, answer.stderr
+    sweep = json.loads((sweep_folder(program.folder) / "sweep.json").read_text())
+    assert [comparison["metric"] for comparison in sweep["comparisons"]] == [
+        "images_per_s", "startup_s", "cpu_s_per_image", "peak_memory_mb",
+    ]  # fmt: skip
+    speed, _, cpu, _ = sweep["comparisons"]
+    assert speed["baseline"] == "sequential task.size=8"
+    assert speed["point"] == "sequential task.size=1500"
+    assert speed["verdict"] == "slower"
+    assert cpu["verdict"] == "slower"
+    assert speed["low"] < speed["ratio"] < speed["high"] < 1
+    assert speed["n"] == 8
+    assert sweep["self_check"]["point"] == "self_check"
+    assert sweep["self_check"]["n"] == 8
+    assert "noise floor" in answer.stdout
+    assert "slower" in answer.stdout
+    markdown = (sweep_folder(program.folder) / "comparison.md").read_text()
+    assert "| sequential task.size=1500 | images a second |" in markdown
+    compare = [
+        sys.executable,
+        "-m",
+        "runner.compare",
+        str(sweep_folder(program.folder)),
+        "--baseline",
+        "sequential task.size=1500",
+    ]
+    again = subprocess.run(compare, capture_output=True, text=True, timeout=60, check=True)
+    assert "faster" in again.stdout
+    folder = sweep_folder(program.folder)
+    refused = subprocess.run([*compare[:3], str(folder / "nowhere")], capture_output=True, text=True, timeout=60, check=False)
+    assert refused.returncode == 1
+    assert "holds neither a sweep" in refused.stderr
+
+
+def test_points_that_were_not_interleaved_get_no_verdict(tmp_path: Path, supervisor: Supervisor) -> None:
+    from runner.compare import compare, read_points
+
+    for name in ("one", "two"):
+        subject = point(tmp_path / name)
+        session = Session([subject], 0, Silent(), supervisor)
+        session._id = name  # two sessions, though within a second
+        session.run()
+    points = read_points([tmp_path / "one", tmp_path / "two"])
+    rows = compare(points, points[0])
+    assert {row["verdict"].partition(":")[0] for row in rows} == {"no verdict"}
+    assert "not interleaved" in rows[0]["verdict"]
+    assert rows[0]["ratio"].endswith(" x")
+
+
+def test_quick_and_once_give_no_verdicts_and_say_so(program: Program) -> None:
+    answer = program(*SMALL, "protocol=once", "tracking=none")
+    assert answer.returncode == 0, answer.stderr
+    sweep = json.loads((sweep_folder(program.folder) / "sweep.json").read_text())
+    assert sweep["comparisons"] == []
+    assert sweep["self_check"] is None
+    assert "No verdicts" in answer.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_sweep_is_closed_and_can_be_resumed(program: Program, marker: str, number: signal.Signals) -> None:
+    process = started(program, marker, *SMALL, "protocol.rounds=12", "protocol.self_check=false")
+    wait_for("the third round", lambda: sum(map(len, trials_on_disk(program.folder).values())) >= 5, process)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 130, stderr
+    assert processes_of(marker) == []
+    before = trials_on_disk(program.folder)
+    done = sum(map(len, before.values()))
+    assert 5 <= done < 24
+    folder = sweep_folder(program.folder)
+    sweep = json.loads((folder / "sweep.json").read_text())
+    assert "killed" in {one["status"] for one in sweep["points"]}
+    assert "KILLED" in {run["status"] for run in runs_in(program.folder)}
+
+    answer = program(f"resume={folder.relative_to(program.folder)}")
+    assert answer.returncode == 0, answer.stderr
+    after = trials_on_disk(program.folder)
+    for name, trials in after.items():
+        assert trials[: len(before[name])] == before[name]
+        assert [trial["round"] for trial in trials] == list(range(12))
+    assert len({trial["session"] for trials in after.values() for trial in trials}) == 2
+    sweep = json.loads((folder / "sweep.json").read_text())
+    assert {one["status"] for one in sweep["points"]} == {"ok"}
+    assert sweep["comparisons"][0]["n"] in {11, 12}
+    assert {run["status"] for run in runs_in(program.folder)} == {"FINISHED"}
+
+
+def test_a_killed_conductor_loses_the_trial_in_flight_and_no_other(program: Program, marker: str) -> None:
+    process = started(program, marker, *SMALL, "protocol.rounds=6", "tracking=none", "protocol.self_check=true")
+    wait_for("some trials", lambda: sum(map(len, trials_on_disk(program.folder).values())) >= 4, process)
+    process.kill()
+    process.communicate()
+    before = trials_on_disk(program.folder)
+    assert sum(map(len, before.values())) >= 4
+    (folder,) = program.folder.glob("outputs/sweeps/*/*")
+    answer = program(f"resume={folder}")
+    assert answer.returncode == 0, answer.stderr
+    after = trials_on_disk(program.folder)
+    assert set(after) == {"0", "1", "self_check"}
+    for name, trials in after.items():
+        assert len(trials) == 6
+        assert trials[: len(before.get(name, []))] == before.get(name, [])
+
+
+@pytest.mark.parametrize("words", [["resume=nowhere"], ["resume=.", "workers=2"]])
+def test_resume_refuses_what_is_no_sweep_of_its_own(program: Program, words: list[str]) -> None:
+    answer = program(*words)
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("resume=")
+    assert len(answer.stderr.strip().splitlines()) == 2
+
+
+def test_fail_fast_ends_the_sweep_at_the_first_failure(program: Program) -> None:
+    (program.folder / "bad.jpg").write_bytes(b"no image")
+    answer = program(
+        "mode=sequential", "source=file", "source.path=bad.jpg", "task.size=8,9", "fail_fast=true", "tracking=none", "-m"
+    )
+    assert answer.returncode == 1
+    trials = trials_on_disk(program.folder)
+    assert sum(map(len, trials.values())) == 1
+
+
+def test_two_programs_do_not_measure_at_the_same_time(program: Program, marker: str) -> None:
+    first = started(program, marker, "mode=sequential", "images=200000", "protocol=once", "tracking=none")
+    wait_for("the trial", lambda: list(program.folder.glob("outputs/runs/*/*/runner.log")), first)
+    second = started(program, marker, "mode=sequential", "images=1", "protocol=once", "tracking=none")
+    assert second.stderr is not None
+    said = b""
+    while b"another run is measuring on this host" not in said:
+        line = second.stderr.readline()
+        assert line, said
+        said += line
+    while str(first.pid).encode() not in said:
+        said += second.stderr.readline()
+    assert second.poll() is None
+    first.send_signal(signal.SIGINT)
+    first.communicate(timeout=60)
+    second.communicate(timeout=120)
+    assert second.returncode == 0
+
+
+def test_hydras_own_launcher_works_point_by_point(program: Program) -> None:
+    answer = program(*SMALL, "hydra/launcher=basic", "protocol=once", "tracking=none")
+    assert answer.returncode == 0, answer.stderr
+    assert {len(trials) for trials in trials_on_disk(program.folder).values()} == {1}
+
+
+def test_a_baseline_is_chosen_by_name_or_number(tmp_path: Path) -> None:
+    points = [point(tmp_path / str(workers), workers=workers) for workers in (1, 2, 3)]
+    assert chosen_baseline(points) is points[0]
+    for wanted in ("thread-w2", "1"):
+        points[0].config.baseline = wanted
+        assert chosen_baseline(points) is points[1]
+    points[0].config.baseline = "thread-w9"
+    with pytest.raises(ConfigurationError, match="thread-w1, thread-w2, thread-w3"):
+        chosen_baseline(points)
+
+
+def test_points_of_one_name_are_told_apart_by_what_varies(tmp_path: Path) -> None:
+    points = [point(tmp_path / str(size)) for size in (8, 9)]
+    for one, size in zip(points, (8, 9), strict=True):
+        one.overrides = ["mode=thread", "images=6", f"task.size={size}"]
+    assert list(labels_of(points).values()) == ["thread-w2 task.size=8", "thread-w2 task.size=9"]
+
+
+class Counting(Silent):
+    def __init__(self) -> None:
+        self.rounds: list[int] = []
+
+    def trial_starts(self, point: object, number: int, left: int) -> None:
+        self.rounds.append(number)
+
+
+def test_rounds_go_on_until_they_are_precise_enough_or_too_many(tmp_path: Path) -> None:
+    """No trial is run: what is looked at is how many would have been, for speeds that scatter more or less."""
+    for scatter, expected in ((0.0001, 8), (0.5, 13)):
+        subject = point(tmp_path / str(scatter), protocol=Protocol(rounds=3, precision=0.02, max_rounds=13))
+        counting = Counting()
+        session = Session([subject], 0, counting, Supervisor(), precise_enough=precise_by_itself)
+        session._supervisor.warm = lambda: None
+        session._trial = lambda one, number, order, scatter=scatter: _pretend(one, number, scatter)
+        session.run()
+        assert counting.rounds == list(range(expected))
+
+
+def _pretend(one: Any, number: int, scatter: float) -> dict[str, Any]:
+    from test_statistics import trial
+
+    made = trial(number, 1.0 + scatter * (number % 2)) | {"error": None, "digest": None}
+    one.trials.append(made)
+    return made
+
+
+def test_warnings_say_what_to_change(tmp_path: Path, supervisor: Supervisor) -> None:
+    subject = point(tmp_path / "point", workers=9, protocol=Protocol(rounds=2, epochs=2, warmup_epochs=0))
+    subject.config.images = 1
+    Session([subject], 0, Silent(), supervisor).run()
+    found = {warning.kind: warning for warning in of_point(subject, 2.0)}
+    assert {"short_epoch", "few_rounds", "oversubscribed", "slow_first_epoch"} <= set(found)
+    assert "times the images" in found["short_epoch"].advice
+    assert "9 workers' threads share 2 CPUs" in found["oversubscribed"].message
+    assert "warmup_epochs" in found["slow_first_epoch"].advice
+    record = json.loads((subject.folder / "result.json").read_text())
+    assert {"short_epoch", "few_rounds"} <= {warning["kind"] for warning in record["warnings"]}
