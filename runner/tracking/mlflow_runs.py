@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import time
@@ -26,7 +27,7 @@ from runner.config.check import plain
 from runner.config.options import Server
 from runner.environment import usable_cpus
 from runner.errors import TrackingError
-from runner.folders import outputs
+from runner.folders import outputs, write_atomically
 from runner.point import Point
 from runner.results import trial_metrics
 from runner.tracking.store import artifacts_uri, database_uri
@@ -53,7 +54,8 @@ def log_points(points: Sequence[Point], sweep: Path | None) -> str:
     try:
         client, experiment = _opened(uri, tracking.experiment, local=not isinstance(tracking, Server))
         for point in points:
-            _log_point(client, experiment, point, sweep)
+            run_id = _log_point(client, experiment, point, sweep)
+            _take_the_place_of_an_earlier_run(client, uri, run_id, point)
     except (MlflowException, OSError, Timeout) as error:
         raise TrackingError(f"{uri}: {str(error).splitlines()[0]}") from error
     return uri
@@ -82,7 +84,17 @@ def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
     return str(found.experiment_id)
 
 
-def _log_point(client: MlflowClient, experiment: str, point: Point, sweep: Path | None) -> None:
+def _take_the_place_of_an_earlier_run(client: MlflowClient, uri: str, run_id: str, point: Point) -> None:
+    """A point that was interrupted and resumed is one run: the one that holds all of it."""
+    note = point.folder / "mlflow.json"
+    if note.is_file():
+        earlier = json.loads(note.read_text(encoding="utf-8"))
+        if earlier["uri"] == uri:
+            client.delete_run(earlier["run_id"])
+    write_atomically(note, lambda file: print(json.dumps({"uri": uri, "run_id": run_id}), file=file))
+
+
+def _log_point(client: MlflowClient, experiment: str, point: Point, sweep: Path | None) -> str:
     run = client.create_run(experiment, run_name=point.name, tags=_tags(point, sweep), start_time=_start_ms(point))
     run_id = run.info.run_id
     ended = False
@@ -105,6 +117,7 @@ def _log_point(client: MlflowClient, experiment: str, point: Point, sweep: Path 
         if not ended:
             # Not left as RUNNING; if even this fails, the first error is the one to tell.
             _try_to_end(client, run_id)
+    return str(run_id)
 
 
 def _status(point: Point) -> str:
