@@ -146,7 +146,9 @@ def print_sweep(sweep: Sweep) -> None:
     console, record = _out(), sweep.record()
     labels = sweep.labels
     base = sweep.baseline.metrics.get("images_per_s", {}).get("value")
-    table = Table(title=f"{len(sweep.points)} points, medians over trials", title_justify="left")
+    table = Table(
+        title=f"{len(sweep.points)} point{'' if len(sweep.points) == 1 else 's'}, medians over trials", title_justify="left"
+    )
     for title in ("point", "images/s", "speed-up", "startup s", "p50 ms", "CPU %", "memory MB", "rounds"):
         table.add_column(title, justify="left" if title == "point" else "right", no_wrap=title == "point")
     for point in sweep.points:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from conftest import Program, processes_of
 from test_results import Silent, point
 from test_sweep import runs_in, sweep_folder
 
-from runner.config.options import Protocol
+from runner.config.options import Process, Protocol
 from runner.errors import ConfigurationError
 from runner.point import labels_of
 from runner.protocol.stopping import precise_by_itself
@@ -259,3 +263,78 @@ def test_warnings_say_what_to_change(tmp_path: Path, supervisor: Supervisor) -> 
     assert "warmup_epochs" in found["slow_first_epoch"].advice
     record = json.loads((subject.folder / "result.json").read_text())
     assert {"short_epoch", "few_rounds"} <= {warning["kind"] for warning in record["warnings"]}
+
+
+@pytest.mark.parametrize("objective", ["images_per_s", "startup_s"])
+def test_a_sweeper_that_chooses_as_it_goes_is_told_the_objective(program: Program, objective: str) -> None:
+    plugins = str(Path(__file__).parent / "plugins")
+    words = ["mode=sequential", "images=2", "protocol=once", "tracking=none", f"objective={objective}"]
+    answer = program("-m", "hydra/sweeper=one_by_one", *words, PYTHONPATH=plugins)
+    assert answer.returncode == 0, answer.stderr
+    told = json.loads((program.folder / "told.json").read_text())
+    sweep = json.loads((sweep_folder(program.folder) / "sweep.json").read_text())
+    assert told == [one["metrics"][objective]["value"] for one in sweep["points"]]
+    assert len(told) == 3
+
+
+def test_kills_at_random_moments_leave_a_typed_record_and_nothing_else(tmp_path: Path, supervisor: Supervisor) -> None:
+    """Twelve trials, each with its own process or one of its workers killed at a moment that nobody has chosen."""
+    draw = random.Random(5)
+    seen = []
+    for turn in range(12):
+        subject = point(tmp_path / str(turn), mode=Process(), workers=3, protocol=Protocol(rounds=1, epochs=3, warmup_epochs=1))
+        subject.config.images = 60
+        killer = Killer(draw.random() * 0.9, whom=draw.randrange(3))
+        Session([subject], 0, killer, supervisor).run()
+        killer.join()
+        record = json.loads((subject.folder / "result.json").read_text())
+        assert record["status"] in {"ok", "killed"}
+        assert (record["error"] is None) == (record["status"] == "ok")
+        assert len(record["trials"]) == 1
+        assert [pid for pid in killer.pids if alive(pid)] == []
+        seen.append(record["status"])
+    assert seen.count("killed") >= 6
+
+
+class Killer(Silent):
+    """Kills one of a trial's processes so many seconds after it has told of itself."""
+
+    def __init__(self, delay_s: float, whom: int) -> None:
+        self.pids: set[int] = set()
+        self._whom = whom
+        self._timer = threading.Timer(delay_s, self._kill)
+
+    def event(self, point: object, event: object) -> None:
+        self.pids |= set(getattr(event, "pids", ()))
+        if getattr(event, "name", "") == "import":
+            self._timer.start()
+
+    def _kill(self) -> None:
+        victims = sorted(self.pids)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(victims[self._whom % len(victims)], signal.SIGKILL)
+
+    def join(self) -> None:
+        self._timer.join()
+
+
+def alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_conductor_killed_at_a_random_moment_leaves_whole_records(program: Program, marker: str, seed: int) -> None:
+    process = started(program, marker, *SMALL, "protocol.rounds=50", "protocol.self_check=false")
+    wait_for("a first trial", lambda: trials_on_disk(program.folder), process)
+    time.sleep(random.Random(seed).random() * 3)
+    process.kill()
+    process.communicate()
+    assert all(trial["status"] == "ok" for trials in trials_on_disk(program.folder).values() for trial in trials)
+    assert not (program.folder / "outputs" / "mlflow.db").exists()  # MLflow hears of a sweep when it is over
+    limit = time.monotonic() + 20
+    while processes_of(marker):
+        assert time.monotonic() < limit
+        time.sleep(0.05)

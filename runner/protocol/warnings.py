@@ -78,8 +78,8 @@ def of_sweep(points: Sequence[Point], labels: dict[int, str]) -> list[Warning]:
 def _few_rounds(good: Sequence[dict[str, Any]]) -> Warning | None:
     if len(good) >= FEW_ROUNDS or not good:
         return None
-    rounds = f"{len(good)} round{'' if len(good) == 1 else 's'}"
-    return Warning("few_rounds", f"{rounds} give no interval", f"protocol=standard, or protocol.rounds={FEW_ROUNDS} or more")
+    rounds = "1 round gives" if len(good) == 1 else f"{len(good)} rounds give"
+    return Warning("few_rounds", f"{rounds} no interval", f"protocol=standard, or protocol.rounds={FEW_ROUNDS} or more")
 
 
 def _oversubscribed(point: Point, usable_cpus: float) -> Warning | None:

@@ -1,0 +1,40 @@
+"""A task that takes a known amount of CPU time: what is known to be 5 % slower can be looked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runner.sources import Image
+
+
+@dataclass(frozen=True)
+class Burn:
+    """CPU seconds for each image, by the kernel's clock of the thread."""
+
+    cpu_s: float
+    name: str = "burn"
+
+
+class BurningTask:
+    """Counts until its thread has used so much CPU time."""
+
+    def __init__(self, config: Burn, images: Sequence[Image]) -> None:
+        self._cpu_s, self._images = config.cpu_s, images
+
+    def read(self, image: Image) -> None:
+        """No byte is read."""
+
+    def run(self, data: None, image: Image) -> None:
+        """Burn."""
+        until = time.thread_time() + self._cpu_s
+        while time.thread_time() < until:
+            pass
+
+    def digest(self, result: Any) -> bytes:
+        return b""
+
+
+PROVIDES = BurningTask

@@ -1,0 +1,87 @@
+"""The whole way from trial to verdict, where the truth is known: points that are equal, and points slowed by 3, 5 and 10 %.
+
+python benchmarks/truth.py [--sweeps 5] [--rounds 8]
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from burning_task import Burn
+from rich.console import Console
+from rich.table import Table
+from side_by_side import plan
+
+from runner.config.options import Sequential, Thread
+from runner.environment import usable_cpus
+from runner.protocol.verdicts import Comparison, Side, compared
+from runner.results import trial_record
+from runner.supervisor import Supervisor
+from runner.trial.messages import TrialPlan
+
+# CPU seconds that an image of the baseline takes.
+BASE_S = 0.004
+
+
+def sweep(supervisor: Supervisor, plans: Mapping[str, TrialPlan], rounds: int, order: random.Random) -> dict[str, Comparison]:
+    """One sweep in interleaved rounds; every point against the first, in images per second."""
+    trials: dict[str, list[dict[str, Any]]] = {label: [] for label in plans}
+    for number in range(rounds):
+        labels = list(plans)
+        order.shuffle(labels)
+        for place, label in enumerate(labels):
+            outcome = supervisor.execute(plans[label], 600, lambda _: None)
+            peaks = dict.fromkeys(("memory_bytes", "threads", "processes"))
+            trials[label].append(trial_record(number, place, "one", outcome, peaks=peaks, wall_offset_s=0.0))
+    baseline, *others = plans
+    found = {}
+    for label in others:
+        # As in a sweep of two points: each comparison at its own level, so that false verdicts can be counted.
+        comparisons = compared(Side(label, trials[label]), Side(baseline, trials[baseline]), usable_cpus(), 1)
+        (found[label],) = (comparison for comparison in comparisons if comparison.metric == "images_per_s")
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sweeps", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=8)
+    arguments = parser.parse_args()
+    supervisor, order = Supervisor(), random.Random(0)  # noqa: S311
+    supervisor.warm()
+
+    def burning(slowdown: float) -> TrialPlan:
+        task = Burn(BASE_S * slowdown)
+        return plan(Sequential(), workers=1, items=50, epochs=5, warmup_epochs=1, task=task, task_module="burning_task")
+
+    real = plan(Thread(), workers=2, items=60, epochs=5, warmup_epochs=1)
+    families = {
+        "burning CPU": {"baseline": burning(1.0), "equal": burning(1.0)}
+        | {f"{percent} % slower": burning(1 + percent / 100) for percent in (3, 5, 10)},
+        "photographs, 2 threads": {"baseline": real, "equal a": real, "equal b": real, "equal c": real},
+    }
+    table = Table(title=f"{arguments.sweeps} sweeps of {arguments.rounds} rounds", title_justify="left")
+    for column in ("what", "point", "true ratio", "ratios found, median [min, max]", "interval covers", "verdicts"):
+        table.add_column(column)
+    for family, plans in families.items():
+        sweeps = [sweep(supervisor, plans, arguments.rounds, order) for _ in range(arguments.sweeps)]
+        for label in list(plans)[1:]:
+            truth = 1 / (1 + int(label.split()[0]) / 100) if "%" in label else 1.0
+            found = [comparisons[label] for comparisons in sweeps]
+            ratios = [comparison.ratio for comparison in found if comparison.ratio is not None]
+            middle = statistics.median(ratio.ratio for ratio in ratios)
+            lowest, highest = min(ratio.ratio for ratio in ratios), max(ratio.ratio for ratio in ratios)
+            covers = sum(ratio.low <= truth <= ratio.high for ratio in ratios)
+            verdicts = ", ".join(f"{count} {verdict}" for verdict, count in Counter(one.verdict for one in found).most_common())
+            shown = f"{middle:.3f} \\[{lowest:.3f}, {highest:.3f}]"
+            table.add_row(family, label, f"{truth:.3f}", shown, f"{covers} of {len(ratios)}", verdicts)
+    Console(width=140).print(table)
+
+
+if __name__ == "__main__":
+    main()
