@@ -1,6 +1,6 @@
 """The whole way from trial to verdict, where the truth is known: points that are equal, and points slowed by 3, 5 and 10 %.
 
-python benchmarks/truth.py [--sweeps 5] [--rounds 8]
+python benchmarks/truth.py [--sweeps 5] [--rounds 8] [--only photographs]
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sweeps", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--only", default="", help="a part of the name of the points' family: burning, or photographs")
     arguments = parser.parse_args()
     supervisor, order = Supervisor(), random.Random(0)  # noqa: S311
     supervisor.warm()
@@ -69,6 +70,8 @@ def main() -> None:
     for column in ("what", "point", "true ratio", "ratios found, median [min, max]", "interval covers", "verdicts"):
         table.add_column(column)
     for family, plans in families.items():
+        if arguments.only not in family:
+            continue
         sweeps = [sweep(supervisor, plans, arguments.rounds, order) for _ in range(arguments.sweeps)]
         for label in list(plans)[1:]:
             truth = 1 / (1 + int(label.split()[0]) / 100) if "%" in label else 1.0
