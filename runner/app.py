@@ -49,14 +49,14 @@ def _run_hydra(wants_everything: bool) -> int:
     except SystemExit as exit_:
         # Hydra's own refusals, such as of an unknown flag, exit with 2.
         return status.FAILED if exit_.code else status.current()
-    except (HydraException, OmegaConfBaseException, RunnerError, ValueError) as error:
+    except (HydraException, OmegaConfBaseException, RunnerError, ValueError, OSError) as error:
         if wants_everything:
             raise
         from runner.config.explain import explain
         from runner.folders import forget_sweep
         from runner.terminal import print_error
 
-        if isinstance(error, ValueError | RunnerError) and not isinstance(error, OmegaConfBaseException):
+        if isinstance(error, ValueError | RunnerError | OSError) and not isinstance(error, OmegaConfBaseException):
             print_error(str(error))
         else:
             print_error(str(explain(error, [word for word in sys.argv[1:] if "=" in word])))
@@ -87,11 +87,15 @@ def run_point(composed: DictConfig) -> float | None:
             session.run()
         except KeyboardInterrupt:
             status.worsen(status.INTERRUPTED)
-    if point.trials:
-        terminal.print_point(point, session.gpus, session.idle_cpu_pct)
-        track([point], sweep=None)
     if point.has_failed:
         status.worsen(status.FAILED)
+    if point.trials:
+        try:
+            terminal.print_point(point, session.gpus, session.idle_cpu_pct)
+        finally:
+            track([point], sweep=None)
+    if point.interrupted:
+        raise KeyboardInterrupt  # whoever has more points to run should not
     return point.objective
 
 
@@ -108,15 +112,20 @@ class CheckBeforeRun:
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Check a single run; the points of a sweep are checked by the launcher, all before the first starts."""
+        from omegaconf.errors import OmegaConfBaseException
+
+        from runner.config.check import checked_hydra
+        from runner.config.explain import explain
         from runner.errors import ConfigurationError
         from runner.launch import without_hydra
         from runner.point import Point
         from runner.terminal import print_error
 
         try:
+            checked_hydra(config)
             Point.prepared(without_hydra(config), [], Path())
-        except ConfigurationError as error:
-            print_error(str(error))
+        except (ConfigurationError, OmegaConfBaseException) as error:
+            print_error(str(explain(error, sys.argv[1:])))
             raise SystemExit(status.FAILED) from None
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:

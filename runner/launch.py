@@ -11,6 +11,8 @@ from hydra.core.utils import JobReturn, run_job
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from runner.config.check import checked_hydra
+from runner.errors import ConfigurationError
 from runner.point import Point
 from runner.sweep import execute
 
@@ -30,9 +32,11 @@ def launch(
     Raises:
         ConfigurationError: one of the points cannot be run; no process was started.
     """
+    checked_hydra(config)
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     composed = [_composed(config, hydra_context, overrides, first + index) for index, overrides in enumerate(job_overrides)]
     points = [_prepared(job, folder) for job in composed]
+    _refuse_shared_folders(points)
     if points[0].config.resume is not None:
         for point in points:
             point.restore()
@@ -52,6 +56,18 @@ def launch(
     for job, point in zip(returns, points, strict=True):
         job.return_value = point.objective
     return returns
+
+
+def _refuse_shared_folders(points: Sequence[Point]) -> None:
+    folders = [point.folder for point in points]
+    for folder in folders:
+        if folders.count(folder) > 1:
+            raise ConfigurationError(
+                "hydra.sweep.subdir",
+                folder.name,
+                "gives several points one folder",
+                "${hydra.job.num}, or what differs between points",
+            )
 
 
 def without_hydra(config: DictConfig) -> DictConfig:

@@ -11,6 +11,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -100,37 +101,77 @@ def _until_report(
     on_event: Callable[[Event], None],
     phases: list[Phase],
 ) -> Report:
-    deadline = monotonic() + START_LIMIT_S
-    started = False
-    while True:
-        ready = wait([connection, process.sentinel], max(0.0, deadline - monotonic()))
-        if not ready:
-            phase = phases[-1].name if phases else "start"
-            limit = timeout_s if started else START_LIMIT_S
-            raise TrialTimeout(f"the trial was not done after {limit:g} s; it was in phase {phase!r}")
-        if connection not in ready and not connection.poll():
-            process.join()
-            raise ended_by(f"the trial (pid {process.pid})", process.exitcode)
-        try:
-            message = connection.recv()
-        except (EOFError, OSError):
-            process.join(1.0)
-            raise ended_by(f"the trial (pid {process.pid})", process.exitcode) from None
-        if not started:
-            started = True
-            deadline = monotonic() + timeout_s
-        match message:
-            case Report():
-                return message
-            case Failure():
-                raise _as_error(message)
-            case Phase():
-                phases.append(message)
-                on_event(message)
-                with contextlib.suppress(OSError):  # a trial that has died meanwhile is seen at the next turn
-                    connection.send(None)
-            case Progress():
-                on_event(message)
+    clock = _Deadline(process, timeout_s)
+    try:
+        while True:
+            ready = wait([connection, process.sentinel], clock.left_s())
+            if not ready:
+                raise clock.error(phases)
+            if connection not in ready and not connection.poll():
+                process.join()
+                raise ended_by(f"the trial (pid {process.pid})", process.exitcode)
+            try:
+                message = connection.recv()
+            except (EOFError, OSError):
+                if clock.left_s() == 0:
+                    raise clock.error(phases) from None
+                process.join(1.0)
+                raise ended_by(f"the trial (pid {process.pid})", process.exitcode) from None
+            clock.start()
+            match message:
+                case Report():
+                    return message
+                case Failure():
+                    raise _as_error(message)
+                case Phase():
+                    phases.append(message)
+                    on_event(message)
+                    with contextlib.suppress(OSError):  # a trial that has died meanwhile is seen at the next turn
+                        connection.send(None)
+                case Progress():
+                    on_event(message)
+    finally:
+        clock.stop()
+
+
+class _Deadline:
+    """When a trial must be done: so long after its first word, which itself must come within ``START_LIMIT_S``.
+
+    A trial that stops in the middle of a message would hold its reader for ever; a little after the deadline a timer ends it,
+    and with it the message.
+    """
+
+    def __init__(self, process: BaseProcess, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._started = False
+        self._at = monotonic() + START_LIMIT_S
+        self._timer = threading.Timer(timeout_s + GRACE_S, _kill, (process,))
+        self._timer.daemon = True
+
+    def start(self) -> None:
+        """The trial has said something."""
+        if not self._started:
+            self._started = True
+            self._at = monotonic() + self._timeout_s
+            self._timer.start()
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+    def left_s(self) -> float:
+        return max(0.0, self._at - monotonic())
+
+    def error(self, phases: list[Phase]) -> TrialTimeout:
+        limit = self._timeout_s if self._started else START_LIMIT_S
+        phase = phases[-1].name if phases else "start"
+        return TrialTimeout(f"the trial was not done after {limit:g} s; it was in phase {phase!r}")
+
+
+def _kill(process: BaseProcess) -> None:
+    if process.pid is not None and hasattr(os, "killpg"):
+        _signal(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
 
 
 def _as_error(failure: Failure) -> TrialError:

@@ -157,8 +157,10 @@ def execute(points: Sequence[Point], folder: Path, earlier: Sequence[Point] = ()
     sweep.write()
     if any(point.has_failed for point in measured):
         status.worsen(status.FAILED)
-    terminal.print_sweep(sweep)
-    track([point for point in points if point.trials], sweep=folder)
+    try:
+        terminal.print_sweep(sweep)
+    finally:
+        track([point for point in points if point.trials], sweep=folder)
 
 
 def chosen_baseline(points: Sequence[Point]) -> Point:

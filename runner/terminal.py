@@ -119,7 +119,7 @@ def print_point(point: Point, gpus: Gpus, idle_cpu_pct: float | None) -> None:
     table.add_column(justify="right")
     table.add_column(style="dim")
     count = f"{len(point.trials)} trials" if len(point.trials) > 1 else "1 trial"
-    table.add_row("point", point.name, f"{count}, {point.config.protocol.epochs} timed epochs each")
+    table.add_row("point", escape(point.name), f"{count}, {point.config.protocol.epochs} timed epochs each")
     for name, what in (
         ("startup_s", "until every worker was ready"),
         ("work_s", "the timed epochs together"),
@@ -138,7 +138,7 @@ def print_point(point: Point, gpus: Gpus, idle_cpu_pct: float | None) -> None:
     console.print(table)
     for warning in point.warnings():
         console.print(f"Note: {warning.message}; {warning.advice}", style="yellow", markup=False)
-    console.print(f"\n[dim]Recorded in[/] {_short(point.folder)}")
+    console.print(f"\n[dim]Recorded in[/] {escape(_short(point.folder))}")
 
 
 def print_sweep(sweep: Sweep) -> None:
@@ -173,7 +173,7 @@ def print_sweep(sweep: Sweep) -> None:
     for point in sweep.points:
         if point.error is not None:
             _print_failure(console, point)
-    console.print(f"[dim]Recorded in[/] {_short(sweep.folder)}")
+    console.print(f"[dim]Recorded in[/] {escape(_short(sweep.folder))}")
 
 
 def _print_comparisons(console: Console, record: Mapping[str, Any]) -> None:
@@ -181,7 +181,7 @@ def _print_comparisons(console: Console, record: Mapping[str, Any]) -> None:
         if len(record["points"]) > 1:
             console.print("[dim]No verdicts: so few rounds tell chance from difference badly. protocol=standard gives them.[/]")
         return
-    table = Table(title=f"Against {record['baseline']}, paired by round, 95 % together", title_justify="left")
+    table = Table(title=f"Against {escape(record['baseline'])}, paired by round, 95 % together", title_justify="left")
     for title in ("point", "of", "ratio", "verdict"):
         table.add_column(title, justify="right" if title == "ratio" else "left")
     colours = {"faster": "green", "slower": "red", "same": "", "inconclusive": "yellow"}

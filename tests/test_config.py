@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -55,6 +56,18 @@ def composed(*overrides: str) -> Config:
         (["workers=1,0", "-m"], "workers", "0", "from 1"),
         (["mode=thread,thraed", "-m"], "mode", "thraed", "did you mean thread"),
         (["experiment=notebok"], "experiment", "notebok", "notebook"),
+        (["protocol.timeout_s=inf"], "protocol.timeout_s", "inf", "above 0"),
+        (["protocol.timeout_s=nan"], "protocol.timeout_s", "nan", "above 0"),
+        (["monitor.interval_s=nan"], "monitor.interval_s", "nan", "0.005"),
+        (["workers=${nope}"], "workers", "nope", "an integer"),
+        (["workers=null"], "workers", "null", "an integer"),
+        (["mode=null"], "mode", "null", "thread_pool"),
+        (["mode=3"], "mode", "3", "thread_pool"),
+        (["tracking.experiment="], "tracking.experiment", "", "not empty"),
+        (["tracking=server", "tracking.uri=nonsense"], "tracking.uri", "nonsense", "such as http"),
+        (["hydra.job.chdir=true"], "hydra.job.chdir", "True", "false"),
+        (["workers=1,2", "hydra.sweep.subdir=x", "-m"], "hydra.sweep.subdir", "x", "job.num"),
+        (["source=folder", "source.path=odd"], "source.path", "xe9.jpg", "UTF-8"),
     ],
 )
 def test_bad_input_is_refused_in_one_message_before_anything_is_written(
@@ -62,6 +75,8 @@ def test_bad_input_is_refused_in_one_message_before_anything_is_written(
 ) -> None:
     (program.folder / "empty").mkdir()
     (program.folder / "file.txt").write_text("no image")
+    (program.folder / "odd").mkdir()
+    (program.folder / "odd" / os.fsdecode(b"\xe9.jpg")).write_bytes(b"no image")
     before = sorted(program.folder.rglob("*"))
     answer = program(*words)
     assert answer.returncode == 1

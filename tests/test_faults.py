@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -141,6 +142,20 @@ def test_a_worker_that_hangs_while_it_starts_is_ended_at_the_deadline(trials: Tr
     assert isinstance(outcome.error, TrialTimeout)
 
 
+def test_a_trial_that_stops_in_the_middle_of_its_report_is_ended_at_the_deadline(trials: Trials) -> None:
+    """The report is larger than a pipe holds, so the conductor is reading it when its sender stops."""
+
+    def stop_soon(pids: Sequence[int]) -> None:
+        threading.Timer(0.05, os.kill, (pids[0], signal.SIGSTOP)).start()
+
+    seen = []
+    for delay in (0.0, 0.02, 0.04):
+        act = Watching("end", lambda pids, delay=delay: (time.sleep(delay), stop_soon(pids)))
+        outcome, _ = faulty(trials, Sequential(), Fault(), watching=act, items=400_000, timeout_s=6)
+        seen.append(outcome.error)
+        assert outcome.error is None or isinstance(outcome.error, TrialTimeout)
+
+
 def test_images_that_fail_are_counted_and_do_not_stop_the_epoch(trials: Trials) -> None:
     for mode in (Thread(), ProcessPool()):
         report = trials.report(mode, items=6, task=Fault("raise", on="flower"), task_module="faulty_task")
@@ -150,7 +165,7 @@ def test_images_that_fail_are_counted_and_do_not_stop_the_epoch(trials: Trials) 
         assert records.errors[1] == "ValueError: this image is not to my taste"
 
 
-@pytest.mark.parametrize("mode", ["thread", "process", "process mode.start_method=spawn"])
+@pytest.mark.parametrize("mode", ["sequential", "thread", "process", "process mode.start_method=spawn"])
 @pytest.mark.parametrize("moment", ["worker-0", "epoch"])
 def test_nothing_is_left_when_the_conductor_is_killed(program: Program, marker: str, mode: str, moment: str) -> None:
     """SIGKILL to the program itself: nobody is left who could tidy up, so everybody must see it."""
@@ -168,8 +183,8 @@ def test_nothing_is_left_when_the_conductor_is_killed(program: Program, marker: 
     )  # fmt: skip
     try:
         limit = time.monotonic() + 120
-        wanted = 4 if "process" in mode else 2  # the fork server and the trial, and workers
-        while len(processes_of(marker)) <= wanted or not list(program.folder.rglob("runner.log")):
+        wanted = 7 if "process" in mode else 4  # conductor, resource tracker, fork server, trial, and workers
+        while len(processes_of(marker)) < wanted or not list(program.folder.rglob("runner.log")):
             assert time.monotonic() < limit, "the trial did not start"
             assert conductor.poll() is None
             time.sleep(0.05)

@@ -178,6 +178,22 @@ def test_memory_counts_shared_pages_once(trials: Trials) -> None:
     assert 250e6 < outcome.report.footprint.memory_bytes < rss[0] / 2
 
 
+def test_a_fork_server_of_the_trials_own_is_counted(trials: Trials) -> None:
+    """What the trial tells of is its whole tree, as the system has it."""
+    trees: list[tuple[set[int], set[int]]] = []
+
+    def look(event: object) -> None:
+        if getattr(event, "name", "") == "warmup":
+            below = psutil.Process(event.pids[0]).children(recursive=True)
+            trees.append((set(event.pids), {event.pids[0], *(process.pid for process in below)}))
+
+    outcome = trials.outcome(Process(start_method=StartMethod.forkserver), on_event=look)
+    assert outcome.report is not None
+    ((told, there),) = trees
+    assert told == there
+    assert outcome.report.footprint.processes == len(there) >= 4
+
+
 def test_a_points_folder_holds_what_the_contract_names(tmp_path: Path, supervisor: Supervisor) -> None:
     subject = point(tmp_path / "point", protocol=Protocol(rounds=2, epochs=2, warmup_epochs=1, timeout_s=240))
     Session([subject], 0, Silent(), supervisor).run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -35,6 +36,14 @@ def test_a_folder_is_searched_with_all_below_it_in_a_stable_order(tmp_path: Path
     images = images_of(Folder(path="photos"), 100)
     relative = [Path(image.path).relative_to(tmp_path / "photos").as_posix() for image in images]
     assert relative == ["B.JPG", "a.jpg", "b/10.png", "b/2.jpg", "b-c/1.jpg"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are POSIX")
+def test_what_is_no_file_is_no_image_whatever_its_name(tmp_path: Path) -> None:
+    photo(tmp_path / "photos" / "b.jpg")
+    os.mkfifo(tmp_path / "photos" / "a.jpg")
+    (tmp_path / "photos" / "c.jpg").symlink_to("nowhere.jpg")
+    assert [image.name for image in images_of(Folder(path="photos"), 9)] == ["b.jpg"]
 
 
 def test_a_pattern_chooses_by_file_name(tmp_path: Path) -> None:

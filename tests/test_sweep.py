@@ -151,6 +151,41 @@ def test_an_unreachable_server_costs_a_message_and_no_result(program: Program) -
     assert time.monotonic() - began < 200
 
 
+@pytest.mark.parametrize("kind", ["garbage", "folder"])
+def test_a_store_that_is_no_database_costs_a_message_and_no_result(program: Program, kind: str) -> None:
+    store = program.folder / "outputs" / "mlflow.db"
+    store.parent.mkdir()
+    if kind == "garbage":
+        store.write_text("this is no database, and was never meant to be one: " * 100)
+    else:
+        store.mkdir()
+    answer = program("protocol=once", "workers=1", "images=1")
+    assert answer.returncode == 0, answer.stderr
+    assert "MLflow has not heard of this run" in answer.stderr
+    assert "mlflow.db" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_outputs_that_cannot_be_written_are_one_message(program: Program) -> None:
+    (program.folder / "outputs").write_text("a file")
+    for words in (["workers=1"], ["workers=1,2", "-m"]):
+        answer = program(*words)
+        assert answer.returncode == 1
+        assert "outputs" in answer.stderr
+        assert "Traceback" not in answer.stderr
+
+
+def test_odd_characters_in_choices_are_shown_as_they_are(program: Program) -> None:
+    for name in ("a[b]", "c[/b]"):
+        photo(program.folder / name / "a.jpg")
+    answer = program(
+        "source=folder", "source.path='a[b]','c[/b]'", "protocol=once", "workers=1", "images=1", "tracking=none", "-m"
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert "source.path=a[b]" in answer.stdout.replace("'", "")
+    assert "source.path=c[/b]" in answer.stdout.replace("'", "")
+
+
 def test_programs_that_create_one_fresh_store_at_once_do_not_break_it(program: Program) -> None:
     words = ["protocol=once", "workers=1", "images=1", "mode=sequential"]
     answers: list[subprocess.CompletedProcess[str]] = []

@@ -26,8 +26,8 @@ def typed(composed: DictConfig) -> Config:
     Raises:
         ConfigurationError: a value is missing, of the wrong type, outside its rule, or at odds with another.
     """
-    _refuse_unknown(composed, "")
     try:
+        _refuse_unknown(composed, "")
         config = OmegaConf.to_object(composed)
     except MissingMandatoryValue as error:
         key = error.full_key or "?"
@@ -39,6 +39,16 @@ def typed(composed: DictConfig) -> Config:
     _check_rules(config, "")
     _check_together(config)
     return config
+
+
+def checked_hydra(composed: DictConfig) -> None:
+    """Refuse settings of Hydra's own under which records would land in odd places.
+
+    Raises:
+        ConfigurationError: there is such a setting.
+    """
+    if composed.hydra.job.chdir:
+        raise ConfigurationError("hydra.job.chdir", True, "would move every relative path", "false")  # noqa: FBT003
 
 
 def _refuse_unknown(node: DictConfig, prefix: str) -> None:

@@ -22,27 +22,43 @@ _TYPE_NAMES = {int: "an integer", float: "a number", str: "a text", bool: "true 
 
 def explain(error: BaseException, overrides: Sequence[str]) -> ConfigurationError:
     """The one message for an error that Hydra or OmegaConf raised while composing ``overrides``."""
-    for found in _chain(error):
+    chain = _chain(error)
+    for found in chain:
         if isinstance(found, ConfigurationError):
             return found
-        missing = re.search(r"(?:Could not find|Could not load) '?([\w/]+)/([^'/\s]+?)'?(?:\s|$|\.)", str(found))
-        if missing and missing[1] in _groups():
-            return _no_such_option(missing[1], missing[2])
-    for found in _chain(error):
+    choice = _bad_choice(chain, overrides)
+    if choice is not None:
+        return choice
+    for found in chain:
         if isinstance(found, OmegaConfBaseException) and found.full_key:
             return _bad_key(found, overrides)
         no_override = re.search(r"Could not override '([^']+)'", str(found))
         if no_override and not isinstance(found.__cause__, OmegaConfBaseException):
             return unknown_key(no_override[1], _given(no_override[1], overrides), None)
-    ambiguous = re.search(r"Ambiguous value for argument '([^=']+)=([^']*)'", str(error))
-    if ambiguous:
-        return ConfigurationError(
-            ambiguous[1], ambiguous[2], "several values make a sweep", "one value; or add -m to run every combination"
-        )
     first = str(error).strip().splitlines()
+    reason = first[0] if first else type(error).__name__
     return ConfigurationError(
-        "command line", " ".join(overrides) or None, first[0] if first else type(error).__name__, "key=value, see --help"
+        "command line", " ".join(overrides) or None, reason, "key=value, see --help; quote odd characters"
     )
+
+
+def _bad_choice(chain: Sequence[BaseException], overrides: Sequence[str]) -> ConfigurationError | None:
+    """The message where an option of a group was chosen that is none, or several without -m."""
+    for found in chain:
+        missing = re.search(r"(?:Could not find|Could not load) '?([\w/]+)/([^'/\s]+?)'?(?:\s|$|\.)", str(found))
+        if missing and missing[1] in _groups():
+            return _no_such_option(missing[1], missing[2])
+        if "Config group override must be" in str(found):
+            for group in _groups():
+                given = _given(group, overrides)
+                if given is not None and not set(given.split(",")) <= set(_groups()[group]):
+                    return _no_such_option(group, given)
+        ambiguous = re.search(r"Ambiguous value for argument '([^=']+)=([^']*)'", str(found))
+        if ambiguous:
+            return ConfigurationError(
+                ambiguous[1], ambiguous[2], "several values make a sweep", "one value; or add -m to run every combination"
+            )
+    return None
 
 
 def accepted_by(owner: Any, key: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,18 +12,24 @@ from typing import Any
 class Rule:
     """The values a field accepts, beyond its type.
 
-    ``choices`` lists the only values; ``at_least`` and ``at_most`` are inclusive; ``above`` is exclusive.
+    ``choices`` lists the only values; ``at_least`` and ``at_most`` are inclusive; ``above`` is exclusive;
+    ``matches`` is a regular expression for a text. Numbers that are not finite are never accepted.
     """
 
     at_least: float | None = None
     at_most: float | None = None
     above: float | None = None
     choices: tuple[Any, ...] | None = None
+    matches: str | None = None
 
     def broken_by(self, value: Any) -> bool:
         """Whether ``value`` is outside the rule; ``None`` stands for "not given" and is never outside."""
         if value is None:
             return False
+        if isinstance(value, float) and not math.isfinite(value):
+            return True
+        if self.matches is not None:
+            return re.fullmatch(self.matches, value) is None
         if self.choices is not None:
             return value not in self.choices
         return (
@@ -57,9 +65,10 @@ def option(
     at_most: float | None = None,
     above: float | None = None,
     choices: tuple[Any, ...] | None = None,
+    matches: str | None = None,
 ) -> Any:
     """A dataclass field that knows what it means (``doc``) and what it accepts."""
-    rule = Rule(at_least=at_least, at_most=at_most, above=above, choices=choices)
+    rule = Rule(at_least=at_least, at_most=at_most, above=above, choices=choices, matches=matches)
     return field(default=default, metadata={"doc": doc, "rule": rule})
 
 

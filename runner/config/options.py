@@ -234,7 +234,7 @@ class TrackingOption:
     """What every kind of tracking has."""
 
     name: str = MISSING
-    experiment: str = option("image-pipeline", "the MLflow experiment that the runs go to")
+    experiment: str = option("image-pipeline", "the MLflow experiment that the runs go to, not empty", matches=r".*\S.*")
 
 
 @dataclass
@@ -245,7 +245,9 @@ class Sqlite(TrackingOption):
 @dataclass
 class Server(TrackingOption):
     name: str = name("server")
-    uri: str = option(MISSING, "the address of an MLflow server")
+    uri: str = option(
+        MISSING, "the address of an MLflow server, such as http://127.0.0.1:5000", matches=r"[a-z+]+://.+|databricks.*"
+    )
 
 
 @dataclass

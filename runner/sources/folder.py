@@ -36,10 +36,19 @@ class FolderSource:
         return inspected("source.path", paths, limit)
 
     def _matching(self, root: Path) -> Iterator[Path]:
-        for folder, _, names in os.walk(root):
+        for folder, _, names in os.walk(root, onerror=_refuse):
             for name in names:
-                if name.lower().endswith(SUFFIXES) and fnmatch(name, self._config.pattern):
-                    yield Path(folder, name)
+                path = Path(folder, name)
+                # A pipe or a link to nowhere is no file, whatever its name.
+                if name.lower().endswith(SUFFIXES) and fnmatch(name, self._config.pattern) and path.is_file():
+                    yield path
+
+
+def _refuse(error: OSError) -> None:
+    """A subfolder that cannot be listed is not passed over: the images would be others, without a word."""
+    raise ConfigurationError(
+        "source.path", error.filename, f"cannot be searched: {error.strerror}", "a folder that can be read with all below it"
+    ) from error
 
 
 PROVIDES = FolderSource

@@ -40,6 +40,11 @@ def inspected(key: str, paths: Iterable[Path], limit: int) -> tuple[Image, ...]:
     images = []
     for path in islice(paths, limit):
         try:
+            str(path).encode()
+        except UnicodeEncodeError as error:
+            shown = str(path).encode(errors="backslashreplace").decode()
+            raise ConfigurationError(key, shown, "has a name that is not UTF-8", "files with names in UTF-8") from error
+        try:
             images.append(inspect(path))
         except OSError as error:
             reason = f"cannot be read: {error.strerror}"

@@ -18,9 +18,13 @@ def track(points: Sequence[Point], sweep: Path | None) -> None:
     from runner import terminal
     from runner.tracking.mlflow_runs import log_points
 
-    try:
-        where = log_points(wanted, sweep)
-    except TrackingError as error:
-        terminal.print_error(f"MLflow has not heard of this run, its record on disk is complete: {error}")
-    else:
-        terminal.print_where_tracked(where)
+    groups: dict[str, list[Point]] = {}
+    for point in wanted:
+        groups.setdefault(repr(point.config.tracking), []).append(point)
+    for group in groups.values():
+        try:
+            where = log_points(group, sweep)
+        except TrackingError as error:
+            terminal.print_error(f"MLflow has not heard of this run, its record on disk is complete: {error}")
+        else:
+            terminal.print_where_tracked(where)

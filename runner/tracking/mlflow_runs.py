@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 # Before MLflow is imported: otherwise a thread of it calls home.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -16,7 +19,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
@@ -56,8 +59,10 @@ def log_points(points: Sequence[Point], sweep: Path | None) -> str:
         for point in points:
             run_id = _log_point(client, experiment, point, sweep)
             _take_the_place_of_an_earlier_run(client, uri, run_id, point)
-    except (MlflowException, OSError, Timeout) as error:
-        raise TrackingError(f"{uri}: {str(error).splitlines()[0]}") from error
+    except TrackingError:
+        raise
+    except Exception as error:  # whatever a store makes MLflow or what is below it trip over: the record is on disk
+        raise TrackingError(f"{uri}: {(str(error).splitlines() or [type(error).__name__])[0]}") from error
     return uri
 
 
@@ -67,10 +72,23 @@ def _opened(uri: str, name: str, *, local: bool) -> tuple[MlflowClient, str]:
         client = MlflowClient(tracking_uri=uri)
         return client, _experiment(client, name, None)
     outputs().mkdir(parents=True, exist_ok=True)
+    _probe(outputs() / "mlflow.db")
     # Several programs that create one fresh database at once break each other.
     with FileLock(outputs() / ".mlflow.lock", timeout=120):
         client = MlflowClient(tracking_uri=uri)
         return client, _experiment(client, name, artifacts_uri())
+
+
+def _probe(database: Path) -> None:
+    """Raise TrackingError for what is no database that can be written: MLflow would try for minutes."""
+    if not database.exists():
+        return
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{quote(str(database))}?mode=rw", uri=True, timeout=30)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.rollback()
+    except sqlite3.Error as error:
+        raise TrackingError(f"{database}: {error}; move it away, or mend it") from error
 
 
 def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:

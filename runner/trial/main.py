@@ -13,6 +13,8 @@ from multiprocessing.connection import Connection
 from time import perf_counter_ns
 from typing import Any
 
+import psutil
+
 from runner.accounting import Footprint, cpu_s, cpu_user_system_s, footprint
 from runner.errors import ConductorGone, TrialError
 from runner.modes import Epoch, Mode, Worker
@@ -69,7 +71,10 @@ class _Trial:
         startup_s = self._since(began)
         if mode.forks:
             die_with_parent(kill_group)
-        self._pids = tuple(dict.fromkeys((os.getpid(), *(worker.pid for worker in self._workers))))
+        workers = tuple(dict.fromkeys(worker.pid for worker in self._workers if worker.pid != os.getpid()))
+        # Not only workers: a fork server of this trial's own, where it has one, belongs to what it takes.
+        others = (child.pid for child in psutil.Process().children(recursive=True) if child.pid not in workers)
+        self._pids = (os.getpid(), *others, *workers)
 
         self._enter("pause")
         at_ready = footprint(self._pids, self._fork_server)

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from importlib import import_module
 from time import perf_counter
 
 from runner.config.options import OPTIONS
 from runner.registry import module_of
 from runner.tensorflow_threads import VARIABLES
+
+# Ctrl-C goes to every process of the terminal; it is the conductor that decides what follows.
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 # The user's own settings, to be put back where TensorFlow is left to choose.
 USERS_ENVIRONMENT = {name: os.environ.get(name) for name in VARIABLES}
