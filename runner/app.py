@@ -56,7 +56,7 @@ def _run_hydra(wants_everything: bool) -> int:
         from runner.folders import forget_sweep
         from runner.terminal import print_error
 
-        if isinstance(error, ValueError | RunnerError | OSError) and not isinstance(error, OmegaConfBaseException):
+        if isinstance(error, RunnerError | OSError) and not isinstance(error, HydraException):
             print_error(str(error))
         else:
             print_error(str(explain(error, [word for word in sys.argv[1:] if "=" in word])))

@@ -9,9 +9,9 @@ from enum import Enum
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue
 
-from runner.config.explain import accepted_by, explain, unknown_key
+from runner.config.explain import accepted_by, unknown_key
 from runner.config.fields import Rule
 from runner.config.options import Config, ProcessOption, SyntheticProcess
 from runner.errors import ConfigurationError
@@ -24,7 +24,8 @@ def typed(composed: DictConfig) -> Config:
     """The typed configuration in ``composed``, with every rule checked.
 
     Raises:
-        ConfigurationError: a value is missing, of the wrong type, outside its rule, or at odds with another.
+        ConfigurationError: a value is missing, outside its rule, or at odds with another.
+        OmegaConfBaseException: a value refers to another that is not there.
     """
     try:
         _refuse_unknown(composed, "")
@@ -32,8 +33,6 @@ def typed(composed: DictConfig) -> Config:
     except MissingMandatoryValue as error:
         key = error.full_key or "?"
         raise ConfigurationError(key, None, "must be given", accepted_by(composed, key)) from error
-    except OmegaConfBaseException as error:
-        raise explain(error, []) from error
     if not isinstance(config, Config):
         raise ConfigurationError("config", type(config).__name__, "is not this program's configuration", "conf/config.yaml")
     _check_rules(config, "")

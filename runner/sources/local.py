@@ -42,7 +42,7 @@ def inspected(key: str, paths: Iterable[Path], limit: int) -> tuple[Image, ...]:
         try:
             str(path).encode()
         except UnicodeEncodeError as error:
-            shown = str(path).encode(errors="backslashreplace").decode()
+            shown = os.fsencode(path).decode(errors="backslashreplace")
             raise ConfigurationError(key, shown, "has a name that is not UTF-8", "files with names in UTF-8") from error
         try:
             images.append(inspect(path))
