@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from runner.config.check import checked_hydra
 from runner.errors import ConfigurationError
 from runner.point import Point
-from runner.sweep import execute
+from runner.sweep import chosen_baseline, execute
 
 
 def launch(
@@ -37,6 +37,7 @@ def launch(
     composed = [_composed(config, hydra_context, overrides, first + index) for index, overrides in enumerate(job_overrides)]
     points = [_prepared(job, folder) for job in composed]
     _refuse_shared_folders(points)
+    chosen_baseline([*earlier, *points])  # refused now, not when everything has been measured
     if points[0].config.resume is not None:
         for point in points:
             point.restore()

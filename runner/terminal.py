@@ -170,9 +170,7 @@ def print_sweep(sweep: Sweep) -> None:
     console.print(table)
     _print_comparisons(console, record)
     _print_warnings(console, sweep)
-    for point in sweep.points:
-        if point.error is not None:
-            _print_failure(console, point)
+    _print_failures(console, sweep)
     console.print(f"[dim]Recorded in[/] {escape(_short(sweep.folder))}")
 
 
@@ -199,6 +197,27 @@ def _print_comparisons(console: Console, record: Mapping[str, Any]) -> None:
     if record["self_check"]:
         style = "dim" if record["trusted"] else "bold red"
         console.print(escape(self_check_text(record["self_check"], trusted=record["trusted"])), style=style)
+
+
+def _print_failures(console: Console, sweep: Sweep) -> None:
+    failed = [point for point in sweep.points if point.error is not None]
+    if not failed:
+        return
+    table = Table(
+        title=f"{len(failed)} of {len(sweep.points)} points did not come to their end", title_justify="left", style="red"
+    )
+    for title in ("point", "status", "rounds done", "why", "log"):
+        table.add_column(title, overflow="fold")
+    labels = sweep.labels
+    for point in failed:
+        error = point.error or {}
+        done = sum(trial["status"] == "ok" for trial in point.trials)
+        why = f"{error['type']}: {error['message']}"
+        log = _short(point.folder / "runner.log")
+        table.add_row(
+            escape(labels[id(point)]), point.status, f"{done} of {point.config.protocol.rounds}", escape(why), escape(log)
+        )
+    console.print(table)
 
 
 def _print_warnings(console: Console, sweep: Sweep) -> None:

@@ -67,6 +67,7 @@ def composed(*overrides: str) -> Config:
         (["tracking=server", "tracking.uri=nonsense"], "tracking.uri", "nonsense", "such as http"),
         (["hydra.job.chdir=true"], "hydra.job.chdir", "True", "false"),
         (["workers=1,2", "hydra.sweep.subdir=x", "-m"], "hydra.sweep.subdir", "x", "job.num"),
+        (["workers=1,2", "baseline=nobody", "-m"], "baseline", "nobody", "thread-w1, thread-w2"),
         (["source=folder", "source.path=odd"], "source.path", "xe9.jpg", "UTF-8"),
     ],
 )
