@@ -89,13 +89,12 @@ def compare(points: Sequence[Measured], baseline: Measured) -> list[dict[str, An
     others = [point for point in points if point is not baseline]
     if not others:
         raise RunnerError("there is one point only, and nothing to compare it with")
-    cpus = baseline.record["environment"]["cpus_usable"]
     rows = []
     for point in others:
         why_not = not_comparable(point.record, baseline.record)
         if why_not is None:
             sides = Side(point.label, point.record["trials"]), Side(baseline.label, baseline.record["trials"])
-            for comparison in compared(*sides, cpus, len(others)):
+            for comparison in compared(*sides, len(others)):
                 found = comparison.record()
                 rows.append(_row(point, baseline, found["metric"], ratio_text(found), verdict_text(found)))
         else:

@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 from runner import __version__
+from runner.config.cpus import allowed_cpus
 
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "numpy", "hydra-core", "omegaconf", "mlflow", "psutil", "nvidia-ml-py")
 
@@ -36,19 +37,16 @@ def environment() -> dict[str, Any]:
         "cpu": cpu_model(),
         "cpus": os.cpu_count(),
         "cpus_usable": usable_cpus(),
-        "memory_bytes": psutil.virtual_memory().total,
+        "memory_bytes": _memory_bytes(),
         "packages": {name: found for name in _PACKAGES if (found := _version(name)) is not None},
         "git": git_state(Path.cwd()),
         "variables": {name: value for name, value in sorted(os.environ.items()) if name.startswith(_VARIABLE_PREFIXES)},
     }
 
 
-def usable_cpus() -> float:
-    """CPUs that this process may use: its affinity, or its cgroup's quota where that is less."""
-    if hasattr(os, "sched_getaffinity"):
-        allowed = float(len(os.sched_getaffinity(0)))
-    else:
-        allowed = float(os.cpu_count() or 1)
+def usable_cpus(affinity: int | None = None) -> float:
+    """CPUs that may be used: ``affinity``, by default that of this process, or its cgroup's quota where that is less."""
+    allowed = float(affinity or len(allowed_cpus() or ()) or os.cpu_count() or 1)
     quota = _cgroup_quota()
     return allowed if quota is None else min(allowed, quota)
 
@@ -64,6 +62,13 @@ def _cgroup_quota() -> float | None:
         microseconds = int((folder / "cpu.cfs_quota_us").read_text())
         return None if microseconds <= 0 else microseconds / int((folder / "cpu.cfs_period_us").read_text())
     except (OSError, ValueError):
+        return None
+
+
+def _memory_bytes() -> int | None:
+    try:
+        return int(psutil.virtual_memory().total)
+    except (psutil.Error, OSError):
         return None
 
 

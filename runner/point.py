@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from runner.config.check import config_hash, plain, typed
+from runner.config.cpus import cpus_of
 from runner.config.options import Config, Sequential
 from runner.environment import environment, usable_cpus
 from runner.errors import ConfigurationError
@@ -80,6 +81,16 @@ class Point:
         return f"{self.config.mode.name}-w{self.config.workers}" + (f"x{threads}" if threads > 1 else "")
 
     @property
+    def cpus(self) -> tuple[int, ...] | None:
+        """The CPUs that its trials are kept to; None for all that this program may use."""
+        return None if self.config.affinity is None else cpus_of(self.config.affinity)
+
+    @property
+    def cpus_usable(self) -> float:
+        """How many CPUs a trial may use: by its affinity, or by the control group's quota where that is less."""
+        return usable_cpus(None if self.cpus is None else len(self.cpus))
+
+    @property
     def hash(self) -> str:
         return config_hash(self.config)
 
@@ -105,7 +116,7 @@ class Point:
 
     @property
     def metrics(self) -> dict[str, dict[str, Any]]:
-        return point_metrics(self.trials, usable_cpus())
+        return point_metrics(self.trials)
 
     @property
     def objective(self) -> float | None:
@@ -133,6 +144,8 @@ class Point:
             epochs=config.protocol.epochs,
             warmup_epochs=config.protocol.warmup_epochs,
             log=str(self.folder / "runner.log"),
+            cpus=self.cpus,
+            gil_probe=config.monitor.gil_probe,
         )
 
     def record(self) -> dict[str, Any]:
@@ -159,7 +172,7 @@ class Point:
         """What a reader should know of this point."""
         from runner.protocol.warnings import of_point
 
-        return of_point(self, usable_cpus())
+        return of_point(self)
 
     def restore(self) -> None:
         """Take over the trials that an earlier session wrote into the folder.

@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from runner.config.options import METRICS
 from runner.modes import Worker
+from runner.monitor.gpu_record import gpu_metrics
+from runner.monitor.sampler import Watched
 from runner.records import WIDTH, Records
 from runner.sources.image import Image
 from runner.supervisor import Outcome
-from runner.trial.messages import EpochReport, Report
+from runner.trial.gil_probe import WAITED_S
+from runner.trial.messages import EpochReport, Phase, Report
 
 SCHEMA_VERSION = 1
 
@@ -44,7 +48,8 @@ def epoch_record(epoch: EpochReport, wall_offset_s: float) -> dict[str, Any]:
         "images_ok": len(good),
         "images_failed": len(table) - len(good),
         "images_per_s": len(good) / work_s,
-        "cpu_s": epoch.cpu_s,
+        **_cpu_of(epoch),
+        **{name: value for name, value in epoch.usage.record().items() if not name.startswith("cpu_")},
         "latency_p50_s": p50,
         "latency_p95_s": p95,
         "latency_p99_s": p99,
@@ -54,13 +59,42 @@ def epoch_record(epoch: EpochReport, wall_offset_s: float) -> dict[str, Any]:
     }
 
 
+def _cpu_of(epoch: EpochReport) -> dict[str, float | None]:
+    """CPU seconds of an epoch: by the processes' clocks, divided into user and system as the kernel's books divide them."""
+    usage = epoch.usage
+    if not usage.cpu_s or usage.cpu_user_s is None:
+        return {"cpu_s": epoch.cpu_s, "cpu_user_s": None, "cpu_system_s": None}
+    user = epoch.cpu_s * usage.cpu_user_s / usage.cpu_s
+    return {"cpu_s": epoch.cpu_s, "cpu_user_s": user, "cpu_system_s": epoch.cpu_s - user}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the conductor saw of a trial from outside.
+
+    Attributes:
+        watched: the monitor's samples.
+        monitor, host, gpu: as the record has them: how well the trial was watched, and what was around it.
+        cpus_usable: CPUs that the trial could use: its affinity, or the control group's quota where that is less.
+    """
+
+    watched: Watched
+    monitor: dict[str, Any]
+    host: dict[str, Any]
+    gpu: dict[str, Any]
+    cpus_usable: float
+
+    def peak(self, name: str) -> int | None:
+        """The largest reading of that name over the samples."""
+        return max((value for sample in self.watched.samples if (value := getattr(sample, name)) is not None), default=None)
+
+
 def trial_record(
-    number: int, order: int, session: str, outcome: Outcome, *, peaks: dict[str, int | None], wall_offset_s: float
+    number: int, order: int, session: str, outcome: Outcome, *, seen: Seen, wall_offset_s: float
 ) -> dict[str, Any]:
     """One trial; a trial that did not come to its end has its status, its error, and None for what is not known.
 
     ``session`` names the uninterrupted run of the program that it was part of: only trials of one session make pairs.
-    ``peaks`` are the monitor's largest readings, by the names ``memory_bytes``, ``threads`` and ``processes``.
     """
     report, error = outcome.report, outcome.error
     record: dict[str, Any] = {
@@ -77,18 +111,23 @@ def trial_record(
         "import_s": None,
         "worker_import_s": None,
         "preload_s": None,
-        "cpu_s": None,
-        "cpu_user_s": None,
-        "cpu_system_s": None,
-        "peak_memory_bytes": peaks["memory_bytes"],
+        **_cpu(outcome.phases, seen.watched),
+        "cpus": None,
+        "cpus_usable": seen.cpus_usable,
+        "peak_memory_bytes": seen.peak("memory_bytes"),
         "peak_memory_method": None,
-        "threads_peak": peaks["threads"],
-        "processes_peak": peaks["processes"],
+        "threads_peak": seen.peak("threads"),
+        "processes_peak": seen.peak("processes"),
         "tf": None,
         "workers": None,
         "epochs": [],
+        "phases": phase_records(outcome.phases, wall_offset_s),
         "digest": None,
         "image_errors": {},
+        "gil": None,
+        "gpu": seen.gpu,
+        "host": seen.host,
+        "monitor": seen.monitor,
     }
     if error is not None:
         record["error"] = {"type": error.kind, "message": str(error), "traceback": error.remote_traceback}
@@ -105,19 +144,95 @@ def trial_record(
         "import_s": report.import_s,
         "worker_import_s": max(worker.import_s for worker in report.workers),
         "preload_s": report.preload_s,
-        "cpu_s": report.cpu_user_s + report.cpu_system_s,
-        "cpu_user_s": report.cpu_user_s,
-        "cpu_system_s": report.cpu_system_s,
-        "peak_memory_bytes": max(report.footprint.memory_bytes, peaks["memory_bytes"] or 0),
+        "cpus": _cpus_of(report),
+        "peak_memory_bytes": _larger(report.footprint.memory_bytes, seen.peak("memory_bytes")),
         "peak_memory_method": report.footprint.memory_method,
-        "threads_peak": max(report.footprint.threads, peaks["threads"] or 0),
-        "processes_peak": max(report.footprint.processes, peaks["processes"] or 0),
+        "threads_peak": _larger(report.footprint.threads, seen.peak("threads")),
+        "processes_peak": _larger(report.footprint.processes, seen.peak("processes")),
         "tf": _threads_of(report.workers),
         "workers": len(report.workers),
         "epochs": epochs,
         "digest": digest_of(report.verification),
+        "gil": gil_record(report),
     }
     return record
+
+
+def _cpu(phases: Sequence[Phase], watched: Watched) -> dict[str, Any]:
+    """CPU seconds from the start of startup to the end of teardown; where a trial did not get there, what was last seen of it."""
+    border = {phase.name: phase.usage for phase in phases}
+    if "startup" in border and "end" in border:
+        used = border["end"] - border["startup"]
+        return {
+            "cpu_s": used.cpu_s,
+            "cpu_user_s": used.cpu_user_s,
+            "cpu_system_s": used.cpu_system_s,
+            "cpu_method": "kernel accounting",
+        }
+    seen = watched.tree_cpu_s
+    return {"cpu_s": seen, "cpu_user_s": None, "cpu_system_s": None, "cpu_method": None if seen is None else "last sample"}
+
+
+def phase_records(phases: Sequence[Phase], wall_offset_s: float) -> list[dict[str, Any]]:
+    """What each phase took, from its border with the one before to its border with the next; the last has no end, and no figures.
+
+    The borders are the trial's; a phase begins with the moment in which the conductor takes its sample, about a millisecond.
+    """
+    records = []
+    for phase, following in zip(phases, [*phases[1:], None], strict=True):
+        if phase.name == "end":
+            continue
+        record: dict[str, Any] = {"name": phase.name, "at": phase.at_ns * 1e-9 + wall_offset_s, "wall_s": None}
+        if following is not None:
+            record["wall_s"] = (following.at_ns - phase.at_ns) * 1e-9
+            record |= (following.usage - phase.usage).record()
+        records.append(record)
+    return records
+
+
+def gil_record(report: Report) -> dict[str, Any] | None:
+    """What the probe found during the timed epochs; None where it was not asked for or there is no one lock to look at.
+
+    ``held_pct`` is the share of wake-ups that had to wait, which estimates the share of the time in which the lock was held, with a
+    95 % interval (Wilson, 1927). ``wait_*_ms`` are what a waking thread waited.
+    """
+    gil = report.gil
+    if gil is None:
+        return None
+    at, waits = np.frombuffer(gil.at_ns, dtype=np.int64), np.frombuffer(gil.wait_ns, dtype=np.int64)
+    timed = np.zeros(len(at), dtype=bool)
+    for epoch in report.epochs:
+        timed |= (at >= epoch.released_ns) & (at <= epoch.finished_ns)
+    during = waits[timed] * 1e-6
+    if not len(during):
+        return {"wakeups": 0, "held_pct": None, "probe_cpu_s": gil.cpu_s}
+    from scipy.stats import binomtest
+
+    held = int((during > WAITED_S * 1e3).sum())
+    interval = binomtest(held, len(during)).proportion_ci(0.95, method="wilson")
+    p50, p95, most = (float(value) for value in np.percentile(during, (50, 95, 100)))
+    return {
+        "wakeups": len(during),
+        "held_pct": held / len(during) * 100,
+        "held_low_pct": float(interval.low) * 100,
+        "held_high_pct": float(interval.high) * 100,
+        "wait_p50_ms": p50,
+        "wait_p95_ms": p95,
+        "wait_max_ms": most,
+        "told_from_waiting_for_a_cpu": gil.exact,
+        "probe_cpu_s": gil.cpu_s,
+    }
+
+
+def _cpus_of(report: Report) -> list[int] | None:
+    """The CPUs that the trial and all its workers may use, read back; None where the system does not tell."""
+    told = [report.cpus, *(worker.cpus for worker in report.workers)]
+    known = [set(cpus) for cpus in told if cpus is not None]
+    return sorted(set.union(*known)) if known else None
+
+
+def _larger(one: int | None, other: int | None) -> int | None:
+    return max((value for value in (one, other) if value is not None), default=None)
 
 
 def image_errors(report: Report, images: Sequence[Image]) -> dict[str, str]:
@@ -152,14 +267,16 @@ def _threads_of(workers: Sequence[Worker]) -> dict[str, Any]:
     }
 
 
-def trial_metrics(trial: Mapping[str, Any], usable_cpus: float) -> dict[str, float]:
+def trial_metrics(trial: Mapping[str, Any]) -> dict[str, float | None]:
     """One value for each of ``METRICS`` from one trial that succeeded: medians over its epochs, or sums where said so.
 
-    ``cpu_utilization_pct`` is CPU seconds ÷ (wall seconds × CPUs that may be used) over the timed epochs.
+    ``cpu_utilization_pct`` is CPU seconds ÷ (wall seconds × CPUs that may be used) over the timed epochs. None is what the system
+    does not tell. Where there is a GPU, its metrics come after.
     """
     epochs = trial["epochs"]
     handled = sum(epoch["images_ok"] + epoch["images_failed"] for epoch in epochs)
     cpu_s = sum(epoch["cpu_s"] for epoch in epochs)
+    memory_bytes = trial["peak_memory_bytes"]
 
     def middle(key: str) -> float:
         return float(statistics.median(epoch[key] for epoch in epochs))
@@ -174,10 +291,11 @@ def trial_metrics(trial: Mapping[str, Any], usable_cpus: float) -> dict[str, flo
         "latency_p95_ms": middle("latency_p95_s") * 1e3,
         "latency_p99_ms": middle("latency_p99_s") * 1e3,
         "cpu_s_per_image": cpu_s / handled,
-        "cpu_utilization_pct": cpu_s / (trial["work_s"] * usable_cpus) * 100,
-        "peak_memory_mb": trial["peak_memory_bytes"] / 1e6,
+        "cpu_utilization_pct": cpu_s / (trial["work_s"] * trial["cpus_usable"]) * 100,
+        "peak_memory_mb": None if memory_bytes is None else memory_bytes / 1e6,
         "images_ok": min(epoch["images_ok"] for epoch in epochs),
         "images_failed": max(epoch["images_failed"] for epoch in epochs),
+        **gpu_metrics(trial["gpu"], handled),
     }
 
 
@@ -191,7 +309,7 @@ def summary(values: Sequence[float]) -> dict[str, Any]:
     n = len(ordered)
     tail = _interval_rank(n)
     return {
-        "value": statistics.median(ordered) if ordered else None,
+        "value": statistics.median(ordered) if ordered else None,  # None: no trial could tell
         "low": ordered[tail] if tail is not None else None,
         "high": ordered[n - 1 - tail] if tail is not None else None,
         "n": n,
@@ -210,7 +328,8 @@ def _interval_rank(n: int) -> int | None:
     return best
 
 
-def point_metrics(trials: Sequence[dict[str, Any]], usable_cpus: float) -> dict[str, dict[str, Any]]:
+def point_metrics(trials: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """``summary`` of each metric over the trials that succeeded; empty where none did."""
-    rows = [trial_metrics(trial, usable_cpus) for trial in trials if trial["status"] == "ok"]
-    return {name: summary([row[name] for row in rows]) for name in METRICS} if rows else {}
+    rows = [trial_metrics(trial) for trial in trials if trial["status"] == "ok"]
+    names = dict.fromkeys((*METRICS, *(name for row in rows for name in row)))
+    return {name: summary([value for row in rows if (value := row.get(name)) is not None]) for name in names} if rows else {}

@@ -8,7 +8,6 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,11 +16,14 @@ import psutil
 from runner.errors import TrialFailed
 from runner.host_lock import host_lock
 from runner.monitor.gpu import Gpus
-from runner.monitor.sampler import Sample, Sampler
+from runner.monitor.gpu_record import gpu_record
+from runner.monitor.host import HostState
+from runner.monitor.sampler import Sampler
 from runner.monitor.series import Series
 from runner.point import Point
 from runner.protocol.stopping import LEAST_ROUNDS
-from runner.results import image_errors, trial_record
+from runner.report.trace import write_trace
+from runner.results import Seen, image_errors, trial_record
 from runner.supervisor import Event, Outcome, Supervisor
 from runner.trial.messages import Phase
 
@@ -82,7 +84,7 @@ class Session:
         self.gpus = Gpus()
         self.idle_cpu_pct: float | None = None
         for point in points:
-            point.gpus = len(self.gpus.names)
+            point.gpus = len(self.gpus.devices)
 
     def run(self) -> None:
         """Every round of every point; a point that has failed is not tried again, the others go on.
@@ -94,7 +96,8 @@ class Session:
         try:
             with host_lock(self._display.tell):
                 self._supervisor.warm()
-                self.idle_cpu_pct = psutil.cpu_percent(interval=_LOOK_S)
+                with contextlib.suppress(psutil.Error, OSError):  # where the system does not tell, it is not shown
+                    self.idle_cpu_pct = psutil.cpu_percent(interval=_LOOK_S)
                 while due := [point for point in self._points if self._goes_on(point, number)]:
                     self._round(number, due)
                     number += 1
@@ -105,6 +108,10 @@ class Session:
                     point.write()
             if isinstance(end, KeyboardInterrupt):
                 raise
+        finally:
+            for point in self._points:
+                if point.trials:
+                    write_trace(point.folder)
 
     def _goes_on(self, point: Point, number: int) -> bool:
         """Whether ``point`` has a round of this number."""
@@ -136,12 +143,10 @@ class Session:
         with _logging_to(point.folder / "runner.log"):
             log.info("round %d: %s", number, point.name)
             wall_offset_s = time.time() - time.perf_counter()
-            before = _HostClocks.now()
-            outcome, samples = self._watched(point)
+            outcome, seen = self._watched(point)
             outcome = _judged(outcome)
-            trial = trial_record(number, order, self._id, outcome, peaks=_peaks(samples), wall_offset_s=wall_offset_s)
-            trial["host"] = before.until_now(trial["cpu_s"])
-            point.write_samples(Series(number, wall_offset_s, samples))
+            trial = trial_record(number, order, self._id, outcome, seen=seen, wall_offset_s=wall_offset_s)
+            point.write_samples(Series(number, wall_offset_s, seen.watched.samples))
             if outcome.report is not None:
                 trial["image_errors"] = image_errors(outcome.report, point.images)
                 point.write_images(number, outcome.report)
@@ -157,20 +162,31 @@ class Session:
                 log.warning("round %d: %s failed: %s", number, path, reason)
         return trial
 
-    def _watched(self, point: Point) -> tuple[Outcome, list[Sample]]:
-        sampler = Sampler(point.config.monitor, self.gpus)
+    def _watched(self, point: Point) -> tuple[Outcome, Seen]:
+        option = point.config.monitor
+        sampler = Sampler(option, self.gpus)
 
         def on_event(event: Event) -> None:
             if isinstance(event, Phase):
                 sampler.on_phase(event)
             self._display.event(point, event)
 
+        before, began = HostState.now(), time.perf_counter()
         sampler.start()
         try:
             outcome = self._supervisor.execute(point.trial_plan(), point.config.protocol.timeout_s, on_event)
         finally:
-            samples = sampler.stop()
-        return outcome, samples
+            watched = sampler.stop()
+        wall_s = time.perf_counter() - began
+        used_s = outcome.phases[-1].usage.cpu_s if outcome.phases else None
+        seen = Seen(
+            watched=watched,
+            monitor=watched.record(option),
+            host=before.until(HostState.now(), wall_s, max(used_s or 0.0, watched.tree_cpu_s or 0.0)),
+            gpu=gpu_record(self.gpus, watched.samples, sampled=option.enabled),
+            cpus_usable=point.cpus_usable,
+        )
+        return outcome, seen
 
 
 def _judged(outcome: Outcome) -> Outcome:
@@ -185,41 +201,6 @@ def _judged(outcome: Outcome) -> Outcome:
 
 class _FailFastError(Exception):
     """A trial has failed, and the user wants to hear no more."""
-
-
-@dataclass(frozen=True)
-class _HostClocks:
-    """Readings of the host's CPU clocks, in seconds over all CPUs."""
-
-    total: float
-    busy: float
-    stolen: float | None
-
-    @classmethod
-    def now(cls) -> _HostClocks:
-        times = psutil.cpu_times()
-        total = sum(times[:8])  # guest time, where there is any, is in user time already
-        stolen = getattr(times, "steal", None)
-        busy = total - times.idle - getattr(times, "iowait", 0.0) - (stolen or 0.0)
-        return cls(total, busy, stolen)
-
-    def until_now(self, trial_cpu_s: float | None) -> dict[str, float | None]:
-        """What others took of the host's CPUs since then, in per cent of all; this program's own share is small and in it."""
-        later = self.now()
-        total = max(later.total - self.total, 1e-3)
-        others = max(0.0, later.busy - self.busy - (trial_cpu_s or 0.0))
-        stolen = None if later.stolen is None or self.stolen is None else max(0.0, later.stolen - self.stolen)
-        return {
-            "other_cpu_pct": min(100.0, others / total * 100),
-            "stolen_pct": None if stolen is None else stolen / total * 100,
-        }
-
-
-def _peaks(samples: Sequence[Sample]) -> dict[str, int | None]:
-    def peak(name: str) -> int | None:
-        return max((value for sample in samples if (value := getattr(sample, name)) is not None), default=None)
-
-    return {name: peak(name) for name in ("memory_bytes", "threads", "processes")}
 
 
 @contextlib.contextmanager

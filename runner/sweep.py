@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from runner import status
-from runner.environment import usable_cpus
 from runner.errors import ConfigurationError
 from runner.folders import write_atomically
 from runner.point import Point, labels_of
@@ -57,16 +56,16 @@ class Sweep:
 
     def conclude(self) -> None:
         """Compare what has been measured so far."""
-        labels, cpus = self.labels, usable_cpus()
+        labels = self.labels
         others = [point for point in self.points if point is not self.baseline]
         self.comparisons = []
         if self.baseline.config.protocol.verdicts:
             for point in others:
-                self.comparisons += compared(self._side(point, labels), self._side(self.baseline, labels), cpus, len(others))
+                self.comparisons += compared(self._side(point, labels), self._side(self.baseline, labels), len(others))
         if self.duplicate is not None:
             twin = Side(SELF_CHECK, self.duplicate.trials)
             (self.noise_floor,) = (
-                found for found in compared(twin, self._side(self.baseline, labels), cpus, 1) if found.metric == "images_per_s"
+                found for found in compared(twin, self._side(self.baseline, labels), 1) if found.metric == "images_per_s"
             )
         self.warnings = of_sweep(self.points, labels)
 
@@ -83,7 +82,7 @@ class Sweep:
             found.ratio is not None and half_width(found.ratio) <= wanted
             for one in living
             if one is not self.baseline
-            for found in compared(self._side(one, labels), self._side(self.baseline, labels), 1.0, others)
+            for found in compared(self._side(one, labels), self._side(self.baseline, labels), others)
             if found.metric == "images_per_s"
         )
 

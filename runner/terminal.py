@@ -250,6 +250,8 @@ def print_where_tracked(uri: str) -> None:
 
 def with_interval(metric: dict[str, Any]) -> str:
     """``12.3 [12.0, 12.9]``, or the value alone where there are too few trials for an interval."""
+    if metric["value"] is None:
+        return "unknown"
     if metric["low"] is None:
         return _number(metric["value"])
     return f"{_number(metric['value'])} [{_number(metric['low'])}, {_number(metric['high'])}]"
@@ -283,7 +285,7 @@ def _before_and_after(before: float | None, samples: Sequence[Sample]) -> str:
 
 
 def _gpu_usage(samples: Sequence[Sample], gpus: Gpus) -> str:
-    if not gpus.names:
+    if not gpus.devices:
         return f"none: {gpus.absent}"
     seen = [[gpu.utilization_pct for gpu in sample.gpus] for sample in samples if sample.gpus]
     if not seen:
@@ -292,7 +294,7 @@ def _gpu_usage(samples: Sequence[Sample], gpus: Gpus) -> str:
     def shown(values: Sequence[float | None]) -> str:
         return "/".join("unknown" if value is None else f"{value:.0f}%" for value in values)
 
-    return f"{shown(seen[0])} → {shown(seen[-1])} ({', '.join(gpus.names)})"
+    return f"{shown(seen[0])} → {shown(seen[-1])} ({', '.join(device.name for device in gpus.devices)})"
 
 
 def _images(count: int) -> str:

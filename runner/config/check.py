@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
+from runner.config.cpus import allowed_cpus, as_text, cpus_of
 from runner.config.explain import accepted_by, unknown_key
 from runner.config.fields import Rule
 from runner.config.options import Config, ProcessOption, SyntheticProcess
@@ -81,6 +82,8 @@ def _check_together(config: Config) -> None:
             "contradicts mode=synthetic_process, which pins TensorFlow to one thread",
             "tf=single, that is 1/1, with this mode; or mode=thread for other settings",
         )
+    if config.affinity is not None:
+        _check_affinity(config.affinity)
     if isinstance(config.mode, ProcessOption):
         import multiprocessing
 
@@ -88,6 +91,19 @@ def _check_together(config: Config) -> None:
         if method != "auto" and method not in there_are:
             accepted = ", ".join(["auto", *there_are])
             raise ConfigurationError("mode.start_method", method, "does not exist on this system", accepted)
+
+
+def _check_affinity(text: str) -> None:
+    allowed = allowed_cpus()
+    if allowed is None:
+        raise ConfigurationError("affinity", text, "cannot be set on this system", "null")
+    accepted = f"a list of CPUs out of {as_text(allowed)}, such as {as_text(allowed[:2])} or '{allowed[0]},{allowed[-1]}'"
+    try:
+        wanted = cpus_of(text)
+    except ValueError as error:
+        raise ConfigurationError("affinity", text, str(error), accepted) from None
+    if missing := sorted(set(wanted) - set(allowed)):
+        raise ConfigurationError("affinity", text, f"this program may not use CPU {as_text(tuple(missing))}", accepted)
 
 
 def plain(value: Any) -> Any:

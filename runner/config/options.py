@@ -205,6 +205,13 @@ class Monitor:
     enabled: bool = option(True, "whether samples are taken; exact accounting needs none")
     interval_s: float = option(0.1, "seconds between samples", at_least=0.005, at_most=60)
     memory_interval_s: float = option(1.0, "seconds between memory samples, which cost more", at_least=0.1, at_most=600)
+    cost_limit_pct: float = option(
+        1.0,
+        "the most of one core that the monitor may use; costly readings are taken more rarely for it",
+        at_least=0.1,
+        at_most=100,
+    )
+    gil_probe: bool = option(False, "whether the wait for Python's interpreter lock is measured, where workers are threads")
 
 
 # ----------------------------------------------------------------------------------------------------- protocol
@@ -272,6 +279,9 @@ class Config:
     protocol: Protocol = MISSING
     monitor: Monitor = MISSING
     tracking: TrackingOption = MISSING
+    affinity: str | None = option(
+        None, "the CPUs that a trial and its workers are kept to, such as 0-3 or '0,2'; all by default"
+    )
     seed: int = option(0, "orders the trials of a sweep", at_least=0)
     baseline: str | None = option(None, "the point that others are compared with: its name or number; the first by default")
     objective: str = option("images_per_s", "the metric that a sweeper such as Optuna is told", choices=METRICS)

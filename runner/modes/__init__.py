@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from runner.accounting.usage import Usage, largest_resident_bytes, own_usage
 from runner.pipeline import PipelinePlan
 from runner.records import Records
 from runner.tensorflow_threads import ThreadLimits, Threads
@@ -27,11 +28,26 @@ class Worker:
         pid: the process.
         threads: TensorFlow's and BLAS's threading, read back from its runtime.
         import_s: how long it took this process to import what the task needs; 0 where it was there already.
+        cpus: the CPUs it may use, read back; None where the system does not tell.
     """
 
     pid: int
     threads: Threads
     import_s: float
+    cpus: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Books:
+    """What a worker process says that it has used so far, and the most memory it ever had resident."""
+
+    usage: Usage
+    largest_resident_bytes: int | None
+
+    @classmethod
+    def own(cls) -> Books:
+        """Of this process."""
+        return cls(own_usage(), largest_resident_bytes())
 
 
 @dataclass(frozen=True)
@@ -77,6 +93,13 @@ class Mode(Protocol):
 
     def run(self, epoch: Epoch, watch: Watch) -> Records:
         """Take all items through the pipeline; one record for each.
+
+        Raises:
+            TrialError: a worker died.
+        """
+
+    def books(self) -> dict[int, Books]:
+        """What each worker process has used, by its id, asked while no epoch is timed; empty where workers are threads.
 
         Raises:
             TrialError: a worker died.

@@ -22,12 +22,13 @@ from typing import TypeVar
 
 from runner.config.options import ProcessOption, StartMethod
 from runner.errors import ConductorGone, TrialFailed, ended_by
-from runner.modes import Epoch, ModePlan, Watch, Worker
+from runner.modes import Books, Epoch, ModePlan, Watch, Worker
 from runner.modes.sharing import Sharing
 from runner.modes.threads import PROGRESS_INTERVAL_S, ThreadTeam, merged
 from runner.pipeline import Pipeline, PipelinePlan
 from runner.records import Records
 from runner.tensorflow_threads import ThreadLimits, start_runtime
+from runner.trial.affinity import read_back
 from runner.trial.watchdog import die_with_parent
 
 M = TypeVar("M")
@@ -42,6 +43,11 @@ _CHECK_EVERY = 16
 @dataclass(frozen=True)
 class Armed:
     """A worker stands ready for the epoch that it was told."""
+
+
+@dataclass(frozen=True)
+class AskBooks:
+    """A worker that waits for something to do is to say what it has used."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,10 @@ class ProcessMode:
         watch.finished()
         return merged(parts)
 
+    def books(self) -> dict[int, Books]:
+        self._tell(AskBooks())
+        return {self._processes[index].pid or 0: books for index, books in self._messages(Books)}
+
     def stop(self) -> None:
         self._tell(None)
         for process, connection in zip(self._processes, self._connections, strict=True):
@@ -136,7 +146,7 @@ class ProcessMode:
             if (end := getattr(forkserver._forkserver, "_stop", None)) is not None:  # noqa: SLF001
                 end()
 
-    def _tell(self, message: Epoch | None) -> None:
+    def _tell(self, message: Epoch | AskBooks | None) -> None:
         data = pickle.dumps(message)
         for index, connection in enumerate(self._connections):
             try:
@@ -214,10 +224,10 @@ def _serve(connection: Connection, plan: WorkerPlan) -> None:
         identities = [(plan.index, thread) for thread in range(plan.threads)]
         team = ThreadTeam(pipeline, plan.sharing, identities, first_hand)
         team.start()
-    connection.send(Worker(pid=os.getpid(), threads=threads, import_s=import_s))
-    while (epoch := connection.recv()) is not None:
+    connection.send(Worker(pid=os.getpid(), threads=threads, import_s=import_s, cpus=read_back()))
+    while (epoch := _next_order(connection)) is not None:
         connection.send(Armed())
-        connection.recv()  # released
+        _next_order(connection)  # released
         if team is not None:
             connection.send(Part(merged(team.run(epoch, lambda _: None)), last=True))
         elif epoch.verify:
@@ -228,6 +238,13 @@ def _serve(connection: Connection, plan: WorkerPlan) -> None:
             _handle(connection, plan, pipeline, epoch)
     if team is not None:
         team.stop()
+
+
+def _next_order(connection: Connection) -> Epoch | None:
+    """What there is to do next; until then, answers to what is asked."""
+    while isinstance(order := connection.recv(), AskBooks):
+        connection.send(Books.own())
+    return order  # type: ignore[no-any-return]
 
 
 def _handle(connection: Connection, plan: WorkerPlan, pipeline: Pipeline, epoch: Epoch) -> None:

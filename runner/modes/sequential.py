@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator
 from time import perf_counter
 
-from runner.modes import Epoch, ModePlan, Watch, Worker
+from runner.modes import Books, Epoch, ModePlan, Watch, Worker
 from runner.modes.threads import PROGRESS_INTERVAL_S
 from runner.pipeline import Pipeline
 from runner.records import Records
 from runner.tensorflow_threads import start_runtime
+from runner.trial.affinity import read_back
 
 
 class Sequential:
@@ -26,7 +27,7 @@ class Sequential:
     def start(self) -> list[Worker]:
         threads = start_runtime(self._plan.limits)
         self._pipeline = self._plan.pipeline.build()
-        return [Worker(pid=os.getpid(), threads=threads, import_s=0.0)]
+        return [Worker(pid=os.getpid(), threads=threads, import_s=0.0, cpus=read_back())]
 
     def run(self, epoch: Epoch, watch: Watch) -> Records:
         records = Records()
@@ -37,6 +38,9 @@ class Sequential:
             self._pipeline.handle(_with_progress(epoch.items, watch), 0, 0, records)
         watch.finished()
         return records
+
+    def books(self) -> dict[int, Books]:
+        return {}
 
     def stop(self) -> None:
         """Nothing was started."""

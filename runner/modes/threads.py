@@ -7,11 +7,12 @@ import queue
 import threading
 from collections.abc import Callable
 
-from runner.modes import Epoch, ModePlan, Watch, Worker
+from runner.modes import Books, Epoch, ModePlan, Watch, Worker
 from runner.modes.sharing import Sharing
 from runner.pipeline import Pipeline
 from runner.records import Records
 from runner.tensorflow_threads import ThreadLimits, start_runtime
+from runner.trial.affinity import read_back
 
 # How often an epoch's progress is looked at, in seconds: two wake-ups a second are not seen in any timing.
 PROGRESS_INTERVAL_S = 0.5
@@ -101,7 +102,7 @@ class ThreadMode:
         pipeline = self._plan.pipeline.build()
         self._team = ThreadTeam(pipeline, self._sharing, [(worker, 0) for worker in range(self._plan.workers)])
         self._team.start()
-        return [Worker(pid=os.getpid(), threads=threads, import_s=0.0)]
+        return [Worker(pid=os.getpid(), threads=threads, import_s=0.0, cpus=read_back())]
 
     def run(self, epoch: Epoch, watch: Watch) -> Records:
         self._sharing.prepare(epoch.items)
@@ -109,6 +110,9 @@ class ThreadMode:
         parts = self._team.run(epoch, lambda parts: watch.progress(sum(map(len, parts))))
         watch.finished()
         return merged(parts)
+
+    def books(self) -> dict[int, Books]:
+        return {}
 
     def stop(self) -> None:
         self._team.stop()

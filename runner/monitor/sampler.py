@@ -5,17 +5,29 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 import psutil
 
-from runner.accounting import cpu_s, footprint
+from runner.accounting.footprint import footprint
 from runner.config.options import Monitor
 from runner.monitor.gpu import Gpus, GpuSample
+from runner.monitor.host import busy_and_total_s
+from runner.monitor.tree import Tree, Turn
 from runner.trial.messages import Phase
 
-# A kind of reading that takes c seconds is made at most every 100 c: one per cent of a core.
-_COST_LIMIT = 0.01
+# A pause between samples of more than so many intervals is a gap.
+_GAP_INTERVALS = 2.0
+
+# NVML's own figures are means over a sixth of a second and more.
+_GPU_INTERVAL_S = 0.2
+
+# How the share of a core that the monitor may use is divided among kinds of readings.
+_SHARES = {"detail": 0.25, "search": 0.1, "host": 0.1, "memory": 0.25, "gpu": 0.2}
+
+# What it costs to read the memory of a process with TensorFlow, as long as it is not known.
+_MEMORY_COST_S = 0.01
 
 
 @dataclass(frozen=True)
@@ -24,52 +36,61 @@ class Sample:
 
     Attributes:
         at_ns: on the clock that all processes of a machine share (``time.perf_counter_ns``).
-        phase: of the trial.
+        phase: of the trial, which ends with this sample where another follows.
+        gap_s: seconds since the sample before, where that is so long that samples are missing; otherwise None.
         cpu_pct: of the tree since the sample before; 100 is one CPU. None where there is no sample before.
         host_cpu_pct: of the whole host, 100 is all CPUs.
         rss_bytes: sum over the tree; pages that processes share count once for each.
         memory_bytes: of the tree, shared pages counted once; costly, so taken more rarely.
+        pss_bytes: sum of the proportional shares, taken with it.
         threads, processes: of the tree.
         gpus: one sample a device.
     """
 
     at_ns: int
     phase: str
+    gap_s: float | None = None
     cpu_pct: float | None = None
     host_cpu_pct: float | None = None
     rss_bytes: int | None = None
     memory_bytes: int | None = None
+    pss_bytes: int | None = None
     threads: int | None = None
     processes: int | None = None
     gpus: Sequence[GpuSample] = ()
 
 
-class _Turn:
-    """Says when a kind of reading is due: at its interval, or more rarely where it has proved costly."""
+@dataclass(frozen=True)
+class Watched:
+    """What the monitor has of one trial.
 
-    def __init__(self, interval_s: float, *, at_once: bool) -> None:
-        self._interval_s = interval_s
-        self._next = 0.0 if at_once else time.monotonic() + interval_s
+    Attributes:
+        samples: in order of time; only those at the phases' borders where sampling is off.
+        began_ns, ended_ns: on the shared clock.
+        cpu_s: CPU seconds that the monitor itself used.
+        tree_cpu_s: CPU seconds of the trial's tree from the start of startup, as last seen; None if it never got there.
+    """
 
-    def due(self) -> bool:
-        return time.monotonic() >= self._next
+    samples: Sequence[Sample]
+    began_ns: int
+    ended_ns: int
+    cpu_s: float
+    tree_cpu_s: float | None
 
-    def took(self, began: float) -> None:
-        now = time.monotonic()
-        self._next = now + max(self._interval_s, (now - began) / _COST_LIMIT)
-
-
-@dataclass
-class _State:
-    """What the next sample is compared with."""
-
-    pids: tuple[int, ...] = ()
-    fork_server: int | None = None
-    phase: str = "before"
-    tree_cpu_s: float | None = None
-    host: tuple[float, float] | None = None  # busy, total seconds
-    at_ns: int = 0
-    samples: list[Sample] = field(default_factory=list)
+    def record(self, option: Monitor) -> dict[str, Any]:
+        """As ``result.json`` has it: how well the trial was watched, and what that cost."""
+        gaps = [sample.gap_s for sample in self.samples if sample.gap_s is not None]
+        seconds = (self.ended_ns - self.began_ns) * 1e-9
+        return {
+            "enabled": option.enabled,
+            "interval_s": option.interval_s if option.enabled else None,
+            "samples": len(self.samples),
+            "gaps": len(gaps),
+            "gaps_s": sum(gaps),
+            "longest_gap_s": max(gaps, default=0.0),
+            "cpu_s": self.cpu_s,
+            "cpu_pct_of_a_core": self.cpu_s / seconds * 100 if seconds > 0 else None,
+        }
 
 
 class Sampler:
@@ -79,118 +100,141 @@ class Sampler:
         self._option = option
         self._gpus = gpus
         self._lock = threading.Lock()
-        self._state = _State()
         self._ended = threading.Event()
-        self._detail = _Turn(option.interval_s, at_once=True)
-        self._memory = _Turn(option.memory_interval_s, at_once=False)
-        self._gpu = _Turn(max(option.interval_s, 0.2), at_once=True)
         self._thread = threading.Thread(target=self._sample_on, name="monitor", daemon=True)
+        self._turns = {kind: self._turn(kind) for kind in _SHARES}
+        self._tree = Tree()
+        self._counting = False
+        self._fork_server: int | None = None
+        self._phase = "before"
+        self._host: tuple[float, float] | None = None
+        self._samples: list[Sample] = []
+        self._began_ns = 0
+        self._cpu_s = 0.0
+
+    def _turn(self, kind: str) -> Turn:
+        option = self._option
+        slower = {"memory": option.memory_interval_s, "gpu": max(option.interval_s, _GPU_INTERVAL_S)}
+        return Turn(slower.get(kind, option.interval_s), _SHARES[kind] * option.cost_limit_pct / 100)
 
     def start(self) -> None:
-        self._sample()
+        self._began_ns = time.perf_counter_ns()
+        self._sample(border=True)
         if self._option.enabled:
             self._thread.start()
 
     def on_phase(self, phase: Phase) -> None:
         """The trial is in another phase now; a sample is taken where one ends and another begins."""
-        self._sample()
         with self._lock:
-            self._state.phase = phase.name
-            self._state.pids = phase.pids
-            # Another set of processes has another sum: no difference across it.
-            self._state.tree_cpu_s = cpu_s(phase.pids)
+            if self._phase == "startup":
+                # Workers that came within it are part of what the last sample of it shows.
+                self._tree.become(phase.pids)
+        self._sample(border=True)
+        with self._lock:
+            self._phase = phase.name
+            self._tree.become(phase.pids)
+            if not self._counting:
+                self._tree.start_counting()
+                self._counting = phase.name == "startup"
 
-    def stop(self) -> list[Sample]:
-        """The samples, in order of time; only those at the phases' borders where sampling is off."""
+    def stop(self) -> Watched:
+        """What was seen, once the trial is over."""
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join()
         with self._lock:
-            self._state.phase, self._state.pids, self._state.tree_cpu_s = "after", (), None
-        self._sample()
-        return self._state.samples
+            self._phase = "after"
+            self._tree.become(())
+        self._sample(border=True)
+        used = self._tree.used_s if self._counting else None
+        return Watched(self._samples, self._began_ns, time.perf_counter_ns(), self._cpu_s, used)
 
     def _sample_on(self) -> None:
-        while not self._ended.wait(self._option.interval_s):
-            self._sample()
+        interval_s = self._option.interval_s
+        due = time.monotonic() + interval_s
+        while not self._ended.wait(max(0.0, due - time.monotonic())):
+            self._sample(border=False)
+            # On the grid, whatever a sample took; what was missed shows as a gap.
+            due += max(1, -(-(time.monotonic() - due) // interval_s)) * interval_s
 
-    def _sample(self) -> None:
+    def _sample(self, *, border: bool) -> None:
+        """One sample; at the border of two phases, where the trial waits for it, all that is cheap is read, due or not."""
         with self._lock:
-            state = self._state
+            began = time.thread_time()
             now = time.perf_counter_ns()
-            elapsed_s = (now - state.at_ns) * 1e-9
-            busy_total = _host_busy_total_s()
-            tree = cpu_s(state.pids) if state.pids else None
-            cpu_pct = host_pct = None
-            if tree is not None and state.tree_cpu_s is not None and elapsed_s > 0:
-                cpu_pct = max(0.0, tree - state.tree_cpu_s) / elapsed_s * 100
-            if state.host is not None and (total := busy_total[1] - state.host[1]) > 0:
-                host_pct = min(100.0, max(0.0, (busy_total[0] - state.host[0]) / total * 100))
-            rss, threads, processes = self._read_detail(state.pids)
-            state.samples.append(
+            before_ns = self._samples[-1].at_ns if self._samples else None
+            elapsed_s = (now - before_ns) * 1e-9 if before_ns is not None else 0.0
+            if self._phase == "startup" and self._allowed("search", border=False):
+                self._read("search", self._tree.look_for_more)
+            used_s = self._tree.advance()
+            detail = self._read("detail", self._tree.detail) if self._allowed("detail", border=border) else None
+            memory, pss = self._memory()
+            self._samples.append(
                 Sample(
                     at_ns=now,
-                    phase=state.phase,
-                    cpu_pct=cpu_pct,
-                    host_cpu_pct=host_pct,
-                    rss_bytes=rss,
-                    memory_bytes=self._read_memory(state),
-                    threads=threads,
-                    processes=processes,
-                    gpus=self._read_gpus(),
+                    phase=self._phase,
+                    gap_s=elapsed_s if self._is_gap(elapsed_s) else None,
+                    cpu_pct=used_s / elapsed_s * 100 if used_s is not None and elapsed_s > 0 else None,
+                    host_cpu_pct=self._host_cpu_pct(border=border),
+                    rss_bytes=detail and detail.rss_bytes,
+                    memory_bytes=memory,
+                    pss_bytes=pss,
+                    threads=detail and detail.threads,
+                    processes=detail and detail.processes,
+                    gpus=self._gpu_samples(border=border),
                 )
             )
-            state.at_ns, state.tree_cpu_s = now, tree
-            if host_pct is not None or state.host is None:
-                state.host = busy_total  # the host's clock ticks at 10 ms: wait until it has moved
+            self._cpu_s += time.thread_time() - began
 
-    def _read_detail(self, pids: tuple[int, ...]) -> tuple[int | None, int | None, int | None]:
-        if not pids or not self._option.enabled or not self._detail.due():
-            return None, None, None
-        began = time.monotonic()
-        rss = threads = processes = 0
-        for pid in pids:
-            try:
-                process = psutil.Process(pid)
-                rss += process.memory_info().rss
-                threads += process.num_threads()
-                processes += 1
-            except psutil.Error:
-                continue
-        self._detail.took(began)
-        return rss, threads, processes
+    def _is_gap(self, elapsed_s: float) -> bool:
+        return self._option.enabled and elapsed_s > _GAP_INTERVALS * self._option.interval_s
 
-    def _read_memory(self, state: _State) -> int | None:
-        # Between epochs the trial reads its own memory; from here it is read where an epoch is long.
-        if state.phase != "epoch" or not self._option.enabled or not self._memory.due():
+    def _allowed(self, kind: str, *, border: bool) -> bool:
+        return self._option.enabled and (border or self._turns[kind].due())
+
+    def _read(self, kind: str, reading: Any) -> Any:
+        began = time.thread_time()
+        try:
+            return reading()
+        finally:
+            self._turns[kind].took(time.thread_time() - began)
+
+    def _host_cpu_pct(self, *, border: bool) -> float | None:
+        if not self._allowed("host", border=border):
             return None
-        began = time.monotonic()
-        if state.fork_server is None:
-            state.fork_server = _fork_server_of(state.pids[0])
-        memory = footprint(state.pids, state.fork_server or None).memory_bytes
-        self._memory.took(began)
-        return memory
+        now = self._read("host", busy_and_total_s)
+        before, self._host = self._host, now or self._host
+        if before is None or now is None:
+            return None
+        total_s = now[1] - before[1]
+        if total_s <= 0:  # the host's clock ticks at 10 ms: wait until it has moved
+            self._host = before
+            return None
+        return float(min(100.0, max(0.0, (now[0] - before[0]) / total_s * 100)))
 
-    def _read_gpus(self) -> Sequence[GpuSample]:
-        if not self._gpus.names or not self._gpu.due():
+    def _memory(self) -> tuple[int | None, int | None]:
+        # Between epochs the trial reads its own memory; from here it is read where an epoch is long.
+        pids = self._tree.pids
+        if self._phase != "epoch" or not pids or not self._option.enabled:
+            return None, None
+        if not self._turns["memory"].due(_MEMORY_COST_S * len(pids)):
+            return None, None
+        if self._fork_server is None:
+            self._fork_server = _fork_server_of(pids[0])
+        found = self._read("memory", lambda: footprint(pids, self._fork_server or None))
+        return found.memory_bytes if found.memory_method == "pss" else None, found.pss_bytes
+
+    def _gpu_samples(self, *, border: bool) -> Sequence[GpuSample]:
+        if not self._gpus.devices or not self._allowed("gpu", border=border):
             return ()
-        began = time.monotonic()
-        samples = self._gpus.sample()
-        self._gpu.took(began)
+        samples: Sequence[GpuSample] = self._read("gpu", lambda: self._gpus.sample(self._tree.pids))
         return samples
-
-
-def _host_busy_total_s() -> tuple[float, float]:
-    times = psutil.cpu_times()
-    total = sum(times[:8])  # guest time, where there is any, is in user time already
-    idle = times.idle + getattr(times, "iowait", 0.0)
-    return total - idle, total
 
 
 def _fork_server_of(trial: int) -> int:
     """The trial's parent if that is a fork server and not this process, otherwise 0."""
     try:
         parent = psutil.Process(trial).ppid()
-    except psutil.Error:
+    except (psutil.Error, OSError):
         return 0
     return 0 if parent == psutil.Process().pid else parent

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import IO
 
+from runner.monitor.gpu import GpuSample
 from runner.monitor.sampler import Sample
 
 _COLUMNS = (
-    "round", "unix_time_s", "phase", "cpu_pct", "host_cpu_pct", "rss_bytes", "memory_bytes", "threads", "processes",
+    "round", "unix_time_s", "phase", "gap_s", "cpu_pct", "host_cpu_pct", "rss_bytes", "memory_bytes", "pss_bytes", "threads",
+    "processes",
 )  # fmt: skip
+_GPU_COLUMNS = tuple(spec.name for spec in fields(GpuSample))
 
 
 @dataclass(frozen=True)
@@ -31,27 +34,16 @@ class Series:
 
 def write_samples(file: IO[str], series: Series, gpus: int, *, header: bool) -> None:
     """Write one trial's samples; empty fields were not read in that sample."""
-    gpu_columns = [f"gpu_{index}_{what}" for index in range(gpus) for what in ("utilization_pct", "memory_bytes")]
-    columns = [*_COLUMNS, *gpu_columns]
     writer = csv.writer(file, lineterminator="\n")
+    columns = [*_COLUMNS, *(f"gpu_{index}_{what}" for index in range(gpus) for what in _GPU_COLUMNS)]
     if header:
         writer.writerow(columns)
     for sample in series.samples:
-        row: list[object] = [
-            series.round,
-            f"{sample.at_ns * 1e-9 + series.wall_offset_s:.6f}",
-            sample.phase,
-            _rounded(sample.cpu_pct),
-            _rounded(sample.host_cpu_pct),
-            sample.rss_bytes,
-            sample.memory_bytes,
-            sample.threads,
-            sample.processes,
-        ]
-        for gpu in sample.gpus:
-            row += [_rounded(gpu.utilization_pct), gpu.memory_bytes]
+        row: list[object] = [series.round, f"{sample.at_ns * 1e-9 + series.wall_offset_s:.6f}"]
+        row += [_rounded(getattr(sample, name)) for name in _COLUMNS[2:]]
+        row += [_rounded(getattr(gpu, name)) for gpu in sample.gpus for name in _GPU_COLUMNS]
         writer.writerow(row + [None] * (len(columns) - len(row)))
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 2)
+def _rounded(value: object) -> object:
+    return round(value, 3) if isinstance(value, float) else value

@@ -27,5 +27,6 @@ def precise_by_itself(point: Point) -> bool:
 
 def own_half_width(trials: Sequence[Mapping[str, Any]]) -> float:
     """How precisely one point's images per second are known by themselves, where there is nothing to compare them with."""
-    logs = [math.log(trial_metrics(trial, 1.0)["images_per_s"]) for trial in trials if trial["status"] == "ok"]
+    rates = [trial_metrics(trial)["images_per_s"] for trial in trials if trial["status"] == "ok"]
+    logs = [math.log(rate) for rate in rates if rate]
     return half_width(paired_ratio(logs)) if len(logs) > 1 else math.inf

@@ -64,18 +64,17 @@ class Side:
     trials: Sequence[Mapping[str, Any]]
 
 
-def compared(point: Side, baseline: Side, cpus: float, comparisons: int) -> list[Comparison]:
+def compared(point: Side, baseline: Side, comparisons: int) -> list[Comparison]:
     """Every compared metric; pairs are trials of one round in one session, and the level is shared by ``comparisons`` points."""
     mine, theirs = _by_round(point.trials), _by_round(baseline.trials)
     rounds = sorted(set(mine) | set(theirs))
     pairs = [(mine[place], theirs[place]) for place in rounds if _paired(mine.get(place), theirs.get(place))]
     voided = tuple(place for place in rounds if not _paired(mine.get(place), theirs.get(place)))
-    values = [(trial_metrics(one, cpus), trial_metrics(other, cpus)) for one, other in pairs]
+    values = [(trial_metrics(one), trial_metrics(other)) for one, other in pairs]
     found = []
     for metric, more_is_better in COMPARED.items():
-        differences = [
-            math.log(one[metric]) - math.log(other[metric]) for one, other in values if one[metric] > 0 and other[metric] > 0
-        ]
+        both = [(one[metric] or 0.0, other[metric] or 0.0) for one, other in values]
+        differences = [math.log(mine) - math.log(theirs) for mine, theirs in both if mine > 0 and theirs > 0]
         ratio = paired_ratio(differences, comparisons) if differences else None
         verdict = verdict_on(ratio, more_is_better=more_is_better)
         needed = rounds_to_settle(ratio) if ratio is not None and verdict == INCONCLUSIVE else None

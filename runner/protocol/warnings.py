@@ -24,6 +24,17 @@ STOLEN_PCT = 2.0
 SLOW_FIRST = 1.5
 WIDE_SPREAD = 0.10
 
+# CPU seconds withheld by a quota, per second; time in which some task waited for memory, per cent.
+THROTTLED = 0.02
+MEMORY_PRESSURE_PCT = 5.0
+
+# The highest frequency seen over the lowest; the share of the time without samples.
+FREQUENCY_CHANGE = 0.10
+GAPS = 0.2
+
+# The share of the time in which the interpreter lock is held, per cent, from which on it is what threads wait for.
+GIL_HELD_PCT = 80.0
+
 # With fewer rounds there is no interval, let alone a verdict.
 FEW_ROUNDS = 6
 
@@ -47,12 +58,13 @@ class Warning:  # noqa: A001  (the name that the record uses)
         return {"kind": self.kind, "message": self.message, "advice": self.advice}
 
 
-def of_point(point: Point, usable_cpus: float) -> list[Warning]:
+def of_point(point: Point) -> list[Warning]:
     """The warnings that one point by itself gives reason for."""
     good = [trial for trial in point.trials if trial["status"] == "ok"]
-    checks = (_few_rounds(good), _oversubscribed(point, usable_cpus), _settings_not_applied(point, good))
-    measured = (_short_epoch(good), _other_load(good), _slow_first_epoch(good), _wide_spread(good)) if good else ()
-    return [warning for warning in (*checks, *measured) if warning is not None]
+    found = [_few_rounds(good), _oversubscribed(point), _settings_not_applied(point, good), _cpus_not_applied(point, good)]
+    if good:
+        found += [check(good) for check in _MEASURED]
+    return [warning for warning in found if warning is not None]
 
 
 def of_sweep(points: Sequence[Point], labels: dict[int, str]) -> list[Warning]:
@@ -82,8 +94,8 @@ def _few_rounds(good: Sequence[dict[str, Any]]) -> Warning | None:
     return Warning("few_rounds", f"{rounds} no interval", f"protocol=standard, or protocol.rounds={FEW_ROUNDS} or more")
 
 
-def _oversubscribed(point: Point, usable_cpus: float) -> Warning | None:
-    mode = point.config.mode
+def _oversubscribed(point: Point) -> Warning | None:
+    mode, usable_cpus = point.config.mode, point.cpus_usable
     if isinstance(mode, Sequential):
         return None
     threads = mode.threads_per_worker if isinstance(mode, ProcessOption) else 1
@@ -94,7 +106,7 @@ def _oversubscribed(point: Point, usable_cpus: float) -> Warning | None:
     shown = f"{in_all} workers' threads" if inside == 1 else f"{in_all} workers' threads with {inside} TensorFlow threads each"
     return Warning(
         "oversubscribed",
-        f"{shown} share {usable_cpus:g} CPUs that this program may use",
+        f"{shown} share {usable_cpus:g} CPU{'' if usable_cpus == 1 else 's'} that it may use",
         "more than there are CPUs helps only where workers wait, for a disk or a network; compare with fewer",
     )
 
@@ -112,6 +124,18 @@ def _settings_not_applied(point: Point, good: Sequence[dict[str, Any]]) -> Warni
     )
 
 
+def _cpus_not_applied(point: Point, good: Sequence[dict[str, Any]]) -> Warning | None:
+    wanted = point.cpus
+    odd = [trial["cpus"] for trial in good if wanted is not None and trial["cpus"] not in (None, list(wanted))]
+    if not odd:
+        return None
+    return Warning(
+        "cpus_not_applied",
+        f"the trial was to be kept to the CPUs {point.config.affinity}, but it and its workers read back {odd[0]}",
+        "do not read these numbers as those of the setting",
+    )
+
+
 def _short_epoch(good: Sequence[dict[str, Any]]) -> Warning | None:
     work_s = statistics.median(epoch["work_s"] for trial in good for epoch in trial["epochs"])
     if work_s >= SHORT_EPOCH_S:
@@ -125,8 +149,8 @@ def _short_epoch(good: Sequence[dict[str, Any]]) -> Warning | None:
 
 
 def _other_load(good: Sequence[dict[str, Any]]) -> Warning | None:
-    others = statistics.median(trial["host"]["other_cpu_pct"] for trial in good)
-    stolen = statistics.median(trial["host"]["stolen_pct"] or 0.0 for trial in good)
+    others = _middle(good, "other_cpu_pct") or 0.0
+    stolen = _middle(good, "stolen_pct") or 0.0
     if others < OTHER_LOAD_PCT and stolen < STOLEN_PCT:
         return None
     return Warning(
@@ -160,3 +184,113 @@ def _wide_spread(good: Sequence[dict[str, Any]]) -> Warning | None:
         f"the trials differ by {spread * 100:.0f} % among themselves",
         "more rounds, longer epochs, or a quieter machine",
     )
+
+
+def _throttled(good: Sequence[dict[str, Any]]) -> Warning | None:
+    shares = [
+        trial["host"]["throttled_s"] / wall_s
+        for trial in good
+        if trial["host"]["throttled_s"] is not None and (wall_s := sum(phase["wall_s"] or 0.0 for phase in trial["phases"]))
+    ]
+    if not shares or statistics.median(shares) < THROTTLED:
+        return None
+    return Warning(
+        "throttled",
+        f"the control group was stopped at its CPU quota: {statistics.median(shares) * 100:.0f} CPU-seconds in 100 seconds",
+        "these numbers are those of the quota; fewer workers, or a larger quota",
+    )
+
+
+def _short_of_memory(good: Sequence[dict[str, Any]]) -> Warning | None:
+    waited = _middle(good, "pressure_memory_pct")
+    if waited is None or waited < MEMORY_PRESSURE_PCT:
+        return None
+    return Warning(
+        "short_of_memory",
+        f"in {waited:.0f} % of the time some task of the host waited for memory",
+        "fewer workers, or a machine with more memory",
+    )
+
+
+def _frequency_changed(good: Sequence[dict[str, Any]]) -> Warning | None:
+    seen = [trial["host"][name] for trial in good for name in ("frequency_mhz_before", "frequency_mhz_after")]
+    known = [value for value in seen if value]
+    if len(known) < 4 or max(known) < min(known) * (1 + FREQUENCY_CHANGE):
+        return None
+    return Warning(
+        "frequency_changed",
+        f"the CPUs ran at {min(known):.0f} to {max(known):.0f} MHz around the trials",
+        "fix the frequency (governor, turbo) where you may; otherwise more rounds",
+    )
+
+
+def _gaps(good: Sequence[dict[str, Any]]) -> Warning | None:
+    share = statistics.median(
+        trial["monitor"]["gaps_s"] / wall_s
+        for trial in good
+        if (wall_s := sum(phase["wall_s"] or 0.0 for phase in trial["phases"]))
+    )
+    if share < GAPS:
+        return None
+    return Warning(
+        "gaps_in_samples",
+        f"in {share * 100:.0f} % of the time samples are missing: the monitor did not get a CPU when it was due",
+        "read peaks with care; times and CPU seconds are not touched",
+    )
+
+
+def _gil_bound(good: Sequence[dict[str, Any]]) -> Warning | None:
+    found = [trial["gil"] for trial in good if trial["gil"] and trial["gil"]["held_pct"] is not None]
+    if not found or (held := statistics.median(gil["held_pct"] for gil in found)) < GIL_HELD_PCT:
+        return None
+    wait_ms = statistics.median(gil["wait_p50_ms"] for gil in found)
+    return Warning(
+        "gil_bound",
+        f"Python's interpreter lock was held in {held:.0f} % of the time, and a waking thread waited {wait_ms:.1f} ms for it",
+        "more threads do not help; processes do, or work that lets go of the lock, such as task.execution=graph",
+    )
+
+
+def _less_precise(good: Sequence[dict[str, Any]]) -> Warning | None:
+    trial = good[0]
+    without = []
+    if trial["peak_memory_method"] is None:
+        without.append("memory is unknown")
+    elif trial["peak_memory_method"] != "pss":
+        without.append(f"memory is {_MEMORY_METHODS[trial['peak_memory_method']]}")
+    if trial["host"]["other_cpu_pct"] is None:
+        without.append("the load of other programs is unknown")
+    if trial["epochs"][0]["read_bytes"] is None:
+        without.append("bytes read and written are unknown")
+    if trial["gil"] and trial["gil"]["held_pct"] is not None and not trial["gil"]["told_from_waiting_for_a_cpu"]:
+        without.append("the wait for the interpreter lock contains that for a CPU")
+    if not without:
+        return None
+    return Warning("less_precise", "this system tells less: " + "; ".join(without), "read these figures as what they are")
+
+
+_MEMORY_METHODS = {
+    "uss": "the sum of each process's own pages, shared ones left out",
+    "rss": "the sum of resident memory, shared pages counted for each process",
+    "largest_rss": "the sum of the most that each process ever had resident, shared pages counted for each",
+}
+
+
+def _middle(good: Sequence[dict[str, Any]], name: str) -> float | None:
+    """The median of a condition of the host over trials, None where none of them knows it."""
+    known = [trial["host"][name] for trial in good if trial["host"][name] is not None]
+    return float(statistics.median(known)) if known else None
+
+
+_MEASURED = (
+    _short_epoch,
+    _other_load,
+    _slow_first_epoch,
+    _wide_spread,
+    _throttled,
+    _short_of_memory,
+    _frequency_changed,
+    _gaps,
+    _gil_bound,
+    _less_precise,
+)

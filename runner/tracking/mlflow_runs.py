@@ -28,7 +28,6 @@ from omegaconf import OmegaConf
 
 from runner.config.check import plain
 from runner.config.options import Server
-from runner.environment import usable_cpus
 from runner.errors import TrackingError
 from runner.folders import outputs, write_atomically
 from runner.point import Point
@@ -43,7 +42,7 @@ for _talkative in ("mlflow", "alembic"):
 _PARAM_LENGTH = 6000
 _TAG_LENGTH = 5000
 
-_ARTIFACTS = ("result.json", "images.csv", "samples.csv", "runner.log")
+_ARTIFACTS = ("result.json", "images.csv", "samples.csv", "trace.json", "runner.log")
 
 
 def log_points(points: Sequence[Point], sweep: Path | None) -> str:
@@ -170,14 +169,15 @@ def flat_params(point: Point) -> Iterator[tuple[str, str]]:
 def _metrics(point: Point) -> Iterator[Metric]:
     """The value of each trial as a step, and last the median over trials, which MLflow then shows as the metric's value."""
     now = int(time.time() * 1000)
-    cpus = usable_cpus()
     good = [trial for trial in point.trials if trial["status"] == "ok"]
     for trial in good:
-        for name, value in trial_metrics(trial, cpus).items():
-            yield Metric(name, value, now, trial["round"])
+        for name, value in trial_metrics(trial).items():
+            if value is not None:
+                yield Metric(name, value, now, trial["round"])
     last = max((trial["round"] for trial in good), default=0) + 1
     for name, metric in point.metrics.items():
-        yield Metric(name, metric["value"], now, last)
+        if metric["value"] is not None:
+            yield Metric(name, metric["value"], now, last)
 
 
 def _tags(point: Point, sweep: Path | None) -> dict[str, str]:

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from importlib import import_module
 from multiprocessing.connection import Connection
 from time import perf_counter_ns
@@ -15,12 +16,15 @@ from typing import Any
 
 import psutil
 
-from runner.accounting import Footprint, cpu_s, cpu_user_system_s, footprint
+from runner.accounting.footprint import Footprint, footprint
+from runner.accounting.usage import Usage, cpu_s, largest_resident_bytes, own_usage, total, usage_of
 from runner.errors import ConductorGone, TrialError
-from runner.modes import Epoch, Mode, Worker
+from runner.modes import Books, Epoch, Mode, Worker
 from runner.modes.processes import import_task
 from runner.records import Records
 from runner.tensorflow_threads import VARIABLES, set_environment
+from runner.trial.affinity import read_back, restrict
+from runner.trial.gil_probe import GilProbe, GilWaits
 from runner.trial.messages import EpochReport, Failure, Phase, Progress, Report, TrialPlan
 from runner.trial.watchdog import die_with_parent, kill_group
 
@@ -52,9 +56,12 @@ class _Trial:
         self._fork_server = os.getppid() if forked_by_server else None
         self._pids: tuple[int, ...] = (os.getpid(),)
         self._workers: tuple[Worker, ...] = ()
+        self._mode: Mode | None = None  # while it has workers that can be asked
+        self._told: dict[int, Books] = {}
 
     def run(self) -> Report:
         plan = self._plan
+        restrict(plan.cpus)
         began = self._enter("import")
         set_environment(plan.mode.limits, _users_environment())
         mode: Mode = import_module(plan.mode_module).PROVIDES(plan.mode)
@@ -65,34 +72,33 @@ class _Trial:
         if not mode.forks:
             die_with_parent(kill_group)
 
-        user_before, system_before = cpu_user_system_s()
         began = self._enter("startup")
         self._workers = tuple(mode.start())
         startup_s = self._since(began)
+        self._mode = mode
         if mode.forks:
             die_with_parent(kill_group)
         workers = tuple(dict.fromkeys(worker.pid for worker in self._workers if worker.pid != os.getpid()))
-        # Not only workers: a fork server of this trial's own, where it has one, belongs to what it takes.
-        others = (child.pid for child in psutil.Process().children(recursive=True) if child.pid not in workers)
-        self._pids = (os.getpid(), *others, *workers)
+        self._pids = (os.getpid(), *_others(workers), *workers)
 
         self._enter("pause")
-        at_ready = footprint(self._pids, self._fork_server)
+        at_ready = self._footprint()
         began = self._enter("warmup")
         for _ in range(plan.warmup_epochs):
             mode.run(Epoch(plan.items), _Watch(self, None))
         warmup_s = self._since(began) if plan.warmup_epochs else 0.0
-        epochs = [self._timed(mode, number) for number in range(plan.epochs)]
+        epochs, gil = self._timed_epochs(mode)
         self._enter("pause")
-        at_end = footprint(self._pids, self._fork_server)
+        at_end = self._footprint()
         self._enter("verify")
         different = min(plan.items, len(plan.mode.pipeline.images))
         verification = mode.run(Epoch(different, verify=True), _Watch(self, None))
 
         began = self._enter("teardown")
+        self._mode = None
         mode.stop()
         teardown_s = self._since(began)
-        user, system = cpu_user_system_s()
+        self._pids = (os.getpid(),)
         self._enter("end")
         return Report(
             import_s=import_s,
@@ -103,9 +109,9 @@ class _Trial:
             workers=self._workers,
             epochs=tuple(epochs),
             verification=verification,
-            cpu_user_s=user - user_before,
-            cpu_system_s=system - system_before,
             footprint=_larger(at_ready, at_end),
+            cpus=read_back(),
+            gil=gil,
         )
 
     def tell(self, message: Phase | Progress) -> None:
@@ -114,15 +120,38 @@ class _Trial:
     def cpu_s(self) -> float:
         return cpu_s(self._pids)
 
+    def usage(self) -> Usage:
+        """What the tree has used by now. Workers that live are asked; those that have ended are in this process's own books."""
+        if self._mode is not None:
+            self._told = self._mode.books()
+        asked = {os.getpid(), *self._told}
+        others = [usage_of(pid) for pid in self._pids if pid not in asked]
+        # Where ended children are in nobody's books (Windows), what they said last stands.
+        ended_are_counted = hasattr(os, "wait4")
+        told = self._told.values() if self._mode is not None or not ended_are_counted else ()
+        return total([own_usage(), *others, *(books.usage for books in told)])
+
+    def _timed_epochs(self, mode: Mode) -> tuple[list[EpochReport], GilWaits | None]:
+        in_threads = all(worker.pid == os.getpid() for worker in self._workers)
+        probe = GilProbe() if self._plan.gil_probe and in_threads and GilProbe.can_tell() else None
+        if probe is not None:
+            probe.start()
+        epochs = [self._timed(mode, number) for number in range(self._plan.epochs)]
+        return epochs, None if probe is None else probe.stop()
+
     def _timed(self, mode: Mode, number: int) -> EpochReport:
         self._enter("epoch")
         watch = _Watch(self, number)
         records: Records = mode.run(Epoch(self._plan.items), watch)
-        return EpochReport(watch.released_ns, watch.finished_ns, watch.cpu_s, records)
+        return EpochReport(watch.released_ns, watch.finished_ns, watch.cpu_s, watch.usage, records)
+
+    def _footprint(self) -> Footprint:
+        largest = [largest_resident_bytes(), *(books.largest_resident_bytes for books in self._told.values())]
+        return footprint(self._pids, self._fork_server, sum(size for size in largest if size is not None) or None)
 
     def _enter(self, phase: str) -> int:
         """Tell the conductor, and go on when it has taken its sample: from then on it is idle."""
-        self.tell(Phase(phase, perf_counter_ns(), self._pids))
+        self.tell(Phase(phase, perf_counter_ns(), self._pids, self.usage()))
         try:
             self._connection.recv()
         except EOFError:
@@ -135,15 +164,17 @@ class _Trial:
 
 
 class _Watch:
-    """Times one epoch; the CPU clocks are read outside the timed stretch."""
+    """Times one epoch; clocks and books are read outside the timed stretch."""
 
     def __init__(self, trial: _Trial, number: int | None) -> None:
         self._trial = trial
         self._number = number
         self.released_ns = self.finished_ns = 0
         self.cpu_s = 0.0
+        self.usage = Usage()
 
     def released(self) -> None:
+        self._before = self._trial.usage()
         self.cpu_s = -self._trial.cpu_s()
         self.released_ns = perf_counter_ns()
 
@@ -153,6 +184,18 @@ class _Watch:
     def finished(self) -> None:
         self.finished_ns = perf_counter_ns()
         self.cpu_s += self._trial.cpu_s()
+        self.usage = self._trial.usage() - self._before
+        # The clocks are those of processes that live: what came and went within the epoch is in its parent's books.
+        self.cpu_s += self.usage.ended_cpu_s or 0.0
+
+
+def _others(workers: Sequence[int]) -> list[int]:
+    """Processes of the tree that are no workers: a fork server of this trial's own, where it has one, belongs to what it takes."""
+    try:
+        below = psutil.Process().children(recursive=True)
+    except (psutil.Error, OSError):
+        return []
+    return [child.pid for child in below if child.pid not in workers]
 
 
 def _users_environment() -> dict[str, str | None]:
@@ -166,10 +209,14 @@ def _preloaded(name: str) -> Any:
 
 
 def _larger(one: Footprint, other: Footprint) -> Footprint:
+    def larger(mine: int | None, theirs: int | None) -> int | None:
+        return max((value for value in (mine, theirs) if value is not None), default=None)
+
     return Footprint(
-        max(one.memory_bytes, other.memory_bytes),
+        larger(one.memory_bytes, other.memory_bytes),
         other.memory_method,
-        max(one.threads, other.threads),
+        larger(one.pss_bytes, other.pss_bytes),
+        larger(one.threads, other.threads),
         max(one.processes, other.processes),
     )
 

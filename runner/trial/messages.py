@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.accounting import Footprint
+from runner.accounting.footprint import Footprint
+from runner.accounting.usage import Usage
 from runner.modes import ModePlan, Worker
 from runner.records import Records
+from runner.trial.gil_probe import GilWaits
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,8 @@ class TrialPlan:
         mode: what the mode is built from.
         items: images in an epoch.
         epochs, warmup_epochs: how many passes are timed, and how many come before.
+        cpus: the CPUs that the trial and its workers may use; None for all that this process may.
+        gil_probe: whether the time that a waking thread waits for Python's interpreter lock is measured.
         log: the file that takes what the trial's processes print, None for this process's own streams.
     """
 
@@ -27,6 +31,8 @@ class TrialPlan:
     epochs: int
     warmup_epochs: int
     log: str | None
+    cpus: tuple[int, ...] | None = None
+    gil_probe: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,11 +43,13 @@ class Phase:
         name: the phase.
         at_ns: on the clock that all processes of a machine share (``time.perf_counter_ns``).
         pids: the processes of the trial's tree that are known by now, the trial first.
+        usage: what the tree has used by now, since the trial's process began.
     """
 
     name: str
     at_ns: int
     pids: tuple[int, ...]
+    usage: Usage
 
 
 @dataclass(frozen=True)
@@ -58,13 +66,15 @@ class EpochReport:
 
     Attributes:
         released_ns, finished_ns: on the shared clock; the difference is ``work_s``.
-        cpu_s: CPU seconds of the trial and its workers between the two.
+        cpu_s: CPU seconds of the trial and its workers between the two, by the clocks of the processes.
+        usage: the same stretch by the processes' own books, in which their bookkeeping shows: some 50 µs of CPU each.
         records: one for each item.
     """
 
     released_ns: int
     finished_ns: int
     cpu_s: float
+    usage: Usage
     records: Records
 
 
@@ -79,8 +89,9 @@ class Report:
         workers: what each worker process said when it was ready.
         epochs: the timed passes.
         verification: digests of the different images.
-        cpu_user_s, cpu_system_s: of the whole tree from the start of startup to the end of teardown, by the kernel's accounting.
         footprint: the largest at the pauses.
+        cpus: the CPUs that the trial may use, read back; None where the system does not tell.
+        gil: how long a waking thread waited for Python's interpreter lock; None where that was not asked for, or cannot be told.
     """
 
     import_s: float
@@ -91,9 +102,9 @@ class Report:
     workers: tuple[Worker, ...]
     epochs: tuple[EpochReport, ...]
     verification: Records
-    cpu_user_s: float
-    cpu_system_s: float
     footprint: Footprint
+    cpus: tuple[int, ...] | None = None
+    gil: GilWaits | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What processes have used, asked of the kernel: exact figures, not samples."""

@@ -1,0 +1,127 @@
+"""Memory of a trial's processes, with every page counted once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+_ROLLUP = Path("/proc/self/smaps_rollup")
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """A tree of processes at one moment.
+
+    Attributes:
+        memory_bytes: what the trial would need alone, every shared page counted once; None where nothing is known.
+        memory_method: how that was found: ``pss``; where the system does not tell that, the sum of ``uss`` (shared pages left
+            out), of ``rss`` (shared pages counted for each), or of ``largest_rss`` (the most that each ever had resident).
+        pss_bytes: the sum of proportional shares; it leaves out what the trial shares with the fork server it came from.
+        threads: of the tree, None where the system does not tell.
+        processes: of the tree.
+    """
+
+    memory_bytes: int | None
+    memory_method: str | None
+    pss_bytes: int | None
+    threads: int | None
+    processes: int
+
+
+def footprint(pids: Sequence[int], fork_server: int | None, largest_rss_bytes: int | None = None) -> Footprint:
+    """Memory, threads and processes of ``pids`` now; 10 ms a process, so never while anything is timed.
+
+    Memory is what the trial would need alone, every page that its processes share counted once, and whatever else on the host
+    has the same libraries open left out of it:
+
+    * Anonymous memory by proportional shares (PSS), which only relatives can share. Pages that a trial shares with the fork
+      server it came from belong to it: the sum over the tree, plus the fork server's shares, minus what is the fork server's own.
+    * Mapped files (mostly libraries) by the process that has most of them resident: forked or spawned, all map the same.
+    * Shared memory by proportional shares.
+
+    ``largest_rss_bytes``, where the processes have told it, stands in where nothing can be read from outside.
+    """
+    living = []
+    threads: int | None = 0
+    for pid in pids:
+        try:
+            process = psutil.Process(pid)
+            threads = None if threads is None else threads + process.num_threads()
+            living.append(process)
+        except psutil.Error:
+            continue
+        except OSError:  # no /proc, where psutil reads it
+            threads = None
+    memory, method, pss = _memory(living, fork_server)
+    if method is None and largest_rss_bytes is not None:
+        memory, method = largest_rss_bytes, "largest_rss"
+    return Footprint(memory, method, pss, threads, len(living) if threads is not None else len(pids))
+
+
+def _memory(processes: Sequence[psutil.Process], fork_server: int | None) -> tuple[int | None, str | None, int | None]:
+    """Bytes, the method, and the sum of PSS."""
+    try:
+        tree = _pages_of([process.pid for process in processes])
+        server = _pages_of([] if fork_server is None else [fork_server])
+    except (OSError, KeyError):
+        pass
+    else:
+        if tree:
+            shares = sum(pages.anonymous + pages.shared for pages in tree)
+            inherited = sum(pages.anonymous - pages.own for pages in server)
+            return shares + inherited + max(pages.files for pages in tree), "pss", sum(pages.pss for pages in tree)
+    try:
+        own = sum(process.memory_full_info().uss for process in processes)
+    except (psutil.Error, OSError, AttributeError):
+        own = 0
+    if own:
+        return own, "uss", None
+    try:
+        resident = sum(process.memory_info().rss for process in processes)
+    except (psutil.Error, OSError):
+        resident = 0
+    return (resident, "rss", None) if resident else (None, None, None)
+
+
+def _pages_of(pids: Sequence[int]) -> list[_Pages]:
+    """Of those that are still there; raises OSError or KeyError where the system does not tell."""
+    found = []
+    for pid in pids:
+        try:
+            found.append(_Pages.of(pid))
+        except (FileNotFoundError, ProcessLookupError):
+            if not _ROLLUP.exists():
+                raise
+    return found
+
+
+@dataclass(frozen=True)
+class _Pages:
+    """One process's resident pages in bytes: proportional shares of all, of anonymous and of shared memory, its own, and files."""
+
+    pss: int
+    anonymous: int
+    shared: int
+    own: int
+    files: int
+
+    @classmethod
+    def of(cls, pid: int) -> _Pages:
+        """From ``/proc``; raises OSError or KeyError where the system does not tell, or the process is gone."""
+        rollup, status = (_fields(Path(f"/proc/{pid}/{name}")) for name in ("smaps_rollup", "status"))
+        # What is private and dirty is anonymous; what is private and clean is of a file.
+        return cls(rollup["Pss"], rollup["Pss_Anon"], rollup["Pss_Shmem"], rollup["Private_Dirty"], status["RssFile"])
+
+
+def _fields(path: Path) -> dict[str, int]:
+    """The lines of a file of ``/proc`` that give kilobytes, in bytes."""
+    found = {}
+    for line in path.read_text().splitlines():
+        name, _, value = line.partition(":")
+        words = value.split()
+        if len(words) == 2 and words[1] == "kB":
+            found[name] = int(words[0]) * 1024
+    return found

@@ -1,0 +1,48 @@
+"""A list of CPUs as taskset and the kernel write it: ``0-3``, ``0,2``, ``0-1,4``."""
+
+from __future__ import annotations
+
+import os
+
+import psutil
+
+
+def cpus_of(text: str) -> tuple[int, ...]:
+    """The CPUs in ``text``, in order.
+
+    Raises:
+        ValueError: it is no such list.
+    """
+    found: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise ValueError(f"{part!r} is neither a CPU's number nor a range of them")
+        if dash and int(last) < int(first):
+            raise ValueError(f"the range {part!r} runs backwards")
+        found.update(range(int(first), int(last or first) + 1))
+    return tuple(sorted(found))
+
+
+def allowed_cpus() -> tuple[int, ...] | None:
+    """The CPUs that this process may use; None where the system has no such notion (macOS)."""
+    if hasattr(os, "sched_getaffinity"):
+        return tuple(sorted(os.sched_getaffinity(0)))
+    try:
+        return tuple(psutil.Process().cpu_affinity() or ())
+    except (psutil.Error, OSError, AttributeError):
+        return None
+
+
+def as_text(cpus: tuple[int, ...]) -> str:
+    """The shortest such list."""
+    parts: list[str] = []
+    start = previous = None
+    for cpu in (*cpus, None):
+        if previous is not None and cpu is not None and cpu == previous + 1:
+            previous = cpu
+            continue
+        if start is not None:
+            parts.append(str(start) if start == previous else f"{start}-{previous}")
+        start = previous = cpu
+    return ",".join(parts)

@@ -1,0 +1,83 @@
+"""What a trial's samples say of each GPU."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from runner.monitor.gpu import Gpus, GpuSample
+from runner.monitor.sampler import Sample
+
+
+def gpu_record(gpus: Gpus, samples: Sequence[Sample], *, sampled: bool) -> dict[str, Any]:
+    """For each device: means and peaks over the timed epochs, the energy spent in them, and why a figure is missing.
+
+    ``utilization_pct`` and ``power_w`` are means over samples; ``energy_j`` is the difference of the device's own counter, which
+    steps every 10 to 100 ms; memory and temperature are the largest seen. ``own_`` is the trial's share.
+    """
+    if not gpus.devices:
+        return {"absent": gpus.absent, "devices": []}
+    if not sampled:
+        return {"absent": "not sampled: monitor=off", "devices": []}
+    devices = []
+    for index, device in enumerate(gpus.devices):
+        during = [sample.gpus[index] for sample in samples if sample.phase == "epoch" and sample.gpus]
+        devices.append(
+            {
+                "name": device.name,
+                "memory_total_bytes": device.memory_bytes,
+                "utilization_pct": _over(statistics.fmean, during, "utilization_pct"),
+                "memory_peak_bytes": _over(max, during, "memory_bytes"),
+                "power_w": _over(statistics.fmean, during, "power_w"),
+                "energy_j": _energy_j(samples, index),
+                "temperature_c": _over(max, during, "temperature_c"),
+                "own_utilization_pct": _over(statistics.fmean, during, "own_utilization_pct"),
+                "own_memory_peak_bytes": _over(max, during, "own_memory_bytes"),
+                "missing": dict(device.missing),
+            }
+        )
+    return {"absent": None, "driver": gpus.driver, "devices": devices}
+
+
+def gpu_metrics(record: dict[str, Any], images: int) -> dict[str, float]:
+    """The metrics of a trial that has GPUs, over all of them; a figure that no device tells is left out.
+
+    ``gpu_utilization_pct`` is the mean over devices, ``gpu_memory_mb`` and ``gpu_power_w`` are sums.
+    """
+    devices = record["devices"]
+
+    def known(name: str) -> list[float]:
+        return [device[name] for device in devices if device[name] is not None]
+
+    found: dict[str, float] = {}
+    if values := known("utilization_pct"):
+        found["gpu_utilization_pct"] = statistics.fmean(values)
+    if values := known("memory_peak_bytes"):
+        found["gpu_memory_mb"] = sum(values) / 1e6
+        if len(totals := known("memory_total_bytes")) == len(values):
+            found["gpu_memory_pct"] = sum(values) / sum(totals) * 100
+    if values := known("power_w"):
+        found["gpu_power_w"] = sum(values)
+    if (values := known("energy_j")) and images:
+        found["gpu_energy_j_per_image"] = sum(values) / images
+    return found
+
+
+def _over(of: Callable[[Sequence[float]], float], samples: Sequence[GpuSample], name: str) -> float | None:
+    values = [value for sample in samples if (value := getattr(sample, name)) is not None]
+    return of(values) if values else None
+
+
+def _energy_j(samples: Sequence[Sample], index: int) -> float | None:
+    """What the counter rose by over the epochs; each begins where the phase before it ended."""
+
+    def readings() -> Iterator[tuple[str, float]]:
+        for sample in samples:
+            if sample.gpus and sample.gpus[index].energy_j is not None:
+                yield sample.phase, sample.gpus[index].energy_j or 0.0
+
+    seen = list(readings())
+    steps = [later - before for (_, before), (phase, later) in itertools.pairwise(seen) if phase == "epoch"]
+    return sum(steps) if steps else None
