@@ -20,7 +20,7 @@ from side_by_side import plan
 from runner.config.options import Sequential, Thread
 from runner.environment import usable_cpus
 from runner.protocol.verdicts import Comparison, Side, compared
-from runner.results import trial_record
+from runner.results import Seen, trial_record
 from runner.supervisor import Supervisor
 from runner.trial.messages import TrialPlan
 
@@ -36,13 +36,13 @@ def sweep(supervisor: Supervisor, plans: Mapping[str, TrialPlan], rounds: int, o
         order.shuffle(labels)
         for place, label in enumerate(labels):
             outcome = supervisor.execute(plans[label], 600, lambda _: None)
-            peaks = dict.fromkeys(("memory_bytes", "threads", "processes"))
-            trials[label].append(trial_record(number, place, "one", outcome, peaks=peaks, wall_offset_s=0.0))
+            seen = Seen.nothing(usable_cpus())
+            trials[label].append(trial_record(number, place, "one", outcome, seen=seen, wall_offset_s=0.0))
     baseline, *others = plans
     found = {}
     for label in others:
         # As in a sweep of two points: each comparison at its own level, so that false verdicts can be counted.
-        comparisons = compared(Side(label, trials[label]), Side(baseline, trials[baseline]), usable_cpus(), 1)
+        comparisons = compared(Side(label, trials[label]), Side(baseline, trials[baseline]), 1)
         (found[label],) = (comparison for comparison in comparisons if comparison.metric == "images_per_s")
     return found
 

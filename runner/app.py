@@ -76,6 +76,7 @@ def run_point(composed: DictConfig) -> float | None:
     from runner import terminal
     from runner.point import Point
     from runner.protocol.stopping import precise_by_itself
+    from runner.report.trace import write_trace
     from runner.session import Session
     from runner.tracking import track
 
@@ -90,6 +91,7 @@ def run_point(composed: DictConfig) -> float | None:
     if point.has_failed:
         status.worsen(status.FAILED)
     if point.trials:
+        write_trace(point.folder)
         try:
             terminal.print_point(point, session.gpus, session.idle_cpu_pct)
         finally:

@@ -84,6 +84,17 @@ class Seen:
     gpu: dict[str, Any]
     cpus_usable: float
 
+    @classmethod
+    def nothing(cls, cpus_usable: float) -> Seen:
+        """Of a trial that nobody watched."""
+        return cls(
+            Watched((), 0, 0, 0.0, None),
+            monitor={},
+            host={},
+            gpu={"absent": "not sampled", "devices": []},
+            cpus_usable=cpus_usable,
+        )
+
     def peak(self, name: str) -> int | None:
         """The largest reading of that name over the samples."""
         return max((value for sample in self.watched.samples if (value := getattr(sample, name)) is not None), default=None)

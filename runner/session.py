@@ -22,7 +22,6 @@ from runner.monitor.sampler import Sampler
 from runner.monitor.series import Series
 from runner.point import Point
 from runner.protocol.stopping import LEAST_ROUNDS
-from runner.report.trace import write_trace
 from runner.results import Seen, image_errors, trial_record
 from runner.supervisor import Event, Outcome, Supervisor
 from runner.trial.messages import Phase
@@ -108,10 +107,6 @@ class Session:
                     point.write()
             if isinstance(end, KeyboardInterrupt):
                 raise
-        finally:
-            for point in self._points:
-                if point.trials:
-                    write_trace(point.folder)
 
     def _goes_on(self, point: Point, number: int) -> bool:
         """Whether ``point`` has a round of this number."""

@@ -136,6 +136,7 @@ def execute(points: Sequence[Point], folder: Path, earlier: Sequence[Point] = ()
         earlier: points of the same sweep that were executed before.
     """
     from runner import terminal
+    from runner.report.trace import write_trace
     from runner.session import Session
     from runner.tracking import track
 
@@ -154,6 +155,9 @@ def execute(points: Sequence[Point], folder: Path, earlier: Sequence[Point] = ()
             status.worsen(status.INTERRUPTED)
     sweep.conclude()
     sweep.write()
+    for point in measured:
+        if point.trials:
+            write_trace(point.folder)
     if any(point.has_failed for point in measured):
         status.worsen(status.FAILED)
     try:

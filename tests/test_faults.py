@@ -18,6 +18,7 @@ import pytest
 from conftest import Program, Trials, processes_of
 from faulty_task import Fault
 
+from runner.accounting.usage import Usage
 from runner.config.options import Process, ProcessPool, Sequential, StartMethod, Thread, ThreadPool
 from runner.errors import TrialFailed, TrialKilled, TrialTimeout
 from runner.supervisor import Event, Outcome, _until_report
@@ -146,7 +147,7 @@ def test_a_worker_that_hangs_while_it_starts_is_ended_at_the_deadline(trials: Tr
 
 def half_a_message(connection: Connection) -> None:
     os.setsid()
-    connection.send(Phase("import", 0, (os.getpid(),)))
+    connection.send(Phase("import", 0, (os.getpid(),), Usage()))
     connection.recv()
     os.write(connection.fileno(), struct.pack("!i", 1_000_000) + b"the rest of the million bytes never comes")
     time.sleep(3600)

@@ -15,7 +15,8 @@ from conftest import Trials
 from faulty_task import Fault
 from test_sources import photo, png_bomb
 
-from runner.accounting import footprint
+from runner.accounting.footprint import Footprint
+from runner.accounting.usage import Usage
 from runner.config.options import (
     Config,
     Folder,
@@ -35,12 +36,12 @@ from runner.config.options import (
 from runner.modes import Worker
 from runner.point import Point
 from runner.records import Records
-from runner.results import METRICS, digest_of, epoch_record, summary, trial_metrics, trial_record
+from runner.results import METRICS, Seen, digest_of, epoch_record, summary, trial_metrics, trial_record
 from runner.session import Session
 from runner.sources import images_of
 from runner.supervisor import Outcome, Supervisor
 from runner.tensorflow_threads import Threads
-from runner.trial.messages import EpochReport, Report
+from runner.trial.messages import EpochReport, Phase, Report
 
 MS = 1_000_000  # nanoseconds
 
@@ -77,7 +78,7 @@ def epoch_report() -> EpochReport:
         start = item * 10 * MS
         values.extend((item, 0, 0, start, start + MS, start + (1 + task) * MS, start + (2 + task) * MS, 1))
     values.extend((3, 0, 0, 30 * MS, 31 * MS, 35 * MS, 35 * MS, 0))
-    return EpochReport(0, 40 * MS, 0.02, Records(values, {3: "ValueError: bad"}))
+    return EpochReport(0, 40 * MS, 0.02, Usage(cpu_user_s=0.015, cpu_system_s=0.006), Records(values, {3: "ValueError: bad"}))
 
 
 def test_an_epochs_record_follows_from_its_stamps() -> None:
@@ -96,14 +97,35 @@ def test_a_trials_metrics_follow_from_its_record() -> None:
     report = Report(
         import_s=0.0, preload_s=4.0, startup_s=0.5, warmup_s=0.1, teardown_s=0.25,
         workers=(Worker(1, Threads(2, 3, 2), 0.0),), epochs=(epoch_report(), epoch_report()),
-        verification=Records(digests={0: b"a"}), cpu_user_s=0.5, cpu_system_s=0.1, footprint=footprint([], None),
+        verification=Records(digests={0: b"a"}), footprint=Footprint(7_000_000, "pss", 7_000_000, 3, 1),
     )  # fmt: skip
-    record = trial_record(
-        0, 0, "s", Outcome(report, None, ()), peaks={"memory_bytes": 7_000_000, "threads": 3, "processes": 1}, wall_offset_s=0.0
+    phases = tuple(
+        Phase(name, at * MS, (1,), Usage(cpu_user_s=user, cpu_system_s=user / 4, voluntary_switches=at))
+        for name, at, user in (
+            ("import", 0, 0.2),
+            ("startup", 10, 0.4),
+            ("epoch", 500, 0.8),
+            ("teardown", 590, 1.2),
+            ("end", 840, 1.6),
+        )
     )
+    record = trial_record(0, 0, "s", Outcome(report, None, phases), seen=Seen.nothing(2.0), wall_offset_s=100.0)
     assert record["total_s"] == pytest.approx(0.5 + 0.08 + 0.25)
     assert record["tf"] == {"intra_op": 2, "inter_op": 3, "blas": 2}
-    metrics = trial_metrics(record, usable_cpus=2.0)
+    assert record["cpu_user_s"] == pytest.approx(1.6 - 0.4)
+    assert record["cpu_s"] == pytest.approx(1.2 * 1.25)
+    assert [phase["name"] for phase in record["phases"]] == ["import", "startup", "epoch", "teardown"]
+    startup = record["phases"][1]
+    assert (startup["at"], startup["wall_s"], startup["voluntary_switches"]) == (
+        pytest.approx(100.01),
+        pytest.approx(0.49),
+        490,
+    )
+    assert startup["cpu_user_s"] == pytest.approx(0.4)
+    assert record["epochs"][0]["cpu_user_s"] == pytest.approx(
+        0.02 * 15 / 21
+    )  # the clocks' seconds, divided as the books divide
+    metrics = trial_metrics(record)
     assert set(metrics) == set(METRICS)
     assert metrics["cpu_s_per_image"] == pytest.approx(0.04 / 8)
     assert metrics["cpu_utilization_pct"] == pytest.approx(0.04 / (0.08 * 2) * 100)
@@ -141,7 +163,6 @@ def test_cpu_seconds_are_those_that_were_burnt(trials: Trials, mode: object) -> 
     report = trials.report(mode, workers=3, items=30, task=burn, task_module="faulty_task")
     burnt = 30 * 0.03
     assert burnt <= report.epochs[0].cpu_s < burnt * 1.15
-    assert report.cpu_user_s + report.cpu_system_s >= report.epochs[0].cpu_s + 3 * 0.03  # the verification burns as well
 
 
 @pytest.mark.parametrize("method", list(StartMethod), ids=lambda method: method.value)
@@ -158,7 +179,8 @@ def test_cpu_seconds_of_the_tree_agree_with_what_the_kernel_tells_others(trials:
     mode = Process(start_method=method)
     outcome = trials.outcome(mode, items=30, task=burn, task_module="faulty_task", on_event=look)
     assert outcome.report is not None
-    ours = outcome.report.cpu_user_s + outcome.report.cpu_system_s
+    border = {phase.name: phase.usage for phase in outcome.phases}
+    ours = (border["end"] - border["startup"]).cpu_s
     assert ours > 30 * 0.05
     assert ours == pytest.approx(seen["end"] - seen["startup"], rel=0.01, abs=0.05)  # a tick is 10 ms, and four are added
 

@@ -132,13 +132,14 @@ def trial(number: int, seconds: float, session: str = "a", status: str = "ok") -
     return {
         "round": number, "session": session, "status": status, "epochs": [epoch], "startup_s": 1.0, "teardown_s": 0.1,
         "total_s": 1.1 + seconds, "work_s": seconds, "peak_memory_bytes": 1_000_000,
+        "cpus_usable": 2.0, "gpu": {"devices": []},
     }  # fmt: skip
 
 
 def test_a_failed_trial_voids_its_pair_and_says_so() -> None:
     baseline = Side("a", [trial(number, 1.0) for number in range(8)])
     point = Side("b", [trial(number, 0.5 + number / 1000, status="killed" if number == 3 else "ok") for number in range(8)])
-    found = {comparison.metric: comparison for comparison in compared(point, baseline, 2.0, 1)}
+    found = {comparison.metric: comparison for comparison in compared(point, baseline, 1)}
     assert found["images_per_s"].ratio is not None
     assert found["images_per_s"].ratio.n == 7
     assert found["images_per_s"].voided == (3,)
@@ -149,7 +150,7 @@ def test_a_failed_trial_voids_its_pair_and_says_so() -> None:
 def test_trials_of_different_sessions_make_no_pair() -> None:
     baseline = Side("a", [trial(number, 1.0, session="yesterday" if number < 4 else "today") for number in range(8)])
     point = Side("b", [trial(number, 1.0, session="yesterday" if number < 3 else "today") for number in range(8)])
-    (found, *_) = compared(point, baseline, 2.0, 1)
+    (found, *_) = compared(point, baseline, 1)
     assert found.voided == (3,)
     assert found.ratio is not None
     assert found.ratio.n == 7
