@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -123,6 +124,16 @@ class Program:
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
     return Program(tmp_path)
+
+
+def compiled(source: str, target: Path) -> Path:
+    """The shared library made of a C file of ``tests/native``."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None or sys.platform != "linux":
+        pytest.skip("takes Linux and a C compiler")
+    path = Path(__file__).parent / "native" / source
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-w", "-o", str(target), str(path), "-ldl"], check=True)
+    return target
 
 
 def processes_of(marker: str) -> list[psutil.Process]:
