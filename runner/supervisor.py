@@ -220,11 +220,24 @@ def _await_removal(group: int) -> None:
     """Wait until the killed group is gone; what nobody reaps stays as a zombie, which is gone but for its name."""
     limit = monotonic() + REMOVAL_S
     while monotonic() < limit:
-        alive = [process for process in psutil.process_iter(["pid", "status"]) if _in_group(process, group)]
+        alive = _living(group)
         if not alive:
             return
         sleep(0.01)
-    log.warning("processes of an ended trial are still there: %s", ", ".join(str(process.pid) for process in alive))
+    log.warning("processes of an ended trial are still there: %s", ", ".join(map(str, alive)))
+
+
+def _living(group: int) -> list[int]:
+    """The processes of the group that are not zombies; where processes cannot be listed, the group while it has any."""
+    try:
+        return [process.pid for process in psutil.process_iter(["pid", "status"]) if _in_group(process, group)]
+    except (psutil.Error, OSError):
+        pass
+    try:
+        os.killpg(group, 0)
+    except (ProcessLookupError, PermissionError):
+        return []
+    return [group]
 
 
 def _in_group(process: psutil.Process, group: int) -> bool:

@@ -65,10 +65,14 @@ def start_runtime(limits: ThreadLimits) -> Threads:
         # Otherwise the first process takes the whole card and the others find nothing.
         tf.config.experimental.set_memory_growth(gpu, enable=True)
     # A library that came with the fork server was loaded with one thread, whatever the environment says now.
-    blas = ThreadpoolController().select(user_api="blas")
-    blas.limit(limits=limits.intra_op or _default_threads())
+    try:
+        blas = ThreadpoolController().select(user_api="blas")
+    except OSError:  # it looks for loaded libraries in /proc, where there may be none
+        blas = None
+    if blas is not None:
+        blas.limit(limits=limits.intra_op or _default_threads())
     tf.config.list_logical_devices()  # starts the runtime
-    counts = {library["num_threads"] for library in blas.info()}
+    counts = set() if blas is None else {library["num_threads"] for library in blas.info()}
     return Threads(
         intra_op=tf.config.threading.get_intra_op_parallelism_threads(),
         inter_op=tf.config.threading.get_inter_op_parallelism_threads(),

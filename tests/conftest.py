@@ -65,6 +65,7 @@ class Trials:
         task: Any = None,
         task_module: str | None = None,
         images: Sequence[Image] | None = None,
+        gil_probe: bool = False,
     ) -> TrialPlan:
         task = task or Tensorflow()
         pipeline = PipelinePlan(
@@ -75,7 +76,8 @@ class Trials:
             sink=NoSink(),
         )
         mode_plan = ModePlan(mode, workers, ThreadLimits(*limits), pipeline)
-        return TrialPlan(module_of("mode", mode.name), mode_plan, items, epochs, warmup_epochs, str(self.log))
+        module, log = module_of("mode", mode.name), str(self.log)
+        return TrialPlan(module, mode_plan, items, epochs, warmup_epochs, log, gil_probe=gil_probe)
 
     def outcome(
         self,
@@ -110,8 +112,11 @@ class Program:
         return [sys.executable, "-m", "runner", *words]
 
     def __call__(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return self.module("runner", *words, **environment)
+
+    def module(self, module: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command(*words),
+            [sys.executable, "-m", module, *words],
             cwd=self.folder,
             env=os.environ | {"COLUMNS": "200"} | environment,
             capture_output=True,

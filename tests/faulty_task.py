@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from runner.sources import Image
+
+_MUCH = bytes(1_000_000)
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,38 @@ class Fault:
     does: str = "nothing"
     on: str = ""
     cpu_s: float = 0.0
+
+
+def _raise(_: float) -> None:
+    raise ValueError("this image is not to my taste")
+
+
+def _burn(cpu_s: float) -> None:
+    until = time.thread_time() + cpu_s
+    while time.thread_time() < until:
+        pass
+
+
+def _hash(cpu_s: float) -> None:
+    until = time.thread_time() + cpu_s
+    while time.thread_time() < until:
+        hashlib.sha256(_MUCH).digest()  # lets go of the interpreter lock meanwhile
+
+
+def _fork_and_burn(cpu_s: float) -> None:
+    child = f"import time\nwhile time.process_time() < {cpu_s}: pass"
+    subprocess.run([sys.executable, "-S", "-c", child], check=True)
+
+
+_DEEDS: dict[str, Callable[[float], object]] = {
+    "raise": _raise,
+    "exit": lambda _: os._exit(7),
+    "segfault": lambda _: os.kill(os.getpid(), signal.SIGSEGV),
+    "hang": lambda _: time.sleep(3600),
+    "burn": _burn,
+    "hash": _hash,
+    "fork_and_burn": _fork_and_burn,
+}
 
 
 class FaultyTask:
@@ -31,21 +68,8 @@ class FaultyTask:
         return Path(image.path).read_bytes()
 
     def run(self, data: bytes, image: Image) -> bytes:
-        fault = self._fault
-        if fault.on in image.name:
-            match fault.does:
-                case "raise":
-                    raise ValueError("this image is not to my taste")
-                case "exit":
-                    os._exit(7)
-                case "segfault":
-                    os.kill(os.getpid(), signal.SIGSEGV)
-                case "hang":
-                    time.sleep(3600)
-                case "burn":
-                    until = time.thread_time() + fault.cpu_s
-                    while time.thread_time() < until:
-                        pass
+        if self._fault.on in image.name and self._fault.does in _DEEDS:
+            _DEEDS[self._fault.does](self._fault.cpu_s)
         return data
 
     def digest(self, result: bytes) -> bytes:
