@@ -1,6 +1,6 @@
 """What the monitor costs: trials with it on and off in turn, their throughput, and the CPU seconds that it used itself.
 
-python benchmarks/monitor.py [--rounds 16] [--mode thread]
+python benchmarks/monitor.py [--rounds 16] [--mode thread] [--only standard]
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=16)
     parser.add_argument("--images", type=int, default=150, help="in an epoch; a trial has three")
     parser.add_argument("--mode", choices=("thread", "process"), default="thread")
+    parser.add_argument("--only", choices=tuple(name for name in MONITORS if name != "off"), help="this one against off")
     arguments = parser.parse_args()
     mode = {"thread": Thread(), "process": Process()}[arguments.mode]
     supervisor, gpus = Supervisor(), Gpus()
@@ -56,11 +57,13 @@ def main() -> None:
         return arguments.images / work_s(outcome.report)
 
     sides: dict[str, Callable[[], float]] = {
-        name: lambda name=name, option=option: images_per_s(name, option) for name, option in MONITORS.items()
+        name: lambda name=name, option=option: images_per_s(name, option)
+        for name, option in MONITORS.items()
+        if arguments.only in {None, name} or name == "off"
     }
     seen = in_turn(arguments.rounds, sides)
     show(f"throughput, mode={arguments.mode} with 4 workers", "images/s", seen, "off")
-    for name in MONITORS:
+    for name in sides:
         if name == "off":
             continue
         ratio = paired_ratio([math.log(on / off) for on, off in zip(seen[name], seen["off"], strict=True)])

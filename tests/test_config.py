@@ -14,6 +14,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from runner.config.check import config_hash, plain, typed
+from runner.config.cpus import as_text, cpus_of
 from runner.config.options import OPTIONS, Config
 from runner.config.store import conf_dir, register
 
@@ -22,6 +23,15 @@ def composed(*overrides: str) -> Config:
     register()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         return typed(compose("config", overrides=list(overrides)))
+
+
+@pytest.mark.parametrize(
+    ("text", "cpus", "shortest"),
+    [("0", (0,), "0"), ("0-3", (0, 1, 2, 3), "0-3"), ("4,0-1,1", (0, 1, 4), "0-1,4"), (" 2 , 5 ", (2, 5), "2,5")],
+)
+def test_a_list_of_cpus_is_read_as_taskset_reads_it(text: str, cpus: tuple[int, ...], shortest: str) -> None:
+    assert cpus_of(text) == cpus
+    assert as_text(cpus) == shortest
 
 
 @pytest.mark.parametrize(
@@ -58,6 +68,10 @@ def composed(*overrides: str) -> Config:
         (["experiment=notebok"], "experiment", "notebok", "notebook"),
         (["protocol.timeout_s=inf"], "protocol.timeout_s", "inf", "above 0"),
         (["protocol.timeout_s=nan"], "protocol.timeout_s", "nan", "above 0"),
+        (["affinity=first"], "affinity", "first", "a list of CPUs out of"),
+        (["affinity=0-999999"], "affinity", "0-999999", "a list of CPUs out of"),
+        (["affinity=3-1"], "affinity", "3-1", "a list of CPUs out of"),
+        (["monitor.cost_limit_pct=0"], "monitor.cost_limit_pct", "0", "from 0.1 to 100"),
         (["monitor.interval_s=nan"], "monitor.interval_s", "nan", "0.005"),
         (["workers=${nope}"], "workers", "nope", "an integer"),
         (["workers=null"], "workers", "null", "an integer"),

@@ -7,6 +7,10 @@ import os
 import psutil
 
 
+# The kernel's own limit is 8192 CPUs; a range up to a billion should not be written out.
+_HIGHEST = 65_535
+
+
 def cpus_of(text: str) -> tuple[int, ...]:
     """The CPUs in ``text``, in order.
 
@@ -20,6 +24,8 @@ def cpus_of(text: str) -> tuple[int, ...]:
             raise ValueError(f"{part!r} is neither a CPU's number nor a range of them")
         if dash and int(last) < int(first):
             raise ValueError(f"the range {part!r} runs backwards")
+        if int(last or first) > _HIGHEST:
+            raise ValueError(f"{part!r} goes beyond any CPU there is")
         found.update(range(int(first), int(last or first) + 1))
     return tuple(sorted(found))
 
