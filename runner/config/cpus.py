@@ -6,7 +6,6 @@ import os
 
 import psutil
 
-
 # The kernel's own limit is 8192 CPUs; a range up to a billion should not be written out.
 _HIGHEST = 65_535
 
