@@ -7,6 +7,7 @@ a point's own files alone.
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import statistics
 from collections.abc import Iterator, Mapping
@@ -85,7 +86,7 @@ def _events(folder: Path, trial: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     origin = trial["phases"][0]["at"]
 
     def microseconds(at: float) -> float:
-        return round(float(at - origin) * 1e6, 3)
+        return _in_eighths((at - origin) * 1e6)
 
     yield _name("process_name", _TRIAL, 0, f"trial, round {trial['round']}")
     yield _name("process_name", _WORKERS, 0, "workers")
@@ -97,14 +98,17 @@ def _events(folder: Path, trial: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _phases(trial: Mapping[str, Any], microseconds: Any) -> Iterator[dict[str, Any]]:
     epoch = 0
-    for phase in trial["phases"]:
+    for phase, following in itertools.pairwise([*trial["phases"], None]):
         if phase["wall_s"] is None:
             continue
+        start = microseconds(phase["at"])
+        # Where the next one begins: the wall clock is too coarse to add to, and what overlaps is drawn as nested.
+        end = _in_eighths(start + phase["wall_s"] * 1e6) if following is None else microseconds(following["at"])
         name = phase["name"]
         if name == "epoch":
             name, epoch = f"epoch {epoch}", epoch + 1
         figures = {key: value for key, value in phase.items() if key not in {"name", "at", "wall_s"}}
-        yield _span(name, (_TRIAL, 0), microseconds(phase["at"]), phase["wall_s"] * 1e6, figures)
+        yield _span(name, (_TRIAL, 0), start, end, figures)
 
 
 def _counters(folder: Path, number: int, microseconds: Any) -> Iterator[dict[str, Any]]:
@@ -133,10 +137,12 @@ def _images(folder: Path, trial: Mapping[str, Any], microseconds: Any) -> Iterat
         about = {"image": row["image"], "item": int(row["item"]), "epoch": int(row["epoch"])}
         if row["error"]:
             about["error"] = row["error"]
+        start = _in_eighths(at)
         for stage in _STAGES:
-            duration = float(row[f"{stage}_s"]) * 1e6
-            yield _span(stage, (_WORKERS, place), round(at, 3), duration, about)
-            at += duration
+            at += float(row[f"{stage}_s"]) * 1e6
+            end = _in_eighths(at)
+            yield _span(stage, (_WORKERS, place), start, end, about)
+            start = end
     several = any(thread for _, thread in rows)
     for (worker, thread), place in sorted(rows.items()):
         title = f"worker {worker}, thread {thread}" if several else f"worker {worker}"
@@ -151,9 +157,14 @@ def _rows(path: Path, number: int) -> Iterator[dict[str, str]]:
         yield from (row for row in csv.DictReader(file) if int(row["round"]) == number)
 
 
-def _span(name: str, where: tuple[int, int], at: float, duration: float, about: Mapping[str, Any]) -> dict[str, Any]:
+def _in_eighths(microseconds: float) -> float:
+    """The nearest eighth: with them start + duration is exact in binary, so that spans meet and never overlap by a rounding."""
+    return round(microseconds * 8) / 8
+
+
+def _span(name: str, where: tuple[int, int], start: float, end: float, about: Mapping[str, Any]) -> dict[str, Any]:
     process, row = where
-    return {"ph": "X", "name": name, "pid": process, "tid": row, "ts": at, "dur": round(duration, 3), "args": about}
+    return {"ph": "X", "name": name, "pid": process, "tid": row, "ts": start, "dur": end - start, "args": about}
 
 
 def _name(kind: str, process: int, row: int, name: str) -> dict[str, Any]:
