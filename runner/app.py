@@ -40,11 +40,13 @@ def _run_hydra(wants_everything: bool) -> int:
     from runner.config.resume import resumed
     from runner.config.store import conf_dir, register
     from runner.errors import RunnerError
+    from runner.secrets import credentials_to_environment
 
     register()
     try:
         # Between overrides, Hydra takes -m for the end of them.
-        sys.argv[1:] = sorted(resumed(sys.argv[1:]), key=lambda word: word not in _FLAGS_FIRST)
+        words = credentials_to_environment(resumed(sys.argv[1:]))
+        sys.argv[1:] = sorted(words, key=lambda word: word not in _FLAGS_FIRST)
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(run_point)()
     except SystemExit as exit_:
         # Hydra's own refusals, such as of an unknown flag, exit with 2.
@@ -77,11 +79,13 @@ def run_point(composed: DictConfig) -> float | None:
     from runner.point import Point
     from runner.protocol.stopping import precise_by_itself
     from runner.report.trace import write_trace
+    from runner.secrets import mask_hydra_files
     from runner.session import Session
     from runner.tracking import track
 
     hydra_config = HydraConfig.get()
     point = Point.prepared(composed, list(hydra_config.overrides.task), Path(hydra_config.runtime.output_dir))
+    mask_hydra_files(point.folder)
     with terminal.ProgressDisplay() as display:
         session = Session([point], point.config.seed, display, precise_enough=precise_by_itself)
         try:
@@ -95,7 +99,7 @@ def run_point(composed: DictConfig) -> float | None:
         try:
             terminal.print_point(point, session.gpus, session.idle_cpu_pct)
         finally:
-            track([point], sweep=None)
+            track(point.folder, [point.config.tracking])
     if point.interrupted:
         raise KeyboardInterrupt  # whoever has more points to run should not
     return point.objective

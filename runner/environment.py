@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import platform
 import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,31 +19,53 @@ import psutil
 
 from runner import __version__
 from runner.config.cpus import allowed_cpus
+from runner.monitor.gpu import Gpus
+from runner.secrets import masked_data
 
-_PACKAGES = ("tensorflow", "tensorflow-cpu", "numpy", "hydra-core", "omegaconf", "mlflow", "psutil", "nvidia-ml-py")
+_PACKAGES = (
+    "tensorflow", "tensorflow-cpu", "numpy", "pillow", "scipy", "hydra-core", "omegaconf", "mlflow", "psutil", "nvidia-ml-py",
+)  # fmt: skip
 
 # Variables that change results; others are the user's own business.
-_VARIABLE_PREFIXES = ("OMP_", "OPENBLAS_", "MKL_", "TF_", "CUDA_", "KMP_")
+_VARIABLE_PREFIXES = (
+    "OMP_", "OPENBLAS_", "MKL_", "NUMEXPR_", "TF_", "XLA_", "CUDA_", "NVIDIA_", "KMP_", "MALLOC_", "LD_PRELOAD", "MLFLOW_", "PYTHON",
+)  # fmt: skip
 
 
 @cache
 def environment() -> dict[str, Any]:
     """The environment as plain data; the same for all points of a sweep, so made once."""
+    gpus = Gpus()
     return {
         "runner": __version__,
         "python": platform.python_version(),
         "python_implementation": platform.python_implementation(),
+        "python_build": f"{' '.join(platform.python_build())}, {platform.python_compiler()}",
+        "free_threaded_build": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
         "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
         "os": platform.platform(),
         "host": socket.gethostname(),
+        "user": _user(),
         "cpu": cpu_model(),
         "cpus": os.cpu_count(),
         "cpus_usable": usable_cpus(),
+        "cpu_quota": _cgroup_quota(),
         "memory_bytes": _memory_bytes(),
+        "gpus": [device.name for device in gpus.devices],
+        "gpu_driver": gpus.driver,
         "packages": {name: found for name in _PACKAGES if (found := _version(name)) is not None},
         "git": git_state(Path.cwd()),
-        "variables": {name: value for name, value in sorted(os.environ.items()) if name.startswith(_VARIABLE_PREFIXES)},
+        "variables": masked_data(
+            {name: value for name, value in sorted(os.environ.items()) if name.startswith(_VARIABLE_PREFIXES)}
+        ),
     }
+
+
+def _user() -> str | None:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a user without a name, as in some containers
+        return None
 
 
 def usable_cpus(affinity: int | None = None) -> float:

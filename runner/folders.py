@@ -8,6 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+# Below outputs/: where MLflow keeps its copies of what the runs' own folders hold.
+ARTIFACTS = "mlartifacts"
+
 
 def outputs() -> Path:
     """The absolute path of ``outputs/``; it may not exist yet."""

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from runner.config.check import checked_hydra
 from runner.errors import ConfigurationError
 from runner.point import Point
+from runner.secrets import mask_hydra_files
 from runner.sweep import chosen_baseline, execute
 
 
@@ -52,6 +53,8 @@ def launch(
         )
         for job in composed
     ]
+    for point in points:
+        mask_hydra_files(point.folder)
     execute(points, folder, earlier)
     earlier.extend(points)
     for job, point in zip(returns, points, strict=True):

@@ -10,6 +10,7 @@ from typing import Any
 
 from runner.errors import ImageRefused
 from runner.records import Records
+from runner.secrets import masked
 from runner.sinks import Sink
 from runner.sources.image import Image
 from runner.tasks import Task
@@ -86,4 +87,4 @@ class Pipeline:
 def describe(error: BaseException) -> str:
     """An error in one line of at most 300 characters."""
     lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0]}"[:300]
+    return masked(f"{type(error).__name__}: {lines[0]}")[:300]

@@ -7,6 +7,7 @@ import json
 import shlex
 import shutil
 import sys
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from runner.pipeline import PipelinePlan
 from runner.records import Record
 from runner.registry import module_of
 from runner.results import SCHEMA_VERSION, point_metrics
+from runner.secrets import masked_data, masked_override
 from runner.sources import Image, images_of
 from runner.tensorflow_threads import ThreadLimits
 from runner.trial.messages import Report, TrialPlan
@@ -50,6 +52,7 @@ class Point:
         trials: the records of the trials so far, in the order of their rounds.
         series: the monitor's samples of each trial of this session.
         interrupted: whether the user stopped the session before all rounds were run.
+        id: of this record, wherever it is copied to; a resumed point keeps it.
     """
 
     config: Config
@@ -60,6 +63,7 @@ class Point:
     trials: list[dict[str, Any]] = field(default_factory=list)
     series: list[Series] = field(default_factory=list)
     interrupted: bool = False
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @classmethod
     def prepared(cls, composed: DictConfig, overrides: Sequence[str], folder: Path) -> Point:
@@ -96,9 +100,9 @@ class Point:
 
     @property
     def status(self) -> str:
-        """``ok`` if every trial was; otherwise the status of the first that was not; ``killed`` where the user stopped it."""
+        """``ok`` if every trial was; otherwise that of the first that was not; ``killed`` where it was stopped, or has not begun."""
         failed = next((trial["status"] for trial in self.trials if trial["status"] != "ok"), None)
-        return failed or ("killed" if self.interrupted else "ok" if self.trials else "failed")
+        return failed or ("ok" if self.trials and not self.interrupted else "killed")
 
     @property
     def error(self) -> dict[str, Any] | None:
@@ -149,15 +153,17 @@ class Point:
         )
 
     def record(self) -> dict[str, Any]:
-        """The content of ``result.json`` as far as it is known."""
-        return {
+        """The content of ``result.json`` as far as it is known; no secret is in it."""
+        record: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
+            "id": self.id,
+            "name": self.name,
             "status": self.status,
             "error": self.error,
-            "overrides": list(self.overrides),
+            "overrides": [masked_override(word) for word in self.overrides],
             "config": plain(self.config),
             "config_hash": self.hash,
-            "command": command(self.overrides),
+            "command": command([masked_override(word) for word in self.overrides]),
             "environment": environment(),
             "images": [
                 {"path": image.path, "width": image.width, "height": image.height, "sha256": image.digest}
@@ -167,6 +173,8 @@ class Point:
             "metrics": self.metrics,
             "warnings": [warning.record() for warning in self.warnings()],
         }
+        masked: dict[str, Any] = masked_data(record)
+        return masked
 
     def warnings(self) -> list[Warning]:
         """What a reader should know of this point."""
@@ -186,7 +194,7 @@ class Point:
         record = json.loads(path.read_text(encoding="utf-8"))
         if record["config_hash"] != self.hash:
             raise ConfigurationError("resume", self.folder, "holds another configuration", f"a point with the hash {self.hash}")
-        self.trials = record["trials"]
+        self.trials, self.id = record["trials"], record["id"]
 
     def write(self) -> None:
         """Write ``result.json`` anew, in one step."""
@@ -232,9 +240,9 @@ class Point:
         ]
 
 
-def command(overrides: Sequence[str]) -> str:
-    """A line for a shell that runs the same again, from anywhere."""
-    return f"cd {shlex.quote(str(Path.cwd()))} && " + shlex.join([sys.executable, "-m", "runner", *overrides])
+def command(words: Sequence[str]) -> str:
+    """A line for a shell that runs the program with these words again, from anywhere."""
+    return f"cd {shlex.quote(str(Path.cwd()))} && " + shlex.join([sys.executable, "-m", "runner", *words])
 
 
 def labels_of(points: Sequence[Point]) -> dict[int, str]:

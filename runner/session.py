@@ -23,6 +23,7 @@ from runner.monitor.series import Series
 from runner.point import Point
 from runner.protocol.stopping import LEAST_ROUNDS
 from runner.results import Seen, image_errors, trial_record
+from runner.secrets import masked
 from runner.supervisor import Event, Outcome, Supervisor
 from runner.trial.messages import Phase
 
@@ -137,10 +138,11 @@ class Session:
     def _trial(self, point: Point, number: int, order: int) -> dict[str, Any]:
         with _logging_to(point.folder / "runner.log"):
             log.info("round %d: %s", number, point.name)
-            wall_offset_s = time.time() - time.perf_counter()
+            wall_offset_s, started_at = time.time() - time.perf_counter(), time.time()
             outcome, seen = self._watched(point)
             outcome = _judged(outcome)
             trial = trial_record(number, order, self._id, outcome, seen=seen, wall_offset_s=wall_offset_s)
+            trial |= {"started_at": started_at, "ended_at": time.time()}
             point.write_samples(Series(number, wall_offset_s, seen.watched.samples))
             if outcome.report is not None:
                 trial["image_errors"] = image_errors(outcome.report, point.images)
@@ -194,6 +196,13 @@ def _judged(outcome: Outcome) -> Outcome:
     return Outcome(report, error, outcome.phases)
 
 
+class _Masking(logging.Formatter):
+    """Lines of a log, without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))
+
+
 class _FailFastError(Exception):
     """A trial has failed, and the user wants to hear no more."""
 
@@ -202,7 +211,7 @@ class _FailFastError(Exception):
 def _logging_to(path: Path) -> Iterator[None]:
     """What this program logs goes to ``path`` as well; the trial's own processes write there too."""
     handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(_Masking("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False

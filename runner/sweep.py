@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
+import sys
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +15,12 @@ from typing import Any
 from runner import status
 from runner.errors import ConfigurationError
 from runner.folders import write_atomically
-from runner.point import Point, labels_of
+from runner.point import Point, command, labels_of
 from runner.protocol.stopping import half_width, own_half_width
 from runner.protocol.verdicts import FASTER, SLOWER, Comparison, Side, compared
 from runner.protocol.warnings import Warning, of_sweep  # noqa: A004
 from runner.results import SCHEMA_VERSION
+from runner.secrets import mask_file, masked_data, masked_override
 
 # The folder of the baseline's duplicate, beside those of the points.
 SELF_CHECK = "self_check"
@@ -34,6 +38,7 @@ class Sweep:
         comparisons: of every point with the baseline, in every compared metric; empty where the protocol gives no verdicts.
         noise_floor: of the duplicate with the baseline, in images per second; None without one.
         warnings: those that take more than one point.
+        id: of this record, wherever it is copied to.
     """
 
     points: Sequence[Point]
@@ -43,6 +48,15 @@ class Sweep:
     comparisons: list[Comparison] = field(default_factory=list)
     noise_floor: Comparison | None = None
     warnings: list[Warning] = field(default_factory=list)
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @classmethod
+    def of(cls, points: Sequence[Point], folder: Path) -> Sweep:
+        """The sweep of these points; one that was begun in this folder before is the same one, and keeps its id."""
+        sweep = cls(points, folder, chosen_baseline(points))
+        with contextlib.suppress(OSError, ValueError, KeyError):  # a new one
+            sweep.id = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["id"]
+        return sweep
 
     @property
     def labels(self) -> dict[int, str]:
@@ -89,13 +103,15 @@ class Sweep:
     def record(self) -> dict[str, Any]:
         """The content of ``sweep.json``."""
         labels = self.labels
-        return {
+        record: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
+            "id": self.id,
+            "command": command([masked_override(word) for word in sys.argv[1:]]),
             "baseline": labels[id(self.baseline)],
             "points": [
                 {
                     "name": labels[id(point)],
-                    "overrides": list(point.overrides),
+                    "overrides": [masked_override(word) for word in point.overrides],
                     "folder": point.folder.name,
                     "status": point.status,
                     "error": point.error and {key: point.error[key] for key in ("type", "message")},
@@ -110,16 +126,21 @@ class Sweep:
             "trusted": self.trusted,
             "warnings": [warning.record() for warning in self.warnings],
         }
+        masked: dict[str, Any] = masked_data(record)
+        return masked
 
     def write(self) -> None:
-        """Write ``sweep.json`` and ``comparison.md``, each in one step."""
-        from runner.report.markdown import comparison_table
-
+        """Write ``sweep.json``, in one step."""
         record = self.record()
         write_atomically(
             self.folder / "sweep.json", lambda file: print(json.dumps(record, indent=1, allow_nan=False), file=file)
         )
-        text = comparison_table(record)
+
+    def write_comparison(self) -> None:
+        """Write ``comparison.md``, in one step."""
+        from runner.report.markdown import comparison_table
+
+        text = comparison_table(self.record())
         write_atomically(self.folder / "comparison.md", lambda file: print(text, file=file))
 
     @staticmethod
@@ -141,11 +162,12 @@ def execute(points: Sequence[Point], folder: Path, earlier: Sequence[Point] = ()
     from runner.tracking import track
 
     every = [*earlier, *points]
-    sweep = Sweep(every, folder, chosen_baseline(every))
+    sweep = Sweep.of(every, folder)
     protocol = sweep.baseline.config.protocol
     if protocol.verdicts and protocol.self_check and len(points) > 1 and sweep.baseline in points:
         sweep.duplicate = _duplicate(sweep.baseline, folder)
     measured = [*points, *([sweep.duplicate] if sweep.duplicate else [])]
+    sweep.write()  # what is on disk says what it is, however it may end
     first = points[0].config
     with terminal.ProgressDisplay() as display:
         session = Session(measured, first.seed, display, fail_fast=first.fail_fast, precise_enough=sweep.precise_enough)
@@ -155,6 +177,7 @@ def execute(points: Sequence[Point], folder: Path, earlier: Sequence[Point] = ()
             status.worsen(status.INTERRUPTED)
     sweep.conclude()
     sweep.write()
+    sweep.write_comparison()
     for point in measured:
         if point.trials:
             write_trace(point.folder)
@@ -163,7 +186,8 @@ def execute(points: Sequence[Point], folder: Path, earlier: Sequence[Point] = ()
     try:
         terminal.print_sweep(sweep)
     finally:
-        track([point for point in points if point.trials], sweep=folder)
+        mask_file(folder / "multirun.yaml")
+        track(folder, [point.config.tracking for point in points if point.trials])
 
 
 def chosen_baseline(points: Sequence[Point]) -> Point:

@@ -15,7 +15,8 @@ from rich.table import Table
 from runner.monitor.gpu import Gpus
 from runner.monitor.sampler import Sample
 from runner.point import Point
-from runner.report.words import metric_name, ratio_text, self_check_text, verdict_text
+from runner.report.words import metric_name, ratio_text, self_check_text, verdict_text, with_interval
+from runner.secrets import masked
 from runner.supervisor import Event
 from runner.trial.messages import Phase
 from runner.trial.messages import Progress as TrialProgress
@@ -138,7 +139,7 @@ def print_point(point: Point, gpus: Gpus, idle_cpu_pct: float | None) -> None:
     console.print(table)
     for warning in point.warnings():
         console.print(f"Note: {warning.message}; {warning.advice}", style="yellow", markup=False)
-    console.print(f"\n[dim]Recorded in[/] {escape(_short(point.folder))}")
+    console.print(f"\n[dim]Recorded in[/] {escape(short(point.folder))}")
 
 
 def print_sweep(sweep: Sweep) -> None:
@@ -171,7 +172,7 @@ def print_sweep(sweep: Sweep) -> None:
     _print_comparisons(console, record)
     _print_warnings(console, sweep)
     _print_failures(console, sweep)
-    console.print(f"[dim]Recorded in[/] {escape(_short(sweep.folder))}")
+    console.print(f"[dim]Recorded in[/] {escape(short(sweep.folder))}")
 
 
 def _print_comparisons(console: Console, record: Mapping[str, Any]) -> None:
@@ -213,7 +214,7 @@ def _print_failures(console: Console, sweep: Sweep) -> None:
         error = point.error or {}
         done = sum(trial["status"] == "ok" for trial in point.trials)
         why = f"{error['type']}: {error['message']}"
-        log = _short(point.folder / "runner.log")
+        log = short(point.folder / "runner.log")
         table.add_row(
             escape(labels[id(point)]), point.status, f"{done} of {point.config.protocol.rounds}", escape(why), escape(log)
         )
@@ -239,29 +240,13 @@ def _print_warnings(console: Console, sweep: Sweep) -> None:
 
 def print_error(message: str) -> None:
     """One message for the user, in red where there is colour."""
-    Console(stderr=True).print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    Console(stderr=True).print(masked(message), style="red", markup=False, highlight=False, soft_wrap=True)
 
 
-def print_where_tracked(uri: str) -> None:
-    """Where the runs can be looked at."""
-    hint = "make ui shows it" if uri.startswith("sqlite:") else uri
+def print_where_tracked(page: str | None) -> None:
+    """Where the runs can be looked at; None for the local store."""
+    hint = "make ui shows it" if page is None else escape(page)
     _out().print(f"[dim]In MLflow:[/] {hint}")
-
-
-def with_interval(metric: dict[str, Any]) -> str:
-    """``12.3 [12.0, 12.9]``, or the value alone where there are too few trials for an interval."""
-    if metric["value"] is None:
-        return "unknown"
-    if metric["low"] is None:
-        return _number(metric["value"])
-    return f"{_number(metric['value'])} [{_number(metric['low'])}, {_number(metric['high'])}]"
-
-
-def _number(value: float) -> str:
-    if value == 0:
-        return "0"
-    digits = 0 if abs(value) >= 1000 else 1 if abs(value) >= 10 else 3 if abs(value) >= 0.01 else 5
-    return f"{value:.{digits}f}"
 
 
 def _out() -> Console:
@@ -273,7 +258,7 @@ def _out() -> Console:
 def _print_failure(console: Console, point: Point) -> None:
     error = point.error or {"type": "", "message": "nothing was measured"}
     console.print(f"{point.name} {point.status}: {error['type']}: {error['message']}", style="red", markup=False)
-    console.print(f"  its log: {_short(point.folder / 'runner.log')}", markup=False, style="dim")
+    console.print(f"  its log: {short(point.folder / 'runner.log')}", markup=False, style="dim")
 
 
 def _before_and_after(before: float | None, samples: Sequence[Sample]) -> str:
@@ -301,7 +286,7 @@ def _images(count: int) -> str:
     return f"{count} image{'' if count == 1 else 's'}"
 
 
-def _short(path: os.PathLike[str]) -> str:
+def short(path: os.PathLike[str]) -> str:
     """The path as the user would type it from here."""
     relative = os.path.relpath(path)
     return os.fspath(path) if relative.startswith("..") else relative

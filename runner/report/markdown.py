@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from runner.report.words import metric_name, ratio_text, self_check_text, verdict_text
+from runner.report.words import metric_name, ratio_text, self_check_text, verdict_text, with_interval
 
 
 def comparison_table(record: Mapping[str, Any]) -> str:
@@ -32,10 +32,7 @@ def comparison_table(record: Mapping[str, Any]) -> str:
 def _cell(metrics: Mapping[str, Any], name: str) -> str:
     if name not in metrics:
         return "-"
-    metric = metrics[name]
-    if metric["low"] is None:
-        return f"{metric['value']:.4g}"
-    return f"{metric['value']:.4g} [{metric['low']:.4g}, {metric['high']:.4g}]"
+    return with_interval(metrics[name])
 
 
 def _escaped(text: str) -> str:

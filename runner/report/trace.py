@@ -9,13 +9,13 @@ from __future__ import annotations
 import csv
 import itertools
 import json
-import statistics
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from runner.errors import RunnerError
 from runner.folders import write_atomically
+from runner.records_on_disk import median_trial
 
 # Browsers hold some hundred thousand spans; an image has three.
 MOST_IMAGES = 50_000
@@ -42,7 +42,7 @@ def write_trace(folder: Path, number: int | None = None) -> int | None:
         RunnerError: there is no record, or no such round.
     """
     record = _record(folder)
-    trial = _median_trial(record) if number is None else _trial_of(record, number, folder)
+    trial = median_trial(record) if number is None else _trial_of(record, number, folder)
     if trial is None:
         return None
     events = list(_events(folder, trial))
@@ -62,15 +62,6 @@ def _record(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise RunnerError(f"{folder}: holds no record of a point (result.json): {error}") from error
     return record
-
-
-def _median_trial(record: Mapping[str, Any]) -> dict[str, Any] | None:
-    good = [trial for trial in record["trials"] if trial["status"] == "ok"]
-
-    def speed(trial: Mapping[str, Any]) -> float:
-        return float(statistics.median(epoch["images_per_s"] for epoch in trial["epochs"]))
-
-    return sorted(good, key=speed)[(len(good) - 1) // 2] if good else None
 
 
 def _trial_of(record: Mapping[str, Any], number: int, folder: Path) -> dict[str, Any]:

@@ -58,3 +58,19 @@ def self_check_text(check: Mapping[str, Any], *, trusted: bool) -> str:
     return (
         f"{floor}. It is not equal to itself, so these verdicts are not to be trusted: quieten the machine, or take more rounds"
     )
+
+
+def with_interval(metric: dict[str, Any]) -> str:
+    """``12.3 [12.0, 12.9]``, or the value alone where there are too few trials for an interval."""
+    if metric["value"] is None:
+        return "unknown"
+    if metric["low"] is None:
+        return _number(metric["value"])
+    return f"{_number(metric['value'])} [{_number(metric['low'])}, {_number(metric['high'])}]"
+
+
+def _number(value: float) -> str:
+    if value == 0:
+        return "0"
+    digits = 0 if abs(value) >= 1000 else 1 if abs(value) >= 10 else 3 if abs(value) >= 0.01 else 5
+    return f"{value:.{digits}f}"

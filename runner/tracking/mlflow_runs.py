@@ -1,205 +1,143 @@
-"""One MLflow run for each point. This module imports MLflow, which takes seconds: import it after the timing."""
+"""Writes runs into an MLflow store, each exactly once however often it is asked to.
+
+A run is found again by the id of the record that it was made from. Everything in it comes from that record, its time stamps
+too, so that writing it a second time, after a server died half-way say, completes the run and doubles nothing.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import logging
-import os
-import sqlite3
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
-
-# Before MLflow is imported: otherwise a thread of it calls home.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-# A server that hangs costs seconds, not minutes.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
 
 from filelock import FileLock
-from mlflow import MlflowClient
-from mlflow.entities import Metric, Param
-from mlflow.exceptions import MlflowException
-from mlflow.tracking.context.registry import resolve_tags
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from omegaconf import OmegaConf
 
-from runner.config.check import plain
-from runner.config.options import Server
 from runner.errors import TrackingError
-from runner.folders import outputs, write_atomically
-from runner.point import Point
-from runner.results import trial_metrics
-from runner.tracking.store import artifacts_uri, database_uri
+from runner.records_on_disk import PointRecord, SweepRecord
+from runner.tracking.connection import Connection, is_gone, told
+from runner.tracking.content import RunContent, point_content, sweep_content
 
-# Their notes on making tables are of no use to the user; their warnings are.
-for _talkative in ("mlflow", "alembic"):
-    logging.getLogger(_talkative).setLevel(logging.WARNING)
+# The tags by which a run is found again, and by which it is known to be complete.
+_KEY, _DIGEST, _COMPLETE = "record", "record.digest", "record.complete"
+_PARENT = "mlflow.parentRunId"
 
-# MLflow's own limits.
-_PARAM_LENGTH = 6000
-_TAG_LENGTH = 5000
+# MLflow's own limits for one call.
+_METRICS_AT_ONCE = 1000
+_RUNS_AT_ONCE = 1000
 
-_ARTIFACTS = ("result.json", "images.csv", "samples.csv", "trace.json", "runner.log")
+# A store that answers, but slowly: beyond this many seconds, and so many more for each run, the rest is left for later.
+_PATIENCE_S, _PATIENCE_A_RUN_S = 60.0, 2.0
 
 
-def log_points(points: Sequence[Point], sweep: Path | None) -> str:
-    """Log every point; returns the tracking URI.
+def write_record(connection: Connection, record: PointRecord | SweepRecord) -> int:
+    """Write a point, or a sweep with a parent run and one nested run for each point; returns how many runs were new or completed.
+
+    A point that cannot be written does not keep the others from it.
 
     Raises:
-        TrackingError: the store cannot be reached or written.
+        TrackingError: the store cannot be reached, or refused some of it; what could be written is there.
     """
-    tracking = points[0].config.tracking
-    uri = tracking.uri if isinstance(tracking, Server) else database_uri()
-    try:
-        client, experiment = _opened(uri, tracking.experiment, local=not isinstance(tracking, Server))
-        for point in points:
-            run_id = _log_point(client, experiment, point, sweep)
-            _take_the_place_of_an_earlier_run(client, uri, run_id, point)
-    except TrackingError:
-        raise
-    except Exception as error:  # whatever a store makes MLflow or what is below it trip over: the record is on disk
-        raise TrackingError(f"{uri}: {(str(error).splitlines() or [type(error).__name__])[0]}") from error
-    return uri
+    with FileLock(Path(tempfile.gettempdir()) / f"image-pipeline-runner-{_id(record)}.lock", timeout=600), told(connection.uri):
+        if isinstance(record, PointRecord):
+            written = int(_Writer(connection, record.record["id"], [_KEY], 1).write(point_content(record, None), None)[1])
+        else:
+            written = _write_sweep(connection, record)
+        connection.share_view(record.varying)
+        return written
 
 
-def _opened(uri: str, name: str, *, local: bool) -> tuple[MlflowClient, str]:
-    """A client on the store and the id of the experiment, both made if they are not there yet."""
-    if not local:
-        client = MlflowClient(tracking_uri=uri)
-        return client, _experiment(client, name, None)
-    outputs().mkdir(parents=True, exist_ok=True)
-    _probe(outputs() / "mlflow.db")
-    # Several programs that create one fresh database at once break each other.
-    with FileLock(outputs() / ".mlflow.lock", timeout=120):
-        client = MlflowClient(tracking_uri=uri)
-        return client, _experiment(client, name, artifacts_uri())
+def _id(record: PointRecord | SweepRecord) -> str:
+    return record.id if isinstance(record, SweepRecord) else str(record.record["id"])
 
 
-def _probe(database: Path) -> None:
-    """Raise TrackingError for what is no database that can be written: MLflow would try for minutes."""
-    if not database.exists():
-        return
-    try:
-        with contextlib.closing(sqlite3.connect(f"file:{quote(str(database))}?mode=rw", uri=True, timeout=30)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.rollback()
-    except sqlite3.Error as error:
-        raise TrackingError(f"{database}: {error}; move it away, or mend it") from error
+def _write_sweep(connection: Connection, sweep: SweepRecord) -> int:
+    writer = _Writer(connection, sweep.id, [_KEY, "sweep"], 1 + len(sweep.measured))
+    parent, new = writer.write(sweep_content(sweep), None, replace=False)
+    written, refused = int(new), []
+    for point in sweep.measured:
+        try:
+            written += writer.write(point_content(point, sweep), parent)[1]
+        except Exception as error:  # whatever the store does not like about this point
+            if isinstance(error, TrackingError) or is_gone(error):
+                raise
+            refused.append((point.label, error))
+    if refused:
+        label, first = refused[0]
+        raise TrackingError(f"{connection.uri}: {len(refused)} of {len(sweep.measured)} points were refused; {label}: {first}")
+    return written
 
 
-def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        return str(client.create_experiment(name, artifact_location=artifacts))
-    if found.lifecycle_stage == "deleted":
-        raise TrackingError(
-            f"the experiment {name} has been deleted; restore it in MLflow, or take another tracking.experiment"
-        )
-    return str(found.experiment_id)
+class _Writer:
+    """Writes runs that have a tag with one value in common, of which those that are there already are looked up once."""
 
+    def __init__(self, connection: Connection, common: str, tags: Sequence[str], runs: int) -> None:
+        self._client, self._experiment = connection.client, connection.experiment_id
+        self._there = {run.data.tags[_KEY]: run for tag in tags for run in self._search(tag, common) if _KEY in run.data.tags}
+        self._limit = time.monotonic() + _PATIENCE_S + _PATIENCE_A_RUN_S * runs
 
-def _take_the_place_of_an_earlier_run(client: MlflowClient, uri: str, run_id: str, point: Point) -> None:
-    """A point that was interrupted and resumed is one run: the one that holds all of it."""
-    note = point.folder / "mlflow.json"
-    if note.is_file():
-        earlier = json.loads(note.read_text(encoding="utf-8"))
-        if earlier["uri"] == uri:
-            client.delete_run(earlier["run_id"])
-    write_atomically(note, lambda file: print(json.dumps({"uri": uri, "run_id": run_id}), file=file))
+    def _search(self, tag: str, value: str) -> Iterator[Run]:
+        page: str | None = None
+        while True:
+            found = self._client.search_runs(
+                [self._experiment], f"tags.`{tag}` = '{value}'", max_results=_RUNS_AT_ONCE, page_token=page
+            )
+            yield from found
+            page = found.token
+            if not page:
+                return
 
+    def write(self, content: RunContent, parent: str | None, *, replace: bool = True) -> tuple[str, bool]:
+        """Make sure that there is a complete run of this content; returns its id, and whether anything had to be written.
 
-def _log_point(client: MlflowClient, experiment: str, point: Point, sweep: Path | None) -> str:
-    run = client.create_run(experiment, run_name=point.name, tags=_tags(point, sweep), start_time=_start_ms(point))
-    run_id = run.info.run_id
-    ended = False
-    try:
-        params = [Param(key, value[:_PARAM_LENGTH]) for key, value in flat_params(point)]
-        client.log_batch(run_id, params=params)
-        metrics = list(_metrics(point))
-        for start in range(0, len(metrics), 1000):
-            client.log_batch(run_id, metrics=metrics[start : start + 1000])
-        client.log_text(run_id, OmegaConf.to_yaml(OmegaConf.create(plain(point.config))), "config.yaml")
-        for name in _ARTIFACTS:
-            if (path := point.folder / name).is_file():
-                client.log_artifact(run_id, str(path))
-        if point.error is not None:
-            error = point.error
-            client.set_tag(run_id, "error", f"{error['type']}: {error['message']}"[:_TAG_LENGTH])
-        client.set_terminated(run_id, _status(point), end_time=int(time.time() * 1000))
-        ended = True
-    finally:
-        if not ended:
-            # Not left as RUNNING; if even this fails, the first error is the one to tell.
-            _try_to_end(client, run_id)
-    return str(run_id)
-
-
-def _status(point: Point) -> str:
-    if point.has_failed:
-        return "FAILED"
-    return "KILLED" if point.interrupted else "FINISHED"
-
-
-def _try_to_end(client: MlflowClient, run_id: str) -> None:
-    try:
-        client.set_terminated(run_id, "FAILED")
-    except (MlflowException, OSError):
-        return
-
-
-def flat_params(point: Point) -> Iterator[tuple[str, str]]:
-    """The configuration as flat names and texts: ``mode`` is the option's name, ``mode.start_method`` its field."""
-
-    def walk(prefix: str, node: dict[str, Any]) -> Iterator[tuple[str, str]]:
-        for key, value in node.items():
-            name = f"{prefix}{key}"
-            if isinstance(value, dict):
-                yield from walk(f"{name}.", value)
-            elif key == "name":
-                yield prefix.rstrip("."), str(value)
+        A run of other content for the same record, of a sweep that has been resumed say, is replaced, or rewritten in its place.
+        """
+        if time.monotonic() > self._limit:
+            raise TrackingError("the store is too slow; what is missing can be brought in later")
+        there = self._there.get(content.key)
+        if there is not None and there.data.tags.get(_DIGEST) != content.digest:
+            if replace:
+                self._client.delete_run(there.info.run_id)
+                there = None
             else:
-                yield name, str(value)
+                self._client.set_tag(there.info.run_id, _COMPLETE, "false")
+        elif there is not None and there.data.tags.get(_COMPLETE) == "true" and there.data.tags.get(_PARENT) == parent:
+            return str(there.info.run_id), False
+        tags = {**content.tags, _KEY: content.key, _DIGEST: content.digest, **({_PARENT: parent} if parent else {})}
+        if there is None:
+            there = self._client.create_run(self._experiment, start_time=content.start_ms, tags=tags, run_name=content.name)
+            tags = {}
+        run_id = str(there.info.run_id)
+        self._fill(run_id, content, tags)
+        return run_id, True
 
-    yield from walk("", {key: value for key, value in plain(point.config).items() if key != "tracking"})
+    def _fill(self, run_id: str, content: RunContent, tags: dict[str, str]) -> None:
+        client, status = self._client, "KILLED"
+        try:
+            self._log(run_id, content, tags)
+            client.set_tag(run_id, _COMPLETE, "true")
+            status = content.status
+        except Exception as error:
+            status = "" if is_gone(error) else "FAILED"  # it would not hear of it
+            raise
+        finally:
+            if status:  # not left as RUNNING, not even by a signal
+                client.set_terminated(run_id, status, end_time=content.end_ms)
 
-
-def _metrics(point: Point) -> Iterator[Metric]:
-    """The value of each trial as a step, and last the median over trials, which MLflow then shows as the metric's value."""
-    now = int(time.time() * 1000)
-    good = [trial for trial in point.trials if trial["status"] == "ok"]
-    for trial in good:
-        for name, value in trial_metrics(trial).items():
-            if value is not None:
-                yield Metric(name, value, now, trial["round"])
-    last = max((trial["round"] for trial in good), default=0) + 1
-    for name, metric in point.metrics.items():
-        if metric["value"] is not None:
-            yield Metric(name, metric["value"], now, last)
-
-
-def _tags(point: Point, sweep: Path | None) -> dict[str, str]:
-    # MLflow adds user, source and commit only to runs made by its fluent interface; these are the same.
-    tags: dict[str, str] = dict(resolve_tags())
-    tags |= {
-        "config_hash": point.hash,
-        "status": point.status,
-        "folder": str(point.folder),
-        "host": str(point.record()["environment"]["host"]),
-        "command": point.record()["command"][:_TAG_LENGTH],
-    }
-    if sweep is not None:
-        tags["sweep"] = f"{sweep.parent.name}/{sweep.name}"
-    if point.digests:
-        tags["digest"] = " ".join(sorted(point.digests))
-    return tags
-
-
-def _start_ms(point: Point) -> int:
-    """When the first trial's first sample was taken, milliseconds of Unix time."""
-    if point.series and point.series[0].samples:
-        first = point.series[0]
-        return int((first.samples[0].at_ns * 1e-9 + first.wall_offset_s) * 1000)
-    return int(time.time() * 1000)
+    def _log(self, run_id: str, content: RunContent, tags: dict[str, str]) -> None:
+        client = self._client
+        params = [Param(key, value) for key, value in content.params.items()]
+        metrics = [Metric(*value) for value in content.metrics]
+        rest = [RunTag(key, value) for key, value in tags.items()]
+        client.log_batch(run_id, metrics=metrics[: _METRICS_AT_ONCE - 200], params=params, tags=rest)
+        for start in range(_METRICS_AT_ONCE - 200, len(metrics), _METRICS_AT_ONCE):
+            client.log_batch(run_id, metrics=metrics[start : start + _METRICS_AT_ONCE])
+        if content.dataset is not None:
+            used = InputTag("mlflow.data.context", "benchmark")
+            client.log_inputs(run_id, [DatasetInput(Dataset(**content.dataset), [used])])
+        for path in content.files:
+            client.log_artifact(run_id, str(path))
+        if content.config is not None:
+            client.log_text(run_id, OmegaConf.to_yaml(OmegaConf.create(dict(content.config))), "config.yaml")

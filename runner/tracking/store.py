@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.folders import outputs
+from runner.folders import ARTIFACTS, outputs
 
 
 def database_uri() -> str:
@@ -12,4 +12,4 @@ def database_uri() -> str:
 
 def artifacts_uri() -> str:
     """Where the local store's artifacts lie; told to MLflow, which would put them into the current folder."""
-    return (outputs() / "mlartifacts").as_uri()
+    return (outputs() / ARTIFACTS).as_uri()

@@ -7,6 +7,9 @@ import os
 import subprocess
 import sys
 
+from rich.console import Console
+from rich.markup import escape
+
 from runner.errors import RunnerError
 from runner.folders import outputs
 from runner.tracking.store import artifacts_uri, database_uri
@@ -21,10 +24,23 @@ def main() -> None:
         command = server_command(port)
     except RunnerError as error:
         sys.exit(str(error))
+    print_pages(f"http://127.0.0.1:{port}")
     try:
         sys.exit(subprocess.run(command, env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}, check=False).returncode)  # noqa: S603
     except KeyboardInterrupt:
         sys.exit(0)
+
+
+def print_pages(server: str) -> None:
+    """Where each experiment's table of runs will be."""
+    from mlflow import MlflowClient
+
+    from runner.tracking.connection import page_of
+
+    console = Console(highlight=False, soft_wrap=True)
+    for experiment in MlflowClient(tracking_uri=database_uri()).search_experiments():
+        if experiment.tags:
+            console.print(f"{escape(experiment.name)}: {escape(page_of(server, experiment.experiment_id))}")
 
 
 def server_command(port: int) -> list[str]:

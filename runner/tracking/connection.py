@@ -1,0 +1,180 @@
+"""A client on an MLflow store, local or a server's, opened so that whatever is wrong with it costs seconds and gives one message.
+
+This module imports MLflow, which takes seconds: import it after the timing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+# Before MLflow is imported: otherwise a thread of it calls home.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# A server that hangs costs seconds, not minutes, also one that asks to be tried again in an hour.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
+os.environ.setdefault("MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER", "false")
+
+from filelock import FileLock
+from mlflow import MlflowClient, __version__
+from mlflow.exceptions import MlflowException
+
+from runner.errors import TrackingError
+from runner.folders import outputs
+from runner.secrets import masked
+from runner.tracking.store import artifacts_uri, database_uri
+
+# Their notes on making tables are of no use to the user; their warnings are.
+for _talkative in ("mlflow", "alembic"):
+    logging.getLogger(_talkative).setLevel(logging.WARNING)
+# It warns of each retry; what comes of them is said once, by the error.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
+
+# MLflow shows an experiment of unknown kind as one of language models, without a table of runs.
+_KIND = {"mlflow.experimentKind": "custom_model_development"}
+
+# A view that MLflow's pages take their columns from: by themselves they show no metric and no param.
+_VIEW = "runner"
+_VIEW_TAG = f"mlflow.sharedViewState.{_VIEW}"
+_PARAMS = ("mode", "workers", "tf.intra_op", "source")
+_METRICS = ("images_per_s", "startup_s", "latency_p95_ms", "cpu_s_per_image", "cpu_utilization_pct", "peak_memory_mb")
+
+
+# What may be seen in an error's text, from what is below MLflow, and what to tell the user of it.
+_REASONS = (
+    (("Connection refused",), "nothing answers there (connection refused)"),
+    (("NameResolutionError", "Name or service not known"), "there is no such host"),
+    (("timed out", "Timeout"), f"no answer within {os.environ['MLFLOW_HTTP_REQUEST_TIMEOUT']} s"),
+    (("RemoteDisconnected", "Connection aborted", "ConnectionReset"), "the server broke off in the middle"),
+    (
+        ("out-of-date database schema", "Can't locate revision"),
+        (
+            f"was made by another version of MLflow than this one, {__version__}: use that version; or, where it was an older one, take a "
+            f"backup and run: mlflow db upgrade {database_uri()}"
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A store in which runs can be made.
+
+    Attributes:
+        client: of the store.
+        uri: its address.
+        experiment_id: of the experiment that the runs go to.
+    """
+
+    client: MlflowClient
+    uri: str
+    experiment_id: str
+
+    def share_view(self, varying: Sequence[str]) -> None:
+        """Have the table of runs show the headline metrics, the choices looked at first, and what varied last."""
+        columns = [f"params.`{name}`" for name in dict.fromkeys([*_PARAMS, *varying])]
+        columns += [f"metrics.`{name}`" for name in _METRICS] + ["attributes.`Dataset`"]
+        view = {"searchFilter": "", "orderByKey": "attributes.start_time", "orderByAsc": False, "selectedColumns": columns}
+        self.client.set_experiment_tag(self.experiment_id, _VIEW_TAG, json.dumps(view))
+
+
+def page_of(server: str, experiment_id: str) -> str:
+    """The address of the table of runs, on the server with that address."""
+    return f"{server.rstrip('/')}/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={_VIEW}"
+
+
+def connect(uri: str | None, experiment: str) -> Connection:
+    """Open a store; it and the experiment are made if they are not there yet.
+
+    Args:
+        uri: the tracking URI; None for the local store under ``outputs/``.
+        experiment: its name.
+
+    Raises:
+        TrackingError: it cannot be opened.
+    """
+    with told(uri or database_uri()):
+        if uri is not None:
+            client = MlflowClient(tracking_uri=uri)
+            return Connection(client, uri, _experiment(client, experiment, None))
+        outputs().mkdir(parents=True, exist_ok=True)
+        _probe(outputs() / "mlflow.db")
+        # Several programs that create one fresh database at once break each other.
+        with FileLock(outputs() / ".mlflow.lock", timeout=120):
+            client = MlflowClient(tracking_uri=database_uri())
+            return Connection(client, database_uri(), _experiment(client, experiment, artifacts_uri()))
+
+
+@contextlib.contextmanager
+def told(uri: str) -> Iterator[None]:
+    """Turn whatever a store makes MLflow, or what is below it, trip over into a TrackingError of one line."""
+    try:
+        yield
+    except TrackingError:
+        raise
+    except Exception as error:
+        raise TrackingError(f"{masked(uri)}: {_reason(error)}") from error
+
+
+def is_gone(error: BaseException | None) -> bool:
+    """Whether an error says that the store cannot be worked with at all, rather than that it refused one thing."""
+    text = str(error)
+    codes = re.search(r"error code (\d+)", text)
+    return (
+        any(sign in text for sign in ("Max retries exceeded", "timed out", "Connection", "disk is full", "readonly", "locked"))
+        or isinstance(error, OSError)
+        or (codes is not None and int(codes[1]) >= 500)
+    )
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    for signs, reason in _REASONS:
+        if any(sign in text for sign in signs):
+            return reason
+    if failed := re.search(r"(?:too many |error code )(\d{3})", text):
+        return f"the server answered {failed[1]}: {masked(_first_line(text))}"
+    return masked(_first_line(text) or type(error).__name__)
+
+
+def _first_line(text: str) -> str:
+    return (text.strip().splitlines() or [""])[0][:400]
+
+
+def _probe(database: Path) -> None:
+    """Raise TrackingError for what is no database that can be written: MLflow would try for minutes."""
+    if not database.exists():
+        return
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{quote(str(database))}?mode=rw", uri=True, timeout=30)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.rollback()
+    except sqlite3.Error as error:
+        raise TrackingError(f"{database}: {error}; move it away, or mend it") from error
+
+
+def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(client.create_experiment(name, artifact_location=artifacts, tags=_KIND))
+        except MlflowException:
+            found = client.get_experiment_by_name(name)  # somebody else was quicker
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        raise TrackingError(
+            f"the experiment {name} has been deleted; restore it in MLflow, or take another tracking.experiment"
+        )
+    if not {tag for tag in _KIND if tag in found.tags}:
+        for key, value in _KIND.items():
+            client.set_experiment_tag(found.experiment_id, key, value)
+    return str(found.experiment_id)

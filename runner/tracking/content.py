@@ -1,0 +1,235 @@
+"""What an MLflow run is to hold, made from a record on disk alone: no MLflow here, and nothing that a later call would not repeat."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from runner.records_on_disk import PointRecord, SweepRecord, flattened, median_trial
+from runner.results import trial_metrics
+from runner.tracking.note import point_note, sweep_note
+from runner.tracking.system import MEMORY, MOST_SAMPLES, system_metrics
+
+# MLflow's own limits.
+_PARAM_LENGTH = 6000
+_TAG_LENGTH = 5000
+
+_POINT_ARTIFACTS = ("result.json", "images.csv", "samples.csv", "trace.json", "runner.log")
+_SWEEP_ARTIFACTS = ("sweep.json", "comparison.md", "report.html")
+
+# MLflow's words for how a run ended.
+_STATUS = {"ok": "FINISHED", "failed": "FAILED", "timeout": "FAILED", "killed": "FAILED"}
+
+
+class MetricValue(NamedTuple):
+    """One value of a metric."""
+
+    key: str
+    value: float
+    timestamp_ms: int
+    step: int
+
+
+@dataclass(frozen=True)
+class RunContent:
+    """One MLflow run.
+
+    Attributes:
+        key: of the record, by which the run is found again.
+        digest: of everything that the run is made of.
+        status: in MLflow's words.
+        start_ms, end_ms: Unix time; they are as far apart as the trials took, without what other points ran in between.
+        tags, params, metrics: as MLflow has them.
+        dataset: name, digest, source and profile of the images; None for a sweep.
+        files: to be logged as artifacts.
+        config: the resolved configuration; None for a sweep.
+    """
+
+    key: str
+    digest: str
+    name: str
+    status: str
+    start_ms: int
+    end_ms: int
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    metrics: Sequence[MetricValue]
+    dataset: Mapping[str, str] | None
+    files: Sequence[Path]
+    config: Mapping[str, Any] | None
+
+
+def point_content(point: PointRecord, sweep: SweepRecord | None) -> RunContent:
+    """The run of a point that has been measured."""
+    record = point.record
+    start_ms, end_ms = _span_ms(record["trials"])
+    verdicts = [] if sweep is None else sweep.comparisons_of(point)
+    tags = {
+        **_common_tags(record),
+        "config_hash": record["config_hash"],
+        "status": record["status"],
+        "folder": str(point.folder),
+        "command": record["command"],
+        "mlflow.note.content": point_note(record, verdicts, point.folder),
+    }
+    if record["error"] is not None:
+        tags["error"] = f"{record['error']['type']}: {record['error']['message']}"
+    if sweep is not None:
+        tags["sweep"] = sweep.id
+    if digests := sorted({trial["digest"] for trial in record["trials"] if trial["digest"] is not None}):
+        tags["digest"] = " ".join(digests)
+    return RunContent(
+        key=record["id"],
+        digest=_digest(record, verdicts),
+        name=point.label,
+        status=_STATUS[record["status"]] if (record["error"] or {}).get("type") != "Interrupted" else "KILLED",
+        start_ms=start_ms,
+        end_ms=end_ms,
+        tags=_cut(tags, _TAG_LENGTH),
+        params=_cut(_params(record, point.varying), _PARAM_LENGTH),
+        metrics=[*_metrics(record), *_system(point)],
+        dataset=_dataset(record),
+        files=_there(point.folder, _POINT_ARTIFACTS),
+        config=record["config"],
+    )
+
+
+def sweep_content(sweep: SweepRecord) -> RunContent:
+    """The parent run of a sweep."""
+    measured = [point.record for point in sweep.measured]
+    spans = [_span_ms(record["trials"]) for record in measured]
+    trials = [trial for record in measured for trial in record["trials"]]
+    first = measured[0]
+    interrupted = any((record["error"] or {}).get("type") == "Interrupted" for record in measured)
+    cut_short = interrupted or len(measured) < len(sweep.record["points"])
+    failed = any(record["status"] != "ok" for record in measured)
+    return RunContent(
+        key=sweep.id,
+        digest=_digest(sweep.record, [record["id"] for record in measured]),
+        name=sweep.title,
+        status="KILLED" if cut_short else "FAILED" if failed else "FINISHED",
+        start_ms=min(start for start, _ in spans),
+        end_ms=int(max(trial["ended_at"] for trial in trials) * 1000),
+        tags=_cut(
+            {
+                **_common_tags(first),
+                "sweep": sweep.id,
+                "folder": str(sweep.folder),
+                "command": sweep.record["command"],
+                "mlflow.note.content": sweep_note(sweep.record, sweep.folder),
+            },
+            _TAG_LENGTH,
+        ),
+        params={},
+        metrics=[],
+        dataset=None,
+        files=[
+            *_there(sweep.folder, _SWEEP_ARTIFACTS),
+            *sorted(sweep.folder.glob("*.svg")),
+            *sorted(sweep.folder.glob("*.png")),
+        ],
+        config=None,
+    )
+
+
+def _common_tags(record: Mapping[str, Any]) -> dict[str, str]:
+    """Who, from which code, on which host: under MLflow's own names where it has some, as it would add them itself."""
+    environment = record["environment"]
+    tags = {"mlflow.source.name": "runner", "mlflow.source.type": "LOCAL", "host": environment["host"]}
+    if environment["user"] is not None:
+        tags["mlflow.user"] = environment["user"]
+    if environment["git"] is not None:
+        tags["mlflow.source.git.commit"] = environment["git"]["commit"]
+        tags["git_dirty"] = str(environment["git"]["dirty"]).lower()
+    return tags
+
+
+def _params(record: Mapping[str, Any], varying: Sequence[str]) -> dict[str, str]:
+    """The few choices that are looked at first, the same in every run, and those that vary between the points of its sweep."""
+    config = record["config"]
+    params = {
+        "mode": config["mode"]["name"],
+        "workers": 1 if config["mode"]["name"] == "sequential" else config["workers"],
+        "threads_per_worker": config["mode"].get("threads_per_worker", 1),
+        "tf.intra_op": config["tf"]["intra_op"],
+        "tf.inter_op": config["tf"]["inter_op"],
+        "images": config["images"],
+        "source": config["source"]["name"],
+        "task": config["task"]["name"],
+        "sink": config["sink"]["name"],
+    }
+    flat = flattened(config)
+    params |= {key: flat.get(key, "-") for key in varying if key not in {*params, "mode.threads_per_worker"}}
+    return {key: str(value) for key, value in params.items()}
+
+
+def _metrics(record: Mapping[str, Any]) -> Iterator[MetricValue]:
+    """The value of each trial, its round as the step, and last the median over trials, which MLflow then shows as the value."""
+    good = [trial for trial in record["trials"] if trial["status"] == "ok"]
+    if not good:
+        return
+    for trial in good:
+        at_ms = int(trial["ended_at"] * 1000)
+        for name, value in trial_metrics(trial).items():
+            if value is not None:
+                yield MetricValue(name, value, at_ms, trial["round"])
+    last = max(trial["round"] for trial in good) + 1
+    at_ms = int(max(trial["ended_at"] for trial in good) * 1000)
+    for name, metric in record["metrics"].items():
+        if metric["value"] is not None:
+            yield MetricValue(name, metric["value"], at_ms, last)
+
+
+def _system(point: PointRecord) -> Iterator[MetricValue]:
+    """Of the trial in the middle by images per second, the one that trace.json shows; of all together, little could be seen."""
+    path = point.folder / "samples.csv"
+    if not path.is_file():
+        return
+    trial = median_trial(point.record) or point.record["trials"][-1]
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if int(row["round"]) == trial["round"]]
+    for key, value, at_ms, step in system_metrics(rows, trial["cpus_usable"]):
+        yield MetricValue(key, value, at_ms, step)
+    pauses = [phase for phase in trial["phases"] if phase["name"] == "pause"]
+    if pauses and trial["peak_memory_bytes"] is not None:
+        # What it has itself found in the pause after its epochs: the monitor reads memory rarely, and of a short trial never.
+        at_ms = int(pauses[-1]["at"] * 1000)
+        yield MetricValue(f"system/{MEMORY}", round(trial["peak_memory_bytes"] * 1e-6, 3), at_ms, MOST_SAMPLES)
+
+
+def _dataset(record: Mapping[str, Any]) -> dict[str, str]:
+    """The images as MLflow describes a dataset; the digest changes with any byte of them or with their order."""
+    images, source = record["images"], record["config"]["source"]
+    content = hashlib.sha256("".join(image["sha256"] for image in images).encode()).hexdigest()
+    where = source.get("path")
+    return {
+        "name": source["name"] if where is None else f"{source['name']} {Path(where).name}",
+        "digest": content[:16],
+        "source_type": "local",
+        "source": json.dumps(
+            {"uri": where or source["name"], **{key: value for key, value in source.items() if key != "path"}}
+        ),
+        "profile": json.dumps({"different_images": len(images), "images_per_epoch": record["config"]["images"]}),
+    }
+
+
+def _span_ms(trials: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+    start = min(trial["started_at"] for trial in trials)
+    return int(start * 1000), int((start + sum(trial["ended_at"] - trial["started_at"] for trial in trials)) * 1000)
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _there(folder: Path, names: Sequence[str]) -> list[Path]:
+    return [path for name in names if (path := folder / name).is_file()]
+
+
+def _cut(texts: Mapping[str, str], length: int) -> dict[str, str]:
+    return {key: text if len(text) <= length else f"{text[: length - 1]}…" for key, text in texts.items()}

@@ -1,0 +1,73 @@
+"""The note on an MLflow run: what was run, what came of it, and how to run it again, in a few lines of Markdown."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from runner.report.words import metric_name, ratio_text, self_check_text, verdict_text, with_interval
+
+
+def point_note(record: Mapping[str, Any], verdicts: Sequence[Mapping[str, Any]], folder: Path) -> str:
+    """For a point; ``verdicts`` are its comparisons with the sweep's baseline."""
+    config, trials = record["config"], record["trials"]
+    threads = f"TensorFlow {config['tf']['intra_op']}/{config['tf']['inter_op']}"
+    lines = [
+        (
+            f"**{_kind(config)}**, {threads}, {config['images']} images of source `{config['source']['name']}`, "
+            f"task `{config['task']['name']}`, sink `{config['sink']['name']}`; "
+            f"{len(trials)} trial{'' if len(trials) == 1 else 's'} of {config['protocol']['epochs']} timed epochs."
+        ),
+        "",
+    ]
+    if record["error"] is not None:
+        lines += [f"**{record['status']}**: {record['error']['type']}: {record['error']['message']}", ""]
+    if record["metrics"]:
+        metrics = record["metrics"]
+        shown = [
+            f"{with_interval(metrics['images_per_s'])} images/s",
+            f"ready in {with_interval(metrics['startup_s'])} s",
+            f"{with_interval(metrics['cpu_s_per_image'])} CPU s an image",
+            f"{with_interval(metrics['peak_memory_mb'])} MB",
+        ]
+        lines += [", ".join(shown) + ".", ""]
+    if verdicts:
+        lines += [f"Against `{verdicts[0]['baseline']}`:", ""]
+        lines += [f"- {metric_name(found['metric'])}: {ratio_text(found)}, {verdict_text(found)}" for found in verdicts]
+        lines += [""]
+    lines += [f"- {warning['message']}; {warning['advice']}" for warning in record["warnings"]]
+    return "\n".join([*lines, "", *_how_to_repeat(folder, record["command"])]).strip()
+
+
+def sweep_note(sweep: Mapping[str, Any], folder: Path) -> str:
+    """For the parent run of a sweep."""
+    lines = [f"{len(sweep['points'])} points, compared with `{sweep['baseline']}`.", ""]
+    of_throughput = [found for found in sweep["comparisons"] if found["metric"] == "images_per_s"]
+    lines += [f"- `{found['point']}`: {ratio_text(found)}, {verdict_text(found)}" for found in of_throughput]
+    if not of_throughput:
+        lines += ["No verdicts: the protocol gives none, or the sweep did not come to its end."]
+    if sweep["self_check"]:
+        lines += ["", self_check_text(sweep["self_check"], trusted=sweep["trusted"]).capitalize() + "."]
+    lines += [f"- **{warning['kind']}**: {warning['message']}; {warning['advice']}" for warning in sweep["warnings"]]
+    return "\n".join([*lines, "", *_how_to_repeat(folder, sweep["command"])]).strip()
+
+
+def _kind(config: Mapping[str, Any]) -> str:
+    each = config["mode"].get("threads_per_worker", 1)
+    return f"{config['mode']['name']} × {config['workers']}" + (f" × {each} threads" if each > 1 else "")
+
+
+def _how_to_repeat(folder: Path, command: str) -> list[str]:
+    again = shlex.join([Path(sys.executable).name, "-m", "runner.rerun", str(folder)])
+    return [
+        "Run it again, and see whether it agrees:",
+        "",
+        f"    {again}",
+        "",
+        "The command that ran it:",
+        "",
+        f"    {command}",
+    ]
