@@ -75,34 +75,14 @@ def run_point(composed: DictConfig) -> float | None:
     """
     from hydra.core.hydra_config import HydraConfig
 
-    from runner import terminal
+    from runner.alone import execute_alone
     from runner.point import Point
-    from runner.protocol.stopping import precise_by_itself
-    from runner.report.trace import write_trace
     from runner.secrets import mask_hydra_files
-    from runner.session import Session
-    from runner.tracking import track
 
     hydra_config = HydraConfig.get()
     point = Point.prepared(composed, list(hydra_config.overrides.task), Path(hydra_config.runtime.output_dir))
     mask_hydra_files(point.folder)
-    with terminal.ProgressDisplay() as display:
-        session = Session([point], point.config.seed, display, precise_enough=precise_by_itself)
-        try:
-            session.run()
-        except KeyboardInterrupt:
-            status.worsen(status.INTERRUPTED)
-    if point.has_failed:
-        status.worsen(status.FAILED)
-    if point.trials:
-        write_trace(point.folder)
-        try:
-            terminal.print_point(point, session.gpus, session.idle_cpu_pct)
-        finally:
-            track(point.folder, [point.config.tracking])
-    if point.interrupted:
-        raise KeyboardInterrupt  # whoever has more points to run should not
-    return point.objective
+    return execute_alone(point)
 
 
 class CheckBeforeRun:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -32,6 +33,10 @@ _VARIABLE_PREFIXES = (
 )  # fmt: skip
 
 
+# Where and by whom, which changes no result.
+_INCIDENTAL = ("user", "folder")
+
+
 @cache
 def environment() -> dict[str, Any]:
     """The environment as plain data; the same for all points of a sweep, so made once."""
@@ -46,6 +51,7 @@ def environment() -> dict[str, Any]:
         "os": platform.platform(),
         "host": socket.gethostname(),
         "user": _user(),
+        "folder": str(Path.cwd()),
         "cpu": cpu_model(),
         "cpus": os.cpu_count(),
         "cpus_usable": usable_cpus(),
@@ -59,6 +65,24 @@ def environment() -> dict[str, Any]:
             {name: value for name, value in sorted(os.environ.items()) if name.startswith(_VARIABLE_PREFIXES)}
         ),
     }
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What is not the same in two environments: ``{what, then, now}`` for each, what is missing as None."""
+    found = []
+    flat = [_flat(side) for side in (then, now)]
+    for what in dict.fromkeys([*flat[0], *flat[1]]):
+        sides = [side.get(what) for side in flat]
+        if sides[0] != sides[1] and what not in _INCIDENTAL:
+            found.append({"what": what, "then": sides[0], "now": sides[1]})
+    return found
+
+
+def _flat(environment: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in environment.items():
+        flat |= {f"{key} {name}": inside for name, inside in value.items()} if isinstance(value, Mapping) else {key: value}
+    return flat
 
 
 def _user() -> str | None:

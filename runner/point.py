@@ -163,7 +163,7 @@ class Point:
             "overrides": [masked_override(word) for word in self.overrides],
             "config": plain(self.config),
             "config_hash": self.hash,
-            "command": command([masked_override(word) for word in self.overrides]),
+            "command": command(["runner", *(masked_override(word) for word in self.overrides)]),
             "environment": environment(),
             "images": [
                 {"path": image.path, "width": image.width, "height": image.height, "sha256": image.digest}
@@ -241,8 +241,8 @@ class Point:
 
 
 def command(words: Sequence[str]) -> str:
-    """A line for a shell that runs the program with these words again, from anywhere."""
-    return f"cd {shlex.quote(str(Path.cwd()))} && " + shlex.join([sys.executable, "-m", "runner", *words])
+    """A line for a shell that runs these words again, of which the first is the module, from anywhere."""
+    return f"cd {shlex.quote(str(Path.cwd()))} && " + shlex.join([sys.executable, "-m", *words])
 
 
 def labels_of(points: Sequence[Point]) -> dict[int, str]:

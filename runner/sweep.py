@@ -38,6 +38,7 @@ class Sweep:
         comparisons: of every point with the baseline, in every compared metric; empty where the protocol gives no verdicts.
         noise_floor: of the duplicate with the baseline, in images per second; None without one.
         warnings: those that take more than one point.
+        command: a line that runs it again.
         id: of this record, wherever it is copied to.
     """
 
@@ -48,6 +49,7 @@ class Sweep:
     comparisons: list[Comparison] = field(default_factory=list)
     noise_floor: Comparison | None = None
     warnings: list[Warning] = field(default_factory=list)
+    command: str = ""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @classmethod
@@ -106,10 +108,11 @@ class Sweep:
         record: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "id": self.id,
-            "command": command([masked_override(word) for word in sys.argv[1:]]),
+            "command": self.command,
             "baseline": labels[id(self.baseline)],
             "points": [
                 {
+                    "id": point.id,
                     "name": labels[id(point)],
                     "overrides": [masked_override(word) for word in point.overrides],
                     "folder": point.folder.name,
@@ -148,13 +151,16 @@ class Sweep:
         return Side(labels[id(point)], point.trials)
 
 
-def execute(points: Sequence[Point], folder: Path, earlier: Sequence[Point] = ()) -> None:
+def execute(
+    points: Sequence[Point], folder: Path, earlier: Sequence[Point] = (), *, words: Sequence[str] | None = None
+) -> None:
     """Run the points' trials, write ``sweep.json``, show the tables, log to MLflow.
 
     Args:
         points: checked, with their folders made.
         folder: of the sweep.
         earlier: points of the same sweep that were executed before.
+        words: the module and the words that it was started with, where they are not this program's own.
     """
     from runner import terminal
     from runner.report.trace import write_trace
@@ -163,6 +169,7 @@ def execute(points: Sequence[Point], folder: Path, earlier: Sequence[Point] = ()
 
     every = [*earlier, *points]
     sweep = Sweep.of(every, folder)
+    sweep.command = command([masked_override(word) for word in words or ["runner", *sys.argv[1:]]])
     protocol = sweep.baseline.config.protocol
     if protocol.verdicts and protocol.self_check and len(points) > 1 and sweep.baseline in points:
         sweep.duplicate = _duplicate(sweep.baseline, folder)

@@ -243,6 +243,51 @@ def print_error(message: str) -> None:
     Console(stderr=True).print(masked(message), style="red", markup=False, highlight=False, soft_wrap=True)
 
 
+def print_differences(changed: Sequence[Mapping[str, Any]]) -> None:
+    """What is not as it was when the record was made."""
+    if not changed:
+        _out().print("Nothing that was recorded of the environment and of the images differs now.")
+        return
+    table = Table(title="What differs now", title_justify="left")
+    for name in ("", "then", "now"):
+        table.add_column(name, overflow="fold")
+    for found in changed:
+        table.add_row(escape(found["what"]), *(escape(_plain_text(found[side])) for side in ("then", "now")))
+    _out().print(table)
+
+
+def print_agreement(outcomes: Sequence[Mapping[str, Any]]) -> None:
+    """Whether each point came out as the original did."""
+    console = _out()
+    table = Table(title="Then and now: median [95 % interval]", title_justify="left")
+    for name in ("point", "of", "then", "now", "outcome"):
+        table.add_column(name)
+    for outcome in outcomes:
+        for found in outcome["metrics"]:
+            sides = [with_interval(found[side]) if found[side] else "-" for side in ("then", "now")]
+            table.add_row(escape(outcome["name"]), metric_name(found["metric"]), *sides, found["outcome"])
+        table.add_section()
+    console.print(table)
+    for outcome in outcomes:
+        if not outcome["same_configuration"]:
+            console.print(
+                f"{outcome['name']}: the configuration is another one, so this is no repetition", style="yellow", markup=False
+            )
+        if outcome["same_results"] is False:
+            console.print(f"{outcome['name']}: the results differ from the original's", style="bold red", markup=False)
+    same = [outcome["same_results"] for outcome in outcomes]
+    if all(same):
+        console.print("The results are the same, byte by byte.")
+    console.print(
+        "[dim]Agrees: the two intervals have values in common, or the medians are within 2 %. What the machine did then and does now is in them, so this tells whether "
+        "the record can be repeated, not which is faster.[/]"
+    )
+
+
+def _plain_text(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
 def print_where_tracked(page: str | None) -> None:
     """Where the runs can be looked at; None for the local store."""
     hint = "make ui shows it" if page is None else escape(page)

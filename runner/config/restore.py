@@ -1,0 +1,106 @@
+"""From the configuration in a record back to the choices that make it: nothing in the record is executed, only checked and quoted."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from runner.config.explain import unknown_key
+from runner.config.options import OPTIONS, Config
+from runner.config.store import conf_dir
+from runner.errors import ConfigurationError
+
+# What belongs to the session and not to what is measured: chosen anew each time.
+_CHOSEN_ANEW = ("tracking", "resume")
+
+
+def choices_of(config: Any) -> list[str]:
+    """The shortest list of overrides, ``group=option`` and ``key=value``, that composes to ``config``, a record's own.
+
+    Raises:
+        ConfigurationError: it is not a configuration of this program, or has something in it that would be evaluated.
+    """
+    if not isinstance(config, Mapping):
+        raise ConfigurationError("config", _shown(config), "is no mapping", "the configuration of a record")
+    known = {spec.name for spec in dataclasses.fields(Config)}
+    for key in config:
+        if key not in known:
+            raise unknown_key(str(key), _shown(config[key]), None)
+    choices: list[str] = []
+    for key, value in config.items():
+        if key in _CHOSEN_ANEW:
+            continue
+        if key in OPTIONS:
+            choices += _group(key, value)
+        elif value != _default(key):
+            choices.append(f"{key}={quoted(key, value)}")
+    return choices
+
+
+def with_overrides(choices: Sequence[str], overrides: Sequence[str]) -> list[str]:
+    """The choices with a user's own after them; who chooses another option of a group leaves its old fields behind."""
+    groups = {key for word in overrides if (key := word.partition("=")[0]) in OPTIONS}
+    return [word for word in choices if word.partition("=")[0].partition(".")[0] not in groups] + list(overrides)
+
+
+def quoted(key: str, value: Any) -> str:
+    """A value as Hydra's grammar has it, so that it is read back as the same.
+
+    Raises:
+        ConfigurationError: it is no plain value, or a text in which something would be evaluated.
+    """
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    if isinstance(value, str):
+        if "${" in value:
+            raise ConfigurationError(key, value, "would be evaluated", "a plain text in a record's configuration, without ${")
+        return QuotedString(text=value, quote=Quote.single).with_quotes()
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, Sequence):
+        return f"[{','.join(quoted(key, inside) for inside in value)}]"
+    raise ConfigurationError(key, _shown(value), "is no plain value", "a text, a number, true, false or null")
+
+
+def _group(group: str, value: Any) -> Iterator[str]:
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(group, _shown(value), "is no mapping", "the fields of one of " + ", ".join(OPTIONS[group]))
+    if "name" in value:
+        name = value["name"]
+        if name not in OPTIONS[group]:
+            raise ConfigurationError(group, _shown(name), f"there is no such {group}", "one of " + ", ".join(OPTIONS[group]))
+        option = str(name)
+    else:
+        option = min(OPTIONS[group], key=lambda one: len(_differences(value, _fields(group, one))))
+    yield f"{group}={option}"
+    owner = OPTIONS[group][option]
+    known = {spec.name for spec in dataclasses.fields(owner)}
+    for key in value:
+        if key not in known:
+            raise unknown_key(f"{group}.{key}", _shown(value[key]), owner)
+    for key in _differences(value, _fields(group, option)):
+        yield f"{group}.{key}={quoted(f'{group}.{key}', value[key])}"
+
+
+def _differences(value: Mapping[str, Any], fields: Mapping[str, Any]) -> list[str]:
+    """The keys in which ``value`` differs from an option's file; a key that the file lacks may have any default."""
+    return [key for key in value if key != "name" and (key not in fields or fields[key] != value[key])]
+
+
+def _fields(group: str, option: str) -> dict[str, Any]:
+    content = OmegaConf.to_container(OmegaConf.load(conf_dir() / group / f"{option}.yaml"))
+    return {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}
+
+
+def _default(key: str) -> Any:
+    content = OmegaConf.to_container(OmegaConf.load(conf_dir() / "config.yaml"))
+    return content.get(key) if isinstance(content, dict) else None
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:80]

@@ -1,0 +1,43 @@
+"""Fetches the record that an MLflow run was made from, back into a folder as the program would have written it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from mlflow import MlflowClient
+
+from runner.errors import RunnerError
+from runner.tracking.connection import told
+
+
+def fetch(run_id: str, uri: str, into: Path) -> Path:
+    """The folder, below ``into``, with the record of a run; of a parent run, with those of all its nested runs.
+
+    Raises:
+        RunnerError: there is no such run, or it has no record.
+        TrackingError: the store cannot be reached.
+    """
+    with told(uri):
+        client = MlflowClient(tracking_uri=uri)
+        run = client.get_run(run_id)
+        there = {item.path for item in client.list_artifacts(run_id)}
+        if "sweep.json" in there:
+            client.download_artifacts(run_id, "sweep.json", str(into))
+            nested = client.search_runs([run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run_id}'", max_results=50_000)
+            folders = _folders(into / "sweep.json")
+            for child in nested:
+                folder = into / folders.get(child.data.tags.get("record", ""), child.info.run_id)
+                folder.mkdir(exist_ok=True)
+                client.download_artifacts(child.info.run_id, "result.json", str(folder))
+        elif "result.json" in there:
+            client.download_artifacts(run_id, "result.json", str(into))
+        else:
+            raise RunnerError(f"{run_id}: this run has no record among its artifacts (sweep.json or result.json)")
+    return into
+
+
+def _folders(sweep: Path) -> dict[str, str]:
+    """The folder of each point, by the point's id."""
+    points = json.loads(sweep.read_text(encoding="utf-8"))["points"]
+    return {point["id"]: Path(point["folder"]).name for point in points}
