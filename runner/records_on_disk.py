@@ -17,6 +17,9 @@ from runner.results import SCHEMA_VERSION
 # What differs between points without making them different.
 _NO_FACTORS = ("seed", "baseline", "objective", "fail_fast", "resume")
 
+# How it is measured, rather than what.
+_HOW = ("protocol", "monitor")
+
 
 @dataclass(frozen=True)
 class PointRecord:
@@ -26,7 +29,8 @@ class PointRecord:
         folder: where it lies.
         record: the content of its ``result.json``.
         label: its name within its sweep.
-        varying: the dotted names of what varies between the points of its sweep; of a point by itself, what its user chose.
+        varying: the dotted names of what varies between the points of its sweep; of a point by itself, what its user
+            chose to measure.
     """
 
     folder: Path
@@ -80,8 +84,10 @@ def read_point(folder: Path) -> PointRecord | None:
         RunnerError: its record cannot be read.
     """
     record = _read(folder / "result.json")
-    chosen = [word.partition("=")[0].lstrip("+") for word in record["overrides"]]
-    return PointRecord(folder, record, record["name"], [key for key in chosen if _is_factor(key)]) if record["trials"] else None
+    chosen = [
+        key for word in record["overrides"] if _is_factor(key := word.partition("=")[0]) and key.split(".")[0] not in _HOW
+    ]
+    return PointRecord(folder, record, record["name"], chosen) if record["trials"] else None
 
 
 def read_sweep(folder: Path) -> SweepRecord:

@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("target", metavar="TARGET", help="the folder of a point or sweep, or the id of an MLflow run")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="choices to make differently")
     parser.add_argument("--uri", help="the MLflow tracking URI in which to look for a run id; by default the store in outputs/")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     from runner.terminal import print_error
 

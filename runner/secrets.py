@@ -13,9 +13,9 @@ from runner.folders import write_atomically
 
 MASK = "***"
 
-# What stands before the last @ of a URL's authority, and the values of a query.
-_CREDENTIALS = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^/\s'\"?#]*@", re.IGNORECASE)
-_QUERY = re.compile(r"(?P<name>(?<=[?&;])[\w.-]+)=(?P<value>[^&\s'\"#;]+)")
+# What stands before the last @ of a URL's authority, and the values of a query; with Hydra's backslashes or without.
+_CREDENTIALS = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*\\?://)[^/\s'\"?#]*@", re.IGNORECASE)
+_QUERY = re.compile(r"(?<=[?&;])(?P<name>[\w.-]+)(?P<equals>\\?=)(?P<value>[^&\s'\"#;]+)")
 _NAME = re.compile(r"[\w.-]+")
 _SECRET_NAME = re.compile(
     r"token|secret|signature|passw|pwd|credential|authorization|(^|[_.-])(sig|auth)$|(^|[_.-]|api|access)key(id)?$", re.IGNORECASE
@@ -30,7 +30,7 @@ def is_secret(name: str) -> bool:
 def masked(text: str) -> str:
     """``text`` with the credentials of URLs, and the values of secret fields of their queries, replaced by ``***``."""
     text = _CREDENTIALS.sub(rf"\g<scheme>{MASK}@", text)
-    return _QUERY.sub(lambda found: f"{found['name']}={MASK}" if is_secret(found["name"]) else found[0], text)
+    return _QUERY.sub(lambda found: f"{found['name']}{found['equals']}{MASK}" if is_secret(found["name"]) else found[0], text)
 
 
 def masked_data(value: Any) -> Any:

@@ -6,6 +6,7 @@ For runs that MLflow has not heard of: its server was away, tracking was off, or
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def main() -> None:
     parser.add_argument("--uri", help="the MLflow tracking URI; by default the one each record names, or the store in outputs/")
     parser.add_argument("--experiment", help="the MLflow experiment; by default the one each record names")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a run is not left as RUNNING
     uri = None if arguments.uri is None else uri_without_credentials(arguments.uri)
     try:
         sys.exit(sync(arguments.folders, uri, arguments.experiment))

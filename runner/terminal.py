@@ -268,13 +268,11 @@ def print_agreement(outcomes: Sequence[Mapping[str, Any]]) -> None:
             table.add_row(escape(outcome["name"]), metric_name(found["metric"]), *sides, found["outcome"])
         table.add_section()
     console.print(table)
-    for outcome in outcomes:
-        if not outcome["same_configuration"]:
-            console.print(
-                f"{outcome['name']}: the configuration is another one, so this is no repetition", style="yellow", markup=False
-            )
-        if outcome["same_results"] is False:
-            console.print(f"{outcome['name']}: the results differ from the original's", style="bold red", markup=False)
+    if other := [outcome["name"] for outcome in outcomes if not outcome["same_configuration"]]:
+        who = "all points" if len(other) == len(outcomes) > 1 else ", ".join(other)
+        console.print(f"No repetition, because the configuration is another one now: {who}", style="yellow", markup=False)
+    if differing := [outcome["name"] for outcome in outcomes if outcome["same_results"] is False]:
+        console.print(f"The results differ from the original's: {', '.join(differing)}", style="bold red", markup=False)
     same = [outcome["same_results"] for outcome in outcomes]
     if all(same):
         console.print("The results are the same, byte by byte.")

@@ -141,7 +141,7 @@ def _reason(error: Exception) -> str:
         if any(sign in text for sign in signs):
             return reason
     if failed := re.search(r"(?:too many |error code )(\d{3})", text):
-        return f"the server answered {failed[1]}: {masked(_first_line(text))}"
+        return f"the server answered {failed[1]}" + ("" if failed[1] >= "500" else f": {masked(_first_line(text))}")
     return masked(_first_line(text) or type(error).__name__)
 
 

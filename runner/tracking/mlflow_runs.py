@@ -70,6 +70,11 @@ def _write_sweep(connection: Connection, sweep: SweepRecord) -> int:
     return written
 
 
+def _is_complete(run: Run, parent: str | None) -> bool:
+    tags = run.data.tags
+    return tags.get(_COMPLETE) == "true" and tags.get(_PARENT) == parent and run.info.status != "RUNNING"
+
+
 class _Writer:
     """Writes runs that have a tag with one value in common, of which those that are there already are looked up once."""
 
@@ -103,7 +108,7 @@ class _Writer:
                 there = None
             else:
                 self._client.set_tag(there.info.run_id, _COMPLETE, "false")
-        elif there is not None and there.data.tags.get(_COMPLETE) == "true" and there.data.tags.get(_PARENT) == parent:
+        elif there is not None and _is_complete(there, parent):
             return str(there.info.run_id), False
         tags = {**content.tags, _KEY: content.key, _DIGEST: content.digest, **({_PARENT: parent} if parent else {})}
         if there is None:
