@@ -26,12 +26,13 @@ class _Job:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._images: list[Image] = list(pipeline._images)  # noqa: SLF001
+        self._reader = pipeline._reader  # noqa: SLF001
         self._task = pipeline._task  # noqa: SLF001
         self._sink = pipeline._sink  # noqa: SLF001
 
     def __call__(self, item: int) -> None:
         image = self._images[item % len(self._images)]
-        self._sink.put(self._task.run(self._task.read(image), image), item)
+        self._sink.put(self._task.run(self._reader.read(image), image), item)
 
 
 _job: _Job

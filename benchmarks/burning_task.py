@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from runner.sources import Image
 
 
@@ -24,14 +26,14 @@ class BurningTask:
     def __init__(self, config: Burn, images: Sequence[Image]) -> None:
         self._cpu_s, self._images = config.cpu_s, images
 
-    def read(self, image: Image) -> None:
-        """No byte is read."""
-
-    def run(self, data: None, image: Image) -> None:
+    def run(self, data: bytes, image: Image) -> None:
         """Burn."""
         until = time.thread_time() + self._cpu_s
         while time.thread_time() < until:
             pass
+
+    def array(self, result: Any) -> Any:
+        return np.empty(0, np.uint8)
 
     def digest(self, result: Any) -> bytes:
         return b""

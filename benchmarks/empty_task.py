@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from runner.sources import Image
 
 
@@ -22,11 +24,11 @@ class EmptyTask:
     def __init__(self, config: Empty, images: Sequence[Image]) -> None:
         self._config, self._images = config, images
 
-    def read(self, image: Image) -> None:
-        """No byte is read."""
-
-    def run(self, data: None, image: Image) -> None:
+    def run(self, data: bytes, image: Image) -> None:
         """Nothing is done."""
+
+    def array(self, result: Any) -> Any:
+        return np.empty(0, np.uint8)
 
     def digest(self, result: Any) -> bytes:
         return b""

@@ -38,6 +38,8 @@ def plan(
     """A trial of ``mode``, by default of the TensorFlow task on the sample photographs."""
     pipeline = PipelinePlan(
         images=images_of(Sample(), 3) if images is None else images,
+        source_module=module_of("source", "sample") if task_module is None else "empty_source",
+        source=Sample(),
         task_module=task_module or module_of("task", "tensorflow"),
         task=task or Tensorflow(),
         sink_module=module_of("sink", "none"),

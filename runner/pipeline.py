@@ -13,6 +13,7 @@ from runner.records import Records
 from runner.secrets import masked
 from runner.sinks import Sink
 from runner.sources.image import Image
+from runner.sources.reading import Reader
 from runner.tasks import Task
 
 
@@ -22,35 +23,44 @@ class PipelinePlan:
 
     Attributes:
         images: the different images; item ``i`` is image ``i % len(images)``.
-        task_module, sink_module: the modules that provide them.
-        task, sink: their options.
+        source_module, task_module, sink_module: the modules that provide them.
+        source, task, sink: their options.
     """
 
     images: Sequence[Image]
+    source_module: str
+    source: Any
     task_module: str
     task: Any
     sink_module: str
     sink: Any
 
     def build(self) -> Pipeline:
-        """Import the task and the sink and build them, in the process that will use them."""
+        """Import the stages and build them, in the process that will use them."""
+        reader = import_module(self.source_module).PROVIDES(self.source).reader()
         task = import_module(self.task_module).PROVIDES(self.task, self.images)
-        sink = import_module(self.sink_module).PROVIDES(self.sink)
-        return Pipeline(self.images, task, sink)
+        sink = import_module(self.sink_module).PROVIDES(self.sink, task.array)
+        return Pipeline(self.images, reader, task, sink)
+
+    def import_stages(self) -> None:
+        """Import what the stages need; it takes seconds where it is not there yet, and is a number of its own."""
+        for module in (self.source_module, self.task_module, self.sink_module):
+            import_module(module)
 
 
 class Pipeline:
     """What the workers of one process share; safe to use from many threads, each with records of its own."""
 
-    def __init__(self, images: Sequence[Image], task: Task, sink: Sink) -> None:
+    def __init__(self, images: Sequence[Image], reader: Reader, task: Task, sink: Sink) -> None:
         self._images = images
+        self._reader = reader
         self._task = task
         self._sink = sink
 
     def handle(self, items: Iterable[int], worker: int, thread: int, records: Records) -> None:
         """Take each of ``items`` through the stages, and append what happened to ``records``."""
         images, count = self._images, len(self._images)
-        read, run, put = self._task.read, self._task.run, self._sink.put
+        read, run, put = self._reader.read, self._task.run, self._sink.put
         clock, append = perf_counter_ns, records.values.extend
         for item in items:
             image = images[item % count]
@@ -77,11 +87,16 @@ class Pipeline:
             try:
                 if image.refused is not None:
                     raise ImageRefused(image.refused)  # noqa: TRY301
-                records.digests[item] = self._task.digest(self._task.run(self._task.read(image), image))
+                records.digests[item] = self._task.digest(self._task.run(self._reader.read(image), image))
             except Exception as error:
                 # The kind of failure is part of the result, its wording is not: it may name a path or an address.
                 records.digests[item] = f"failed: {type(error).__name__}".encode()
                 records.errors[item] = describe(error)
+
+    def close(self) -> None:
+        """Let go of whatever the source and the sink have open; nothing is handled after that."""
+        self._reader.close()
+        self._sink.close()
 
 
 def describe(error: BaseException) -> str:

@@ -28,6 +28,7 @@ from runner.records import Record
 from runner.registry import module_of
 from runner.results import SCHEMA_VERSION, point_metrics
 from runner.secrets import masked_data, masked_override
+from runner.services import Served
 from runner.sources import Image, images_of
 from runner.tensorflow_threads import ThreadLimits
 from runner.trial.messages import Report, TrialPlan
@@ -131,15 +132,17 @@ class Point:
     def digests(self) -> set[str]:
         return {trial["digest"] for trial in self.trials if trial["digest"] is not None}
 
-    def trial_plan(self) -> TrialPlan:
-        """What one trial of this point is built from."""
+    def trial_plan(self, served: Served) -> TrialPlan:
+        """What one trial of this point is built from, with the servers that were started for it."""
         config = self.config
         pipeline = PipelinePlan(
-            images=self.images,
+            images=served.images,
+            source_module=module_of("source", config.source.name),
+            source=config.source,
             task_module=module_of("task", config.task.name),
             task=config.task,
             sink_module=module_of("sink", config.sink.name),
-            sink=config.sink,
+            sink=served.sink,
         )
         return TrialPlan(
             mode_module=module_of("mode", config.mode.name),

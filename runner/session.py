@@ -24,6 +24,7 @@ from runner.point import Point
 from runner.protocol.stopping import LEAST_ROUNDS
 from runner.results import Seen, image_errors, trial_record
 from runner.secrets import masked
+from runner.services import serving
 from runner.supervisor import Event, Outcome, Supervisor
 from runner.trial.messages import Phase
 
@@ -169,11 +170,12 @@ class Session:
             self._display.event(point, event)
 
         before, began = HostState.now(), time.perf_counter()
-        sampler.start()
-        try:
-            outcome = self._supervisor.execute(point.trial_plan(), point.config.protocol.timeout_s, on_event)
-        finally:
-            watched = sampler.stop()
+        with serving(point.config, point.images) as served:
+            sampler.start()
+            try:
+                outcome = self._supervisor.execute(point.trial_plan(served), point.config.protocol.timeout_s, on_event)
+            finally:
+                watched = sampler.stop()
         wall_s = time.perf_counter() - began
         used_s = outcome.phases[-1].usage.cpu_s if outcome.phases else None
         seen = Seen(

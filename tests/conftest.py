@@ -70,6 +70,8 @@ class Trials:
         task = task or Tensorflow()
         pipeline = PipelinePlan(
             images=self._images if images is None else images,
+            source_module=module_of("source", "sample"),
+            source=Sample(),
             task_module=task_module or module_of("task", "tensorflow"),
             task=task,
             sink_module=module_of("sink", "none"),

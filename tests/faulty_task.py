@@ -10,7 +10,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+
+import numpy as np
 
 from runner.sources import Image
 
@@ -64,13 +65,13 @@ class FaultyTask:
         if config.does == "raise_at_build":
             raise RuntimeError("the task cannot be built")
 
-    def read(self, image: Image) -> bytes:
-        return Path(image.path).read_bytes()
-
     def run(self, data: bytes, image: Image) -> bytes:
         if self._fault.on in image.name and self._fault.does in _DEEDS:
             _DEEDS[self._fault.does](self._fault.cpu_s)
         return data
+
+    def array(self, result: bytes) -> object:
+        return np.frombuffer(result, np.uint8)
 
     def digest(self, result: bytes) -> bytes:
         return result[:16]

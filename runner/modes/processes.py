@@ -214,7 +214,7 @@ def serve(connection: Connection, plan: WorkerPlan) -> None:
 
 def _serve(connection: Connection, plan: WorkerPlan) -> None:
     began = perf_counter()
-    import_task(plan.pipeline)
+    plan.pipeline.import_stages()
     import_s = perf_counter() - began
     threads = start_runtime(plan.limits)
     pipeline = plan.pipeline.build()
@@ -238,6 +238,7 @@ def _serve(connection: Connection, plan: WorkerPlan) -> None:
             _handle(connection, plan, pipeline, epoch)
     if team is not None:
         team.stop()
+    pipeline.close()
 
 
 def _next_order(connection: Connection) -> Epoch | None:
@@ -264,8 +265,3 @@ def _handle(connection: Connection, plan: WorkerPlan, pipeline: Pipeline, epoch:
 
     pipeline.handle(items(), plan.index, 0, records)
     connection.send(Part(records, last=True))
-
-
-def import_task(plan: PipelinePlan) -> None:
-    """Import what the task needs; it takes seconds where it is not there yet, and is a number of its own."""
-    __import__(plan.task_module)

@@ -43,7 +43,7 @@ class Sequential:
         return {}
 
     def stop(self) -> None:
-        """Nothing was started."""
+        self._pipeline.close()
 
 
 def _with_progress(items: int, watch: Watch) -> Iterator[int]:

@@ -89,6 +89,7 @@ class ThreadMode:
         self._plan = plan
         self._sharing = self.sharing(plan.workers)
         self._team: ThreadTeam
+        self._pipeline: Pipeline
 
     def sharing(self, workers: int) -> Sharing:
         raise NotImplementedError
@@ -99,8 +100,8 @@ class ThreadMode:
 
     def start(self) -> list[Worker]:
         threads = start_runtime(self.limits())
-        pipeline = self._plan.pipeline.build()
-        self._team = ThreadTeam(pipeline, self._sharing, [(worker, 0) for worker in range(self._plan.workers)])
+        self._pipeline = self._plan.pipeline.build()
+        self._team = ThreadTeam(self._pipeline, self._sharing, [(worker, 0) for worker in range(self._plan.workers)])
         self._team.start()
         return [Worker(pid=os.getpid(), threads=threads, import_s=0.0, cpus=read_back())]
 
@@ -116,6 +117,7 @@ class ThreadMode:
 
     def stop(self) -> None:
         self._team.stop()
+        self._pipeline.close()
 
 
 def merged(parts: list[Records]) -> Records:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 
@@ -10,3 +11,13 @@ class Sink(Protocol):
 
     def put(self, result: Any, item: int) -> None:
         """Take the result of item number ``item``."""
+
+    def close(self) -> None:
+        """Let go of whatever is open."""
+
+
+class SinkFactory(Protocol):
+    """What a sink's file provides: built from its option and the way from a task's result to a NumPy array."""
+
+    def __call__(self, config: Any, array: Callable[[Any], Any]) -> Sink:
+        """Build the sink."""

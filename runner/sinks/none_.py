@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from runner.config.options import NoSink
@@ -10,11 +11,14 @@ from runner.config.options import NoSink
 class NoneSink:
     """Takes anything."""
 
-    def __init__(self, config: NoSink) -> None:
-        self._config = config
+    def __init__(self, config: NoSink, array: Callable[[Any], Any]) -> None:
+        """Nothing of either is used."""
 
     def put(self, result: Any, item: int) -> None:
         """Do nothing."""
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 PROVIDES = NoneSink

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from runner.config.options import File
 from runner.sources.image import Image
-from runner.sources.local import checked_file, inspected
+from runner.sources.local import LocalSource, checked_file, inspected
 
 
-class FileSource:
+class FileSource(LocalSource):
     """One path."""
 
     def __init__(self, config: File) -> None:

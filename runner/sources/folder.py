@@ -10,12 +10,12 @@ from pathlib import Path
 from runner.config.options import Folder
 from runner.errors import ConfigurationError
 from runner.sources.image import Image
-from runner.sources.local import checked_folder, inspected
+from runner.sources.local import LocalSource, checked_folder, inspected
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 
 
-class FolderSource:
+class FolderSource(LocalSource):
     """A path and a pattern."""
 
     def __init__(self, config: Folder) -> None:

@@ -9,6 +9,15 @@ from pathlib import Path
 
 from runner.errors import ConfigurationError
 from runner.sources.image import Image, inspect
+from runner.sources.reading import FileReader, Reader
+
+
+class LocalSource:
+    """A source whose images are files of this machine."""
+
+    def reader(self) -> Reader:
+        """What reads them, in a worker."""
+        return FileReader()
 
 
 def checked_file(key: str, path: Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from runner.config.options import Sample
 from runner.errors import ConfigurationError
 from runner.sources.image import Image
-from runner.sources.local import inspected
+from runner.sources.local import LocalSource, inspected
 
 # Package, and where in it the photograph lies.
 PHOTOGRAPHS = (
@@ -18,7 +18,7 @@ PHOTOGRAPHS = (
 )
 
 
-class SampleSource:
+class SampleSource(LocalSource):
     """The photographs in ``PHOTOGRAPHS``."""
 
     def __init__(self, config: Sample) -> None:

@@ -19,13 +19,13 @@ from runner.config.check import plain
 from runner.config.options import ImageFormat, Synthetic
 from runner.folders import outputs
 from runner.sources.image import Image
-from runner.sources.local import inspected
+from runner.sources.local import LocalSource, inspected
 
 # Counts up when the recipe changes, so that images of an older recipe are not taken for new ones.
 _RECIPE = 1
 
 
-class SyntheticSource:
+class SyntheticSource(LocalSource):
     """Images by their number: image 3 of a seed is the same image however many there are."""
 
     def __init__(self, config: Synthetic) -> None:

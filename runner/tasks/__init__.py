@@ -11,11 +11,11 @@ from runner.sources.image import Image
 class Task(Protocol):
     """Built once in every worker process, then used by all its threads at the same time."""
 
-    def read(self, image: Image) -> Any:
-        """The bytes of ``image``, in whatever form ``run`` takes them."""
+    def run(self, data: bytes, image: Image) -> Any:
+        """The result for the bytes of ``image``."""
 
-    def run(self, data: Any, image: Image) -> Any:
-        """The result for what ``read`` gave."""
+    def array(self, result: Any) -> Any:
+        """``result`` as a NumPy array, without a copy where that can be had."""
 
     def digest(self, result: Any) -> bytes:
         """A hash of ``result``: equal exactly where the results are equal bit by bit."""

@@ -20,20 +20,19 @@ class TensorflowTask:
     def __init__(self, config: Tensorflow, images: Sequence[Image]) -> None:
         self._config = config
         formats = {image.format for image in images}
-        self._read: Callable[[Any], Any] = tf.io.read_file
         self._run = {form: self._pipeline(form) for form in formats}
         # On a GPU an op returns before it has run; its time belongs to the image, so it is waited for.
         gpus = bool(tf.config.list_logical_devices("GPU"))
         self._wait: Callable[[], None] | None = tf.test.experimental.sync_devices if gpus else None
 
-    def read(self, image: Image) -> Any:
-        return self._read(image.path)
-
-    def run(self, data: Any, image: Image) -> Any:
+    def run(self, data: bytes, image: Image) -> Any:
         result = self._run[image.format](data)
         if self._wait is not None:
             self._wait()
         return result
+
+    def array(self, result: Any) -> Any:
+        return result.numpy()
 
     def digest(self, result: Any) -> bytes:
         array = result.numpy()

@@ -20,7 +20,6 @@ from runner.accounting.footprint import Footprint, footprint
 from runner.accounting.usage import Usage, cpu_s, largest_resident_bytes, own_usage, total, usage_of
 from runner.errors import ConductorGone, TrialError
 from runner.modes import Books, Epoch, Mode, Worker
-from runner.modes.processes import import_task
 from runner.records import Records
 from runner.tensorflow_threads import VARIABLES, set_environment
 from runner.trial.affinity import read_back, restrict
@@ -66,7 +65,7 @@ class _Trial:
         set_environment(plan.mode.limits, _users_environment())
         mode: Mode = import_module(plan.mode_module).PROVIDES(plan.mode)
         if mode.imports_here:
-            import_task(plan.mode.pipeline)
+            plan.mode.pipeline.import_stages()
         import_s = self._since(began)
         gc.collect()
         if not mode.forks:
