@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from time import perf_counter_ns
@@ -15,6 +15,9 @@ from runner.sinks import Sink
 from runner.sources.image import Image
 from runner.sources.reading import Reader
 from runner.tasks import Task
+
+# Of how many images each thread that handles them keeps what went wrong: it is likely to be the same again.
+MOST_ERRORS = 1000
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,15 @@ class PipelinePlan:
     sink_module: str
     sink: Any
 
-    def build(self) -> Pipeline:
-        """Import the stages and build them, in the process that will use them."""
+    def build(self, around: Callable[[Sink, Callable[[Any], Any]], Sink] | None = None) -> Pipeline:
+        """Import the stages and build them, in the process that will use them.
+
+        ``around`` makes the sink that is used of the sink that was chosen and the way from a result to an array.
+        """
         reader = import_module(self.source_module).PROVIDES(self.source).reader()
         task = import_module(self.task_module).PROVIDES(self.task, self.images)
         sink = import_module(self.sink_module).PROVIDES(self.sink, task.array)
-        return Pipeline(self.images, reader, task, sink)
+        return Pipeline(self.images, reader, task, sink if around is None else around(sink, task.array))
 
     def import_stages(self) -> None:
         """Import what the stages need; it takes seconds where it is not there yet, and is a number of its own."""
@@ -78,16 +84,24 @@ class Pipeline:
             except Exception as error:  # whatever one image does, the epoch goes on
                 end = clock()
                 append((item, worker, thread, read_start, task_start or end, sink_start or end, end, 0))
-                records.errors[item] = describe(error)
+                if len(records.errors) < MOST_ERRORS:
+                    records.errors[item] = describe(error)
 
     def verify(self, items: Iterable[int], records: Records) -> None:
-        """Run the task on each of ``items`` and keep a digest of the result; not timed, nothing goes to the sink."""
+        """Run the task on each of ``items`` and keep a digest of the result; not timed, nothing goes to the sink.
+
+        Where results go back to the trial, these do too, with a hash of what was sent.
+        """
+        hand_over: Callable[[Any, int], bytes] | None = getattr(self._sink, "hand_over", None)
         for item in items:
             image = self._images[item % len(self._images)]
             try:
                 if image.refused is not None:
                     raise ImageRefused(image.refused)  # noqa: TRY301
-                records.digests[item] = self._task.digest(self._task.run(self._reader.read(image), image))
+                result = self._task.run(self._reader.read(image), image)
+                records.digests[item] = self._task.digest(result)
+                if hand_over is not None:
+                    records.handed_over[item] = hand_over(result, item)
             except Exception as error:
                 # The kind of failure is part of the result, its wording is not: it may name a path or an address.
                 records.digests[item] = f"failed: {type(error).__name__}".encode()

@@ -96,6 +96,11 @@ class Point:
         return usable_cpus(None if self.cpus is None else len(self.cpus))
 
     @property
+    def spool(self) -> Path:
+        """The file in which a trial keeps records that are too many for its memory, until they have been written as they should be."""
+        return self.folder / ".records"
+
+    @property
     def hash(self) -> str:
         return config_hash(self.config)
 
@@ -146,7 +151,9 @@ class Point:
         )
         return TrialPlan(
             mode_module=module_of("mode", config.mode.name),
-            mode=ModePlan(config.mode, config.workers, ThreadLimits(config.tf.intra_op, config.tf.inter_op), pipeline),
+            mode=ModePlan(
+                config.mode, config.workers, ThreadLimits(config.tf.intra_op, config.tf.inter_op), pipeline, str(self.spool)
+            ),
             items=config.images,
             epochs=config.protocol.epochs,
             warmup_epochs=config.protocol.warmup_epochs,
@@ -217,7 +224,9 @@ class Point:
             if begin:
                 writer.writerow(_IMAGE_COLUMNS)
             for epoch, timed in enumerate(report.epochs):
-                for record in sorted(timed.records):
+                table = timed.records.table()
+                for row in table[table[:, 0].argsort(kind="stable")]:
+                    record = Record(*row.tolist())
                     error = timed.records.errors.get(record.item)
                     writer.writerow(self._image_row(number, epoch, timed.released_ns, record, error))
 

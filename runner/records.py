@@ -5,7 +5,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 
 class Record(NamedTuple):
@@ -32,6 +33,28 @@ class Record(NamedTuple):
 WIDTH = len(Record._fields)
 
 
+# How many records are read from a file at once.
+_CHUNK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Spooled:
+    """Records that were too many for memory, in a file: as in ``Records.values``, from ``offset`` bytes on."""
+
+    path: str
+    offset: int
+    count: int
+
+    def parts(self) -> Iterator[array[int]]:
+        """Them, some at a time."""
+        with Path(self.path).open("rb") as file:
+            file.seek(self.offset)
+            for start in range(0, self.count, _CHUNK):
+                part = array("q")
+                part.fromfile(file, min(_CHUNK, self.count - start) * WIDTH)
+                yield part
+
+
 @dataclass
 class Records:
     """Records of many images, packed: 64 bytes each, cheap to append to and to send.
@@ -40,22 +63,53 @@ class Records:
         values: the records' integers, one after the other.
         errors: for each failed item, what went wrong.
         digests: for each item of a verification, the hash of its result.
+        spooled: those that come before ``values``, in a file.
+        returned_bytes: of results that came back to the trial from worker processes.
+        handed_over: for each item of a verification whose result came back, a hash of its bytes as the worker sent them.
     """
 
     values: array[int] = field(default_factory=lambda: array("q"))
     errors: dict[int, str] = field(default_factory=dict)
     digests: dict[int, bytes] = field(default_factory=dict)
+    spooled: Spooled | None = None
+    returned_bytes: int = 0
+    handed_over: dict[int, bytes] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.values) // WIDTH
+        return len(self.values) // WIDTH + (self.spooled.count if self.spooled else 0)
 
     def __iter__(self) -> Iterator[Record]:
-        values = self.values
-        for start in range(0, len(values), WIDTH):
-            yield Record(*values[start : start + WIDTH])
+        for part in self._parts():
+            for start in range(0, len(part), WIDTH):
+                yield Record(*part[start : start + WIDTH])
+
+    def table(self) -> Any:
+        """All records as an int64 array of shape ``(len(self), WIDTH)``, its columns as in ``Record``."""
+        import numpy as np
+
+        parts = [np.frombuffer(part, dtype=np.int64) for part in self._parts() if len(part)]
+        return np.concatenate(parts).reshape(-1, WIDTH) if parts else np.empty((0, WIDTH), dtype=np.int64)
+
+    def drained(self, least: int = 1) -> Records | None:
+        """Records of its own with what is here by now, which is here no more; None where it is fewer than ``least``.
+
+        Safe while another thread appends: what it appends, it appends at the end.
+        """
+        if len(self.values) < least * WIDTH:
+            return None
+        whole = len(self.values) // WIDTH * WIDTH
+        part = Records(self.values[:whole])
+        del self.values[:whole]
+        return part
+
+    def _parts(self) -> Iterator[array[int]]:
+        if self.spooled is not None:
+            yield from self.spooled.parts()
+        yield self.values
 
     def absorb(self, other: Records) -> None:
         """Add what ``other`` holds."""
         self.values.extend(other.values)
         self.errors.update(other.errors)
         self.digests.update(other.digests)
+        self.handed_over.update(other.handed_over)

@@ -14,7 +14,7 @@ from runner.config.options import METRICS
 from runner.modes import Worker
 from runner.monitor.gpu_record import gpu_metrics
 from runner.monitor.sampler import Watched
-from runner.records import WIDTH, Records
+from runner.records import Records
 from runner.sources.image import Image
 from runner.supervisor import Outcome
 from runner.trial.gil_probe import WAITED_S
@@ -29,7 +29,7 @@ def epoch_record(epoch: EpochReport, wall_offset_s: float) -> dict[str, Any]:
     Latency is from the start of an image's read to the end of its sink. ``read_s``, ``task_s`` and ``sink_s`` are
     worker-seconds: the sum over the images. Latencies and stages are those of images that succeeded; None if none did.
     """
-    table = np.frombuffer(epoch.records.values, dtype=np.int64).reshape(-1, WIDTH).copy()
+    table = epoch.records.table()
     good = table[table[:, 7] == 1]
     read, task, sink, end = good[:, 3], good[:, 4], good[:, 5], good[:, 6]
     work_s = (epoch.finished_ns - epoch.released_ns) * 1e-9
@@ -56,6 +56,8 @@ def epoch_record(epoch: EpochReport, wall_offset_s: float) -> dict[str, Any]:
         "read_s": stages[0],
         "task_s": stages[1],
         "sink_s": stages[2],
+        "returned_bytes": epoch.records.returned_bytes,
+        "returned_bytes_per_s": epoch.records.returned_bytes / work_s,
     }
 
 

@@ -148,6 +148,7 @@ class Session:
             if outcome.report is not None:
                 trial["image_errors"] = image_errors(outcome.report, point.images)
                 point.write_images(number, outcome.report)
+            point.spool.unlink(missing_ok=True)
             point.trials.append(trial)
             point.write()
             if outcome.error is None:

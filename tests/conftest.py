@@ -66,18 +66,20 @@ class Trials:
         task_module: str | None = None,
         images: Sequence[Image] | None = None,
         gil_probe: bool = False,
+        source_module: str | None = None,
+        spool: str | None = None,
     ) -> TrialPlan:
         task = task or Tensorflow()
         pipeline = PipelinePlan(
             images=self._images if images is None else images,
-            source_module=module_of("source", "sample"),
+            source_module=source_module or module_of("source", "sample"),
             source=Sample(),
             task_module=task_module or module_of("task", "tensorflow"),
             task=task,
             sink_module=module_of("sink", "none"),
             sink=NoSink(),
         )
-        mode_plan = ModePlan(mode, workers, ThreadLimits(*limits), pipeline)
+        mode_plan = ModePlan(mode, workers, ThreadLimits(*limits), pipeline, spool)
         module, log = module_of("mode", mode.name), str(self.log)
         return TrialPlan(module, mode_plan, items, epochs, warmup_epochs, log, gil_probe=gil_probe)
 

@@ -59,6 +59,13 @@ _DEEDS: dict[str, Callable[[float], object]] = {
 }
 
 
+class Lying(np.ndarray):  # type: ignore[type-arg]
+    """Arrives as something else than was sent."""
+
+    def __reduce__(self) -> object:
+        return np.zeros, (8, np.uint8)
+
+
 class FaultyTask:
     def __init__(self, config: Fault, images: Sequence[Image]) -> None:
         self._fault = config
@@ -71,6 +78,10 @@ class FaultyTask:
         return data
 
     def array(self, result: bytes) -> object:
+        if self._fault.does == "lie":
+            return np.ones(8, np.uint8).view(Lying)
+        if self._fault.does == "huge":
+            return np.ones(4_000_000, np.uint8)
         return np.frombuffer(result, np.uint8)
 
     def digest(self, result: bytes) -> bytes:

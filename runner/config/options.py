@@ -42,6 +42,14 @@ class StartMethod(Enum):
     spawn = "spawn"
 
 
+class Returns(Enum):
+    """How results come back from worker processes."""
+
+    digest = "digest"  # not at all: the worker keeps them
+    pickle = "pickle"
+    shared_memory = "shared_memory"
+
+
 @dataclass
 class ModeOption:
     """What every mode has."""
@@ -62,6 +70,7 @@ class Thread(ModeOption):
 @dataclass
 class ThreadPool(ModeOption):
     name: str = name("thread_pool")
+    chunksize: int | None = option(None, "how many images a worker takes at once; by default fewer towards the end", at_least=1)
 
 
 @dataclass
@@ -75,6 +84,7 @@ class ProcessOption(ModeOption):
 
     start_method: StartMethod = option(StartMethod.auto, "how a worker process comes to be")
     threads_per_worker: int = option(1, "threads that handle images in each worker process", at_least=1, at_most=1024)
+    returns: Returns = option(Returns.digest, "how results come back to the trial")
 
 
 @dataclass
@@ -85,6 +95,7 @@ class Process(ProcessOption):
 @dataclass
 class ProcessPool(ProcessOption):
     name: str = name("process_pool")
+    chunksize: int | None = option(None, "how many images a worker takes at once; by default fewer towards the end", at_least=1)
 
 
 # ------------------------------------------------------------------------------------------------------- source

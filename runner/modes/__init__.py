@@ -52,12 +52,21 @@ class Books:
 
 @dataclass(frozen=True)
 class ModePlan:
-    """All that a mode is built from."""
+    """All that a mode is built from.
+
+    Attributes:
+        mode: its option.
+        workers: how many.
+        limits: of TensorFlow's and BLAS's threads in each.
+        pipeline: what they do.
+        spool: a file for records that are too many for memory; None keeps them there.
+    """
 
     mode: Any
     workers: int
     limits: ThreadLimits
     pipeline: PipelinePlan
+    spool: str | None = None
 
 
 class Watch(Protocol):

@@ -12,7 +12,7 @@ class ProcessPool(ProcessMode):
     """Each hand takes items as soon as it is free."""
 
     def sharing(self, context: BaseContext, hands: int) -> Sharing:
-        return Queued(ProcessQueue(context, hands))
+        return Queued(ProcessQueue(context, hands, self._plan.mode.chunksize))
 
 
 PROVIDES = ProcessPool

@@ -7,31 +7,34 @@ thread: a fork after that hangs in the first op. Everything a worker gets is pic
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import pickle
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from time import perf_counter
-from typing import TypeVar
+from typing import Any
 
-from runner.config.options import ProcessOption, StartMethod
+from runner.config.options import ProcessOption, Returns, StartMethod
 from runner.errors import ConductorGone, TrialFailed, ended_by
 from runner.modes import Books, Epoch, ModePlan, Watch, Worker
+from runner.modes.returning import InSlot, Outbox, Returned, ReturningSink, hash_of, slot_bytes
 from runner.modes.sharing import Sharing
-from runner.modes.threads import PROGRESS_INTERVAL_S, ThreadTeam, merged
+from runner.modes.slots import Slots
+from runner.modes.threads import PROGRESS_INTERVAL_S, ThreadTeam
 from runner.pipeline import Pipeline, PipelinePlan
 from runner.records import Records
+from runner.sinks import Sink
+from runner.spool import Collector
 from runner.tensorflow_threads import ThreadLimits, start_runtime
 from runner.trial.affinity import read_back
 from runner.trial.watchdog import die_with_parent
-
-M = TypeVar("M")
 
 # What a fork server, where one is asked for, has imported before it forks.
 PRELOAD = "runner.trial.preload"
@@ -76,6 +79,8 @@ class WorkerPlan:
     limits: ThreadLimits
     pipeline: PipelinePlan
     sharing: Sharing
+    returns: bool = False
+    slots: Slots | None = None
 
 
 class ProcessMode:
@@ -90,6 +95,8 @@ class ProcessMode:
         self._sharing = self.sharing(self._context, plan.workers * self._threads)
         self._processes: list[BaseProcess] = []
         self._connections: list[Connection] = []
+        self._returns = option.returns
+        self._slots: list[Slots] = []
         self.forks = self._method == "fork"
         self.imports_here = self.forks
 
@@ -101,7 +108,12 @@ class ProcessMode:
             self._context.set_forkserver_preload([PRELOAD])
         for index in range(self._plan.workers):
             here, there = self._context.Pipe()
-            plan = WorkerPlan(index, self._threads, self._plan.limits, self._plan.pipeline, self._sharing)
+            if self._returns is Returns.shared_memory:
+                self._slots.append(Slots(self._context, slot_bytes(self._plan.pipeline.task)))
+            plan = WorkerPlan(
+                index, self._threads, self._plan.limits, self._plan.pipeline, self._sharing,
+                returns=self._returns is not Returns.digest, slots=self._slots[index] if self._slots else None,
+            )  # fmt: skip
             process = self._context.Process(target=serve, args=(there, plan), name=f"worker-{index}")  # type: ignore[attr-defined]
             process.start()
             there.close()
@@ -110,6 +122,8 @@ class ProcessMode:
         workers: list[Worker | None] = [None] * self._plan.workers
         for index, message in self._messages(Worker):
             workers[index] = message
+        for slots in self._slots:
+            slots.forget_name()
         return [worker for worker in workers if worker is not None]
 
     def run(self, epoch: Epoch, watch: Watch) -> Records:
@@ -119,15 +133,34 @@ class ProcessMode:
         self._sharing.prepare(epoch.items)
         watch.released()
         self._tell(None)
-        parts = []
-        done = 0
-        for _, part in self._messages(Part):
-            parts.append(part.records)
-            done += len(part.records)
-            if not part.last:
-                watch.progress(done)
+        collector = Collector(self._plan.spool)
+        returned_bytes, received = 0, {}
+        for index, message in self._messages(Part, Returned, InSlot):
+            if isinstance(message, Part):
+                collector.add(message.records)
+                if not message.last:
+                    watch.progress(len(collector))
+            else:
+                with self._result(index, message) as array:  # what a consumer would see
+                    returned_bytes += array.nbytes
+                    if epoch.verify:
+                        received[message.item] = hash_of(array)
         watch.finished()
-        return merged(parts)
+        records = collector.done()
+        records.returned_bytes = returned_bytes
+        if received != records.handed_over:
+            raise TrialFailed("results came back from the workers other than they were sent", kind="ReturnPath")
+        return records
+
+    @contextlib.contextmanager
+    def _result(self, index: int, message: Returned | InSlot) -> Iterator[Any]:
+        """The array that came back; of one in a slot a view, which is good as long as the context lasts."""
+        if isinstance(message, Returned):
+            yield message.array
+            return
+        slots = self._slots[index]
+        yield slots.view(message.slot, message.shape, message.dtype)
+        slots.release(message.slot)
 
     def books(self) -> dict[int, Books]:
         self._tell(AskBooks())
@@ -138,6 +171,8 @@ class ProcessMode:
         for process, connection in zip(self._processes, self._connections, strict=True):
             process.join()
             connection.close()
+        for slots in self._slots:
+            slots.close()
         if self._method == "forkserver":
             # The server has reaped the workers; only once it is reaped itself are their CPU seconds ours to read.
             # There is no public way to end it; without this one, it ends with the trial.
@@ -154,8 +189,8 @@ class ProcessMode:
             except OSError:
                 raise self._ended(index) from None
 
-    def _messages(self, wanted: type[M]) -> Iterator[tuple[int, M]]:
-        """Messages of type ``wanted`` until each worker has sent one (of parts, its last), whoever is first."""
+    def _messages(self, *wanted: type[Any]) -> Iterator[tuple[int, Any]]:
+        """Messages of the ``wanted`` types until each worker has sent one (of parts, its last), whoever is first."""
         waiting = set(range(len(self._connections)))
         of_connection = {connection: index for index, connection in enumerate(self._connections)}
         of_sentinel = {process.sentinel: index for index, process in enumerate(self._processes)}
@@ -171,8 +206,8 @@ class ProcessMode:
                         who = f"worker {index}"
                         raise TrialFailed(f"{who}: {message.message}", kind=message.kind, remote_traceback=message.traceback)
                     if not isinstance(message, wanted):
-                        raise TrialFailed(f"worker {index} sent {type(message).__name__}, not {wanted.__name__}")
-                    if getattr(message, "last", True):
+                        raise TrialFailed(f"worker {index} sent {type(message).__name__}, not {wanted[0].__name__}")
+                    if getattr(message, "last", not isinstance(message, Returned | InSlot)):
                         waiting.discard(index)
                     yield index, message
             for source in ready:
@@ -217,7 +252,8 @@ def _serve(connection: Connection, plan: WorkerPlan) -> None:
     plan.pipeline.import_stages()
     import_s = perf_counter() - began
     threads = start_runtime(plan.limits)
-    pipeline = plan.pipeline.build()
+    outbox = Outbox(connection)
+    pipeline = plan.pipeline.build(_returning(plan, outbox) if plan.returns else None)
     first_hand = plan.index * plan.threads
     team = None
     if plan.threads > 1:
@@ -229,16 +265,32 @@ def _serve(connection: Connection, plan: WorkerPlan) -> None:
         connection.send(Armed())
         _next_order(connection)  # released
         if team is not None:
-            connection.send(Part(merged(team.run(epoch, lambda _: None)), last=True))
+            _run_team(outbox, team, epoch)
         elif epoch.verify:
             records = Records()
             pipeline.verify(plan.sharing.items_for(epoch.items, first_hand), records)
             connection.send(Part(records, last=True))
         else:
-            _handle(connection, plan, pipeline, epoch)
+            _handle(outbox, plan, pipeline, epoch)
     if team is not None:
         team.stop()
     pipeline.close()
+
+
+def _returning(plan: WorkerPlan, outbox: Outbox) -> Callable[[Sink, Callable[[Any], Any]], Sink]:
+    return lambda sink, array: ReturningSink(sink, array, outbox, plan.slots)
+
+
+def _run_team(outbox: Outbox, team: ThreadTeam, epoch: Epoch) -> None:
+    """Have the team run the epoch, and send records home now and then."""
+
+    def progress(parts: list[Records]) -> None:
+        for part in parts:
+            if (some := part.drained()) is not None:
+                outbox.send(Part(some, last=False))
+
+    parts = team.run(epoch, progress)
+    outbox.send(Part(Collector(None).done(parts), last=True))
 
 
 def _next_order(connection: Connection) -> Epoch | None:
@@ -248,7 +300,7 @@ def _next_order(connection: Connection) -> Epoch | None:
     return order  # type: ignore[no-any-return]
 
 
-def _handle(connection: Connection, plan: WorkerPlan, pipeline: Pipeline, epoch: Epoch) -> None:
+def _handle(outbox: Outbox, plan: WorkerPlan, pipeline: Pipeline, epoch: Epoch) -> None:
     """Handle this worker's items in its main thread, and send records home now and then."""
     records = Records()
     sent = perf_counter()
@@ -257,11 +309,11 @@ def _handle(connection: Connection, plan: WorkerPlan, pipeline: Pipeline, epoch:
         nonlocal sent
         for count, item in enumerate(plan.sharing.items_for(epoch.items, plan.index)):
             if count % _CHECK_EVERY == 0 and count and perf_counter() - sent > PROGRESS_INTERVAL_S:
-                connection.send(Part(Records(records.values[:], dict(records.errors)), last=False))
+                outbox.send(Part(Records(records.values[:], dict(records.errors)), last=False))
                 del records.values[:]
                 records.errors.clear()
                 sent = perf_counter()
             yield item
 
     pipeline.handle(items(), plan.index, 0, records)
-    connection.send(Part(records, last=True))
+    outbox.send(Part(records, last=True))

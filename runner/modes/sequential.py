@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import perf_counter
 
 from runner.modes import Books, Epoch, ModePlan, Watch, Worker
 from runner.modes.threads import PROGRESS_INTERVAL_S
 from runner.pipeline import Pipeline
 from runner.records import Records
+from runner.spool import Collector
 from runner.tensorflow_threads import start_runtime
 from runner.trial.affinity import read_back
 
@@ -30,14 +31,14 @@ class Sequential:
         return [Worker(pid=os.getpid(), threads=threads, import_s=0.0, cpus=read_back())]
 
     def run(self, epoch: Epoch, watch: Watch) -> Records:
-        records = Records()
+        records, collector = Records(), Collector(self._plan.spool)
         watch.released()
         if epoch.verify:
             self._pipeline.verify(range(epoch.items), records)
         else:
-            self._pipeline.handle(_with_progress(epoch.items, watch), 0, 0, records)
+            self._pipeline.handle(_with_progress(epoch.items, watch, lambda: collector.drain([records])), 0, 0, records)
         watch.finished()
-        return records
+        return collector.done([records])
 
     def books(self) -> dict[int, Books]:
         return {}
@@ -46,11 +47,12 @@ class Sequential:
         self._pipeline.close()
 
 
-def _with_progress(items: int, watch: Watch) -> Iterator[int]:
+def _with_progress(items: int, watch: Watch, drain: Callable[[], None]) -> Iterator[int]:
     told = perf_counter()
     for item in range(items):
         yield item
         if (now := perf_counter()) - told > PROGRESS_INTERVAL_S:
+            drain()
             watch.progress(item + 1)
             told = now
 

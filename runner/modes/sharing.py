@@ -24,8 +24,10 @@ def dealt(items: int, hand: int, hands: int) -> range:
     return range(hand, items, hands)
 
 
-def run_length(remaining: int, takers: int) -> int:
-    """How many items to take at once."""
+def run_length(remaining: int, takers: int, chunksize: int | None = None) -> int:
+    """How many items to take at once: ``chunksize`` where that is given."""
+    if chunksize is not None:
+        return chunksize
     return max(1, min(LONGEST_RUN, remaining // (4 * takers)))
 
 
@@ -48,8 +50,8 @@ def taken(queue: Queue) -> Iterator[int]:
 class ThreadQueue:
     """A queue for threads of one process."""
 
-    def __init__(self, takers: int) -> None:
-        self._takers = takers
+    def __init__(self, takers: int, chunksize: int | None = None) -> None:
+        self._takers, self._chunksize = takers, chunksize
         self._lock = threading.Lock()
         self._next = self._items = 0
 
@@ -60,7 +62,7 @@ class ThreadQueue:
     def take(self) -> range:
         with self._lock:
             start = self._next
-            self._next = min(self._items, start + run_length(self._items - start, self._takers))
+            self._next = min(self._items, start + run_length(self._items - start, self._takers, self._chunksize))
             return range(start, self._next)
 
 
@@ -74,8 +76,8 @@ class ProcessQueue:
 
     _COUNTER = struct.Struct("qq")  # next item, items in the epoch
 
-    def __init__(self, context: BaseContext, takers: int) -> None:
-        self._takers = takers
+    def __init__(self, context: BaseContext, takers: int, chunksize: int | None = None) -> None:
+        self._takers, self._chunksize = takers, chunksize
         self._reader: Connection
         self._writer: Connection
         self._reader, self._writer = context.Pipe(duplex=False)
@@ -89,7 +91,7 @@ class ProcessQueue:
 
     def take(self) -> range:
         start, items = self._get()
-        stop = min(items, start + run_length(items - start, self._takers))
+        stop = min(items, start + run_length(items - start, self._takers, self._chunksize))
         self._put(stop, items)
         return range(start, stop)
 

@@ -10,7 +10,7 @@ class ThreadPool(ThreadMode):
     """Each hand takes items as soon as it is free."""
 
     def sharing(self, workers: int) -> Sharing:
-        return Queued(ThreadQueue(workers))
+        return Queued(ThreadQueue(workers, self._plan.mode.chunksize))
 
 
 PROVIDES = ThreadPool

@@ -11,6 +11,7 @@ from runner.modes import Books, Epoch, ModePlan, Watch, Worker
 from runner.modes.sharing import Sharing
 from runner.pipeline import Pipeline
 from runner.records import Records
+from runner.spool import Collector
 from runner.tensorflow_threads import ThreadLimits, start_runtime
 from runner.trial.affinity import read_back
 
@@ -106,11 +107,17 @@ class ThreadMode:
         return [Worker(pid=os.getpid(), threads=threads, import_s=0.0, cpus=read_back())]
 
     def run(self, epoch: Epoch, watch: Watch) -> Records:
+        collector = Collector(self._plan.spool)
+
+        def progress(parts: list[Records]) -> None:
+            collector.drain(parts)
+            watch.progress(len(collector) + sum(map(len, parts)))
+
         self._sharing.prepare(epoch.items)
         watch.released()
-        parts = self._team.run(epoch, lambda parts: watch.progress(sum(map(len, parts))))
+        parts = self._team.run(epoch, progress)
         watch.finished()
-        return merged(parts)
+        return collector.done(parts)
 
     def books(self) -> dict[int, Books]:
         return {}
@@ -118,11 +125,3 @@ class ThreadMode:
     def stop(self) -> None:
         self._team.stop()
         self._pipeline.close()
-
-
-def merged(parts: list[Records]) -> Records:
-    """All of ``parts`` in one."""
-    whole = Records()
-    for part in parts:
-        whole.absorb(part)
-    return whole

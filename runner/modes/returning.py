@@ -1,0 +1,95 @@
+"""How the results of worker processes come back to the trial: pickled through the pipe, or by a slot of shared memory."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from runner.modes.slots import Slots
+from runner.sinks import Sink
+
+
+@dataclass(frozen=True)
+class Returned:
+    """The result of an item, pickled."""
+
+    item: int
+    array: Any
+
+
+@dataclass(frozen=True)
+class InSlot:
+    """The result of an item, in a slot."""
+
+    item: int
+    slot: int
+    shape: tuple[int, ...]
+    dtype: str
+
+
+class Outbox:
+    """A worker's end of the pipe, for all its threads."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def send(self, message: object) -> None:
+        with self._lock:
+            self._connection.send(message)
+
+
+class ReturningSink:
+    """A sink that hands each result to the trial after the sink proper has taken it.
+
+    Args:
+        sink: the sink proper.
+        array: from a task's result to a NumPy array.
+        outbox: to the trial.
+        slots: of this worker; None where results are pickled.
+    """
+
+    def __init__(self, sink: Sink, array: Callable[[Any], Any], outbox: Outbox, slots: Slots | None) -> None:
+        self._sink, self._array, self._outbox, self._slots = sink, array, outbox, slots
+
+    def put(self, result: Any, item: int) -> None:
+        self._sink.put(result, item)
+        self._hand_over(self._array(result), item)
+
+    def hand_over(self, result: Any, item: int) -> bytes:
+        """Only hand ``result`` to the trial; returns the hash of its bytes."""
+        array = self._array(result)
+        self._hand_over(array, item)
+        return hash_of(array)
+
+    def _hand_over(self, array: Any, item: int) -> None:
+        slots = self._slots
+        if slots is None or array.nbytes > slots.slot_bytes or array.dtype.hasobject:
+            self._outbox.send(Returned(item, array))
+        else:
+            self._outbox.send(InSlot(item, slots.fill(array), array.shape, array.dtype.str))
+
+    def close(self) -> None:
+        self._sink.close()
+        if self._slots is not None:
+            self._slots.close()
+
+
+def hash_of(array: Any) -> bytes:
+    """Of an array's kind, shape and bytes: equal on both sides where it arrived as it was sent."""
+    described = hashlib.blake2b(f"{array.dtype.str}{array.shape}".encode(), digest_size=16)
+    described.update(array.tobytes())
+    return described.digest()
+
+
+def slot_bytes(task: Any) -> int:
+    """Room for what a task's option says of its result: ``size`` squared, four channels, four bytes each.
+
+    A result that turns out larger is pickled.
+    """
+    size = getattr(task, "size", 224)
+    return max(4096, int(size) ** 2 * 4 * 4)

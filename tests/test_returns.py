@@ -1,0 +1,136 @@
+"""How results come back from worker processes, and how a great many items are handled in little memory."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Trials
+from faulty_task import Fault
+
+from runner.config.options import Process, ProcessPool, Returns, StartMethod, ThreadPool
+from runner.modes.returning import slot_bytes
+from runner.modes.sharing import run_length
+from runner.records import WIDTH, Records
+from runner.results import digest_of, epoch_record
+from runner.spool import IN_MEMORY, Collector
+from runner.supervisor import Event
+
+ONE_RESULT = 224 * 224 * 3 * 4
+
+
+def shared_memory() -> set[str]:
+    return {path.name for path in Path("/dev/shm").glob("psm_*")} if Path("/dev/shm").is_dir() else set()
+
+
+@pytest.mark.parametrize("returns", list(Returns))
+@pytest.mark.parametrize(
+    "mode", [Process(), ProcessPool(threads_per_worker=3), Process(start_method=StartMethod.spawn)],
+    ids=["process", "process_pool-3-threads", "spawn"],
+)  # fmt: skip
+def test_results_come_back_as_they_were_sent_whatever_the_way(trials: Trials, mode: Any, returns: Returns) -> None:
+    before = shared_memory()
+    mode.returns = returns
+    report = trials.report(mode, workers=2, items=20)
+    assert digest_of(report.verification) == digest_of(trials.report(ThreadPool(), items=20).verification)
+    (epoch,) = report.epochs
+    assert len(epoch.records) == 20
+    expected = 0 if returns is Returns.digest else 20 * ONE_RESULT
+    assert epoch.records.returned_bytes == expected
+    record = epoch_record(epoch, 0.0)
+    assert record["returned_bytes"] == expected
+    assert record["returned_bytes_per_s"] == pytest.approx(expected / record["work_s"])
+    assert len(report.verification.handed_over) == (0 if returns is Returns.digest else 3)
+    assert shared_memory() <= before
+
+
+def test_a_result_too_large_for_its_slot_comes_back_all_the_same(trials: Trials) -> None:
+    task = Fault(does="huge")
+    assert slot_bytes(task) < 4_000_000
+    report = trials.report(Process(returns=Returns.shared_memory), workers=1, items=3, task=task, task_module="faulty_task")
+    assert report.epochs[0].records.returned_bytes == 3 * 4_000_000
+
+
+def test_a_result_that_arrives_damaged_fails_the_trial(trials: Trials) -> None:
+    outcome = trials.outcome(Process(returns=Returns.pickle), items=2, task=Fault(does="lie"), task_module="faulty_task")
+    assert outcome.error is not None
+    assert outcome.error.kind == "ReturnPath"
+
+
+def test_a_killed_worker_leaves_no_shared_memory_behind(trials: Trials) -> None:
+    before = shared_memory()
+    task = Fault(does="segfault", on="flower")
+    mode = Process(returns=Returns.shared_memory)
+    outcome = trials.outcome(mode, items=6, task=task, task_module="faulty_task")
+    assert outcome.error is not None
+    assert shared_memory() <= before
+
+
+def test_a_killed_trial_leaves_no_shared_memory_behind(trials: Trials) -> None:
+    before = shared_memory()
+
+    def kill(event: Event) -> None:
+        if getattr(event, "name", "") == "warmup":
+            os.kill(event.pids[0], signal.SIGKILL)  # type: ignore[union-attr]
+
+    outcome = trials.outcome(Process(returns=Returns.shared_memory), items=2000, on_event=kill)
+    assert outcome.error is not None
+    assert outcome.error.status == "killed"
+    assert shared_memory() <= before
+
+
+def test_a_given_chunk_is_taken_at_once_until_the_end(trials: Trials) -> None:
+    assert run_length(1000, 2, chunksize=7) == 7
+    for mode in (ThreadPool(chunksize=5), ProcessPool(chunksize=5)):
+        report = trials.report(mode, workers=2, items=12)
+        by_worker: dict[int, int] = {}
+        for record in report.epochs[0].records:
+            by_worker.setdefault(record.item // 5, record.worker)
+            assert by_worker[record.item // 5] == record.worker
+        assert len(report.epochs[0].records) == 12
+
+
+def test_more_records_than_belong_into_memory_go_to_a_file_and_come_back(tmp_path: Path) -> None:
+    collector = Collector(str(tmp_path / "spool"))
+    part = Records()
+    count = 3 * IN_MEMORY + 7
+    for item in range(count):
+        part.values.extend((item, *range(WIDTH - 2), 1))
+        if item % 10_000 == 0:
+            collector.drain([part])
+    records = collector.done([part])
+    assert records.spooled is not None
+    assert len(records.values) <= IN_MEMORY * WIDTH
+    assert len(records) == count
+    assert [record.item for record in records] == list(range(count))
+    assert records.table()[:, 0].tolist() == list(range(count))
+    assert records.table().shape == (count, WIDTH)
+
+
+def test_two_epochs_in_one_file_do_not_mix(tmp_path: Path) -> None:
+    tables = []
+    for epoch in (1, 2):
+        collector = Collector(str(tmp_path / "spool"))
+        part = Records()
+        part.values.extend((epoch,) * WIDTH * (IN_MEMORY + 1))
+        tables.append(collector.done([part]))
+    assert [set(records.table().ravel().tolist()) for records in tables] == [{1}, {2}]
+
+
+@pytest.mark.parametrize("mode", [ThreadPool(), ProcessPool(), ProcessPool(threads_per_worker=2)], ids=["t", "p", "p2"])
+def test_many_items_are_each_recorded_once_and_leave_no_file(trials: Trials, mode: Any, tmp_path: Path) -> None:
+    count = 2 * IN_MEMORY + 1
+    report = trials.report(
+        mode,
+        items=count,
+        task=Fault(),
+        task_module="faulty_task",
+        spool=str(tmp_path / "spool"),
+        source_module="nothing_source",
+    )
+    table = report.epochs[0].records.table()
+    assert sorted(table[:, 0].tolist()) == list(range(count))
+    assert report.epochs[0].records.spooled is not None
