@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from importlib import import_module
 from time import perf_counter_ns
@@ -60,6 +61,7 @@ class Pipeline:
     def __init__(self, images: Sequence[Image], reader: Reader, task: Task, sink: Sink) -> None:
         self._images = images
         self._reader = reader
+        self._read_async: Any = getattr(reader, "read_async", None)
         self._task = task
         self._sink = sink
 
@@ -87,6 +89,41 @@ class Pipeline:
                 if len(records.errors) < MOST_ERRORS:
                     records.errors[item] = describe(error)
 
+    async def handle_async(
+        self, items: Iterable[int], worker: int, records: Records, readers: Executor | None, decoders: Executor
+    ) -> None:
+        """As ``handle``, but others go on while this one waits; ``readers`` read for a source that cannot do so asynchronously."""
+        import asyncio
+
+        images, count = self._images, len(self._images)
+        clock, loop = perf_counter_ns, asyncio.get_running_loop()
+        for item in items:
+            image = images[item % count]
+            task_start = sink_start = 0
+            read_start = clock()
+            try:
+                if image.refused is not None:
+                    raise ImageRefused(image.refused)  # noqa: TRY301
+                if readers is None:
+                    data = await self._read_async(image)
+                else:
+                    data = await loop.run_in_executor(readers, self._reader.read, image)
+                task_start = clock()
+                sink_start, end = await loop.run_in_executor(decoders, self._run_and_put, data, image, item)
+                records.values.extend((item, worker, 0, read_start, task_start, sink_start, end, 1))
+            except Exception as error:  # whatever one image does, the epoch goes on
+                end = clock()
+                records.values.extend((item, worker, 0, read_start, task_start or end, sink_start or end, end, 0))
+                if len(records.errors) < MOST_ERRORS:
+                    records.errors[item] = describe(error)
+
+    def _run_and_put(self, data: bytes, image: Image, item: int) -> tuple[int, int]:
+        """Task and sink, and when the one ended and the other."""
+        result = self._task.run(data, image)
+        sink_start = perf_counter_ns()
+        self._sink.put(result, item)
+        return sink_start, perf_counter_ns()
+
     def verify(self, items: Iterable[int], records: Records) -> None:
         """Run the task on each of ``items`` and keep a digest of the result; not timed, nothing goes to the sink.
 
@@ -106,6 +143,16 @@ class Pipeline:
                 # The kind of failure is part of the result, its wording is not: it may name a path or an address.
                 records.digests[item] = f"failed: {type(error).__name__}".encode()
                 records.errors[item] = describe(error)
+
+    @property
+    def reads_async(self) -> bool:
+        """Whether the source can be read asynchronously."""
+        return self._read_async is not None
+
+    async def close_async(self) -> None:
+        """Let go of what was opened in the running event loop; before ``close``."""
+        if (close := getattr(self._reader, "close_async", None)) is not None:
+            await close()
 
     def close(self) -> None:
         """Let go of whatever the source and the sink have open; nothing is handled after that."""

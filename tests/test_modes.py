@@ -12,8 +12,10 @@ import pytest
 from conftest import Trials
 
 from runner.config.options import (
+    Asyncio,
     DctMethod,
     Execution,
+    Loky,
     Process,
     ProcessPool,
     Sequential,
@@ -43,6 +45,9 @@ MODES = [
     ProcessPool(start_method=StartMethod.spawn),
     Process(threads_per_worker=3),
     ProcessPool(threads_per_worker=3),
+    Asyncio(),
+    Asyncio(decode_threads=3),
+    Loky(),
 ]
 
 
@@ -97,7 +102,7 @@ def test_every_mode_handles_each_image_once_and_gives_the_notebooks_result(
             assert record.end <= epoch.finished_ns
         assert epoch.cpu_s > 0
     pids = {worker.pid for worker in report.workers}
-    if "process" in mode.name and mode.name != "synthetic_process":
+    if ("process" in mode.name and mode.name != "synthetic_process") or mode.name == "loky":
         assert len(pids) == 2
         assert report.footprint.processes >= 3
     else:

@@ -98,6 +98,20 @@ class ProcessPool(ProcessOption):
     chunksize: int | None = option(None, "how many images a worker takes at once; by default fewer towards the end", at_least=1)
 
 
+@dataclass
+class Asyncio(ModeOption):
+    name: str = name("asyncio")
+    decode_threads: int | None = option(
+        None, "threads that decode what has been read; by default one for each CPU that may be used", at_least=1, at_most=1024
+    )
+
+
+@dataclass
+class Loky(ModeOption):
+    name: str = name("loky")
+    chunksize: int | None = option(None, "how many images a worker takes at once; by default fewer towards the end", at_least=1)
+
+
 # ------------------------------------------------------------------------------------------------------- source
 
 

@@ -8,6 +8,8 @@ import signal
 import threading
 from collections.abc import Callable
 
+import psutil
+
 
 def die_with_parent(last_act: Callable[[], None] | None = None) -> None:
     """From now on, end this process as soon as the process that started it is gone, however that went.
@@ -18,8 +20,21 @@ def die_with_parent(last_act: Callable[[], None] | None = None) -> None:
     if parent is None:
         return
 
+    _end_after(parent.join, last_act)
+
+
+def die_with(pid: int) -> None:
+    """The same in a process that multiprocessing did not start, for the process with this number."""
+    try:
+        other = psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        os._exit(1)
+    _end_after(other.wait, None)
+
+
+def _end_after(wait: Callable[[], object], last_act: Callable[[], None] | None) -> None:
     def watch() -> None:
-        parent.join()
+        wait()
         if last_act is not None:
             last_act()
         os._exit(1)
