@@ -2,7 +2,8 @@
 
 python benchmarks/returns.py [--rounds 10] [--torch /path/to/a/python/that/has/torch]
 
-The DataLoader hands over the same arrays from as many workers, one at a time (``batch_size=None``), after an epoch of warm-up.
+The DataLoader hands over the same arrays from as many workers, one at a time (``batch_size=None``) and stacked by 32, after an epoch
+of warm-up.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from runner.supervisor import Supervisor
 
 _LOADER = """
 import sys, time, numpy as np, torch
-workers, items, epochs = map(int, sys.argv[1:])
+workers, items, epochs, batch = map(int, sys.argv[1:])
 class Arrays(torch.utils.data.Dataset):
     def __init__(self): self.array = np.random.default_rng(0).standard_normal((224, 224, 3), dtype=np.float32)
     def __len__(self): return items
     def __getitem__(self, item): return torch.from_numpy(self.array)
 torch.set_num_threads(1)
-loader = torch.utils.data.DataLoader(Arrays(), batch_size=None, num_workers=workers, persistent_workers=True)
+loader = torch.utils.data.DataLoader(Arrays(), batch_size=batch or None, num_workers=workers, persistent_workers=True)
 taken = []
 for epoch in range(epochs + 1):
     began = time.perf_counter()
@@ -51,16 +52,16 @@ def main() -> None:
         of = plan(mode, workers=workers, items=items, epochs=epochs, warmup_epochs=1, task=Ready(), task_module="ready_task")
         return work_s(trial(supervisor, of))
 
-    def loader() -> float:
-        words = [arguments.torch, "-c", _LOADER, *map(str, (workers, items, epochs))]
+    def loader(batch: int) -> float:
+        words = [arguments.torch, "-c", _LOADER, *map(str, (workers, items, epochs, batch))]
         return float(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
 
     sides = {returns.value: lambda returns=returns: ours(returns) for returns in Returns}
     if arguments.torch:
-        sides["DataLoader"] = loader
+        sides |= {"DataLoader": lambda: loader(0), "DataLoader, by 32": lambda: loader(32)}
     seen = in_turn(arguments.rounds, sides)
     per_item = {name: [value / items * 1e6 for value in values] for name, values in seen.items()}
-    for against in ("pickle", *(["DataLoader"] if arguments.torch else [])):
+    for against in ("pickle", *(["DataLoader", "DataLoader, by 32"] if arguments.torch else [])):
         show(f"{items} arrays of 602 KB from {workers} processes, against {against}", "µs an array", per_item, against)
 
 

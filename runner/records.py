@@ -91,15 +91,12 @@ class Records:
         return np.concatenate(parts).reshape(-1, WIDTH) if parts else np.empty((0, WIDTH), dtype=np.int64)
 
     def drained(self, least: int = 1) -> Records | None:
-        """Records of its own with what is here by now, which is here no more; None where it is fewer than ``least``.
-
-        Safe while another thread appends: what it appends, it appends at the end.
-        """
+        """Records of its own with what is here by now, which is here no more; None where it is fewer than ``least``."""
         if len(self.values) < least * WIDTH:
             return None
-        whole = len(self.values) // WIDTH * WIDTH
-        part = Records(self.values[:whole])
-        del self.values[:whole]
+        part = Records(self.values[:], dict(self.errors))
+        del self.values[:]
+        self.errors.clear()
         return part
 
     def _parts(self) -> Iterator[array[int]]:

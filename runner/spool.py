@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from runner.records import WIDTH, Records, Spooled
 
-# So many are kept in memory: 64 bytes each.
+# So many are kept in memory, of 64 bytes each: of all, and by whoever makes them until they are unloaded.
 IN_MEMORY = 1 << 16
+PART = 1 << 13
+
+_LOOK_EVERY = 1 << 9
+
+
+def unloading(items: Iterable[int], records: Records, unload: Callable[[Records], None]) -> Iterator[int]:
+    """``items``; while they are handled, what has come together in ``records`` is handed to ``unload``, a part at a time."""
+    for count, item in enumerate(items):
+        if not count % _LOOK_EVERY and (part := records.drained(PART)) is not None:
+            unload(part)
+        yield item
 
 
 class Collector:
@@ -21,18 +33,14 @@ class Collector:
     def __init__(self, path: str | None) -> None:
         self._path = path
         self._whole = Records()
+        self._lock = threading.Lock()
 
     def add(self, part: Records) -> None:
-        """Take over what is in ``part``."""
-        self._whole.absorb(part)
-        if self._path is not None and len(self._whole.values) > IN_MEMORY * WIDTH:
-            self._spill(self._path)
-
-    def drain(self, parts: Iterable[Records]) -> None:
-        """Take what is in ``parts``, which others go on to fill, where it is much."""
-        for part in parts:
-            if (some := part.drained(IN_MEMORY // 4)) is not None:
-                self.add(some)
+        """Take over what is in ``part``; any thread may call this."""
+        with self._lock:
+            self._whole.absorb(part)
+            if self._path is not None and len(self._whole.values) > IN_MEMORY * WIDTH:
+                self._spill(self._path)
 
     def done(self, parts: Iterable[Records] = ()) -> Records:
         """All of it, with what is left in ``parts``."""

@@ -16,7 +16,7 @@ from runner.modes.returning import slot_bytes
 from runner.modes.sharing import run_length
 from runner.records import WIDTH, Records
 from runner.results import digest_of, epoch_record
-from runner.spool import IN_MEMORY, Collector
+from runner.spool import IN_MEMORY, PART, Collector, unloading
 from runner.supervisor import Event
 
 ONE_RESULT = 224 * 224 * 3 * 4
@@ -97,10 +97,9 @@ def test_more_records_than_belong_into_memory_go_to_a_file_and_come_back(tmp_pat
     collector = Collector(str(tmp_path / "spool"))
     part = Records()
     count = 3 * IN_MEMORY + 7
-    for item in range(count):
+    for item in unloading(range(count), part, collector.add):
         part.values.extend((item, *range(WIDTH - 2), 1))
-        if item % 10_000 == 0:
-            collector.drain([part])
+    assert len(part) <= PART + 512
     records = collector.done([part])
     assert records.spooled is not None
     assert len(records.values) <= IN_MEMORY * WIDTH

@@ -14,7 +14,7 @@ from runner.modes.sharing import ThreadQueue, taken
 from runner.modes.threads import PROGRESS_INTERVAL_S
 from runner.pipeline import Pipeline
 from runner.records import Records
-from runner.spool import Collector
+from runner.spool import Collector, unloading
 from runner.tensorflow_threads import start_runtime
 from runner.trial.affinity import read_back
 
@@ -61,14 +61,17 @@ class AsyncioMode:
 
     async def _epoch(self, records: Records, collector: Collector, watch: Watch) -> None:
         pending = {
-            asyncio.create_task(self._pipeline.handle_async(taken(self._queue), worker, records, self._readers, self._decoders))
+            asyncio.create_task(
+                self._pipeline.handle_async(
+                    unloading(taken(self._queue), records, collector.add), worker, records, self._readers, self._decoders
+                )
+            )
             for worker in range(self._plan.workers)
         }
         while pending:
             done, pending = await asyncio.wait(pending, timeout=PROGRESS_INTERVAL_S)
             for ended in done:
                 ended.result()
-            collector.drain([records])
             if pending:
                 watch.progress(len(collector) + len(records))
 

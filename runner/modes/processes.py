@@ -31,7 +31,7 @@ from runner.modes.threads import PROGRESS_INTERVAL_S, ThreadTeam
 from runner.pipeline import Pipeline, PipelinePlan
 from runner.records import Records
 from runner.sinks import Sink
-from runner.spool import Collector
+from runner.spool import PART, Collector
 from runner.tensorflow_threads import ThreadLimits, start_runtime
 from runner.trial.affinity import read_back
 from runner.trial.watchdog import die_with_parent
@@ -283,13 +283,7 @@ def _returning(plan: WorkerPlan, outbox: Outbox) -> Callable[[Sink, Callable[[An
 
 def _run_team(outbox: Outbox, team: ThreadTeam, epoch: Epoch) -> None:
     """Have the team run the epoch, and send records home now and then."""
-
-    def progress(parts: list[Records]) -> None:
-        for part in parts:
-            if (some := part.drained()) is not None:
-                outbox.send(Part(some, last=False))
-
-    parts = team.run(epoch, progress)
+    parts = team.run(epoch, lambda part: outbox.send(Part(part, last=False)), lambda _: None)
     outbox.send(Part(Collector(None).done(parts), last=True))
 
 
@@ -308,11 +302,11 @@ def _handle(outbox: Outbox, plan: WorkerPlan, pipeline: Pipeline, epoch: Epoch) 
     def items() -> Iterator[int]:
         nonlocal sent
         for count, item in enumerate(plan.sharing.items_for(epoch.items, plan.index)):
-            if count % _CHECK_EVERY == 0 and count and perf_counter() - sent > PROGRESS_INTERVAL_S:
-                outbox.send(Part(Records(records.values[:], dict(records.errors)), last=False))
-                del records.values[:]
-                records.errors.clear()
-                sent = perf_counter()
+            if not count % _CHECK_EVERY:
+                least = 1 if perf_counter() - sent > PROGRESS_INTERVAL_S else PART
+                if (part := records.drained(least)) is not None:
+                    outbox.send(Part(part, last=False))
+                    sent = perf_counter()
             yield item
 
     pipeline.handle(items(), plan.index, 0, records)

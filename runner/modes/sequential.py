@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from time import perf_counter
 
 from runner.modes import Books, Epoch, ModePlan, Watch, Worker
 from runner.modes.threads import PROGRESS_INTERVAL_S
 from runner.pipeline import Pipeline
 from runner.records import Records
-from runner.spool import Collector
+from runner.spool import Collector, unloading
 from runner.tensorflow_threads import start_runtime
 from runner.trial.affinity import read_back
 
@@ -36,7 +36,8 @@ class Sequential:
         if epoch.verify:
             self._pipeline.verify(range(epoch.items), records)
         else:
-            self._pipeline.handle(_with_progress(epoch.items, watch, lambda: collector.drain([records])), 0, 0, records)
+            items = unloading(_with_progress(epoch.items, watch), records, collector.add)
+            self._pipeline.handle(items, 0, 0, records)
         watch.finished()
         return collector.done([records])
 
@@ -47,12 +48,11 @@ class Sequential:
         self._pipeline.close()
 
 
-def _with_progress(items: int, watch: Watch, drain: Callable[[], None]) -> Iterator[int]:
+def _with_progress(items: int, watch: Watch) -> Iterator[int]:
     told = perf_counter()
     for item in range(items):
         yield item
         if (now := perf_counter()) - told > PROGRESS_INTERVAL_S:
-            drain()
             watch.progress(item + 1)
             told = now
 

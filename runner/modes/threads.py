@@ -11,12 +11,15 @@ from runner.modes import Books, Epoch, ModePlan, Watch, Worker
 from runner.modes.sharing import Sharing
 from runner.pipeline import Pipeline
 from runner.records import Records
-from runner.spool import Collector
+from runner.spool import Collector, unloading
 from runner.tensorflow_threads import ThreadLimits, start_runtime
 from runner.trial.affinity import read_back
 
 # How often an epoch's progress is looked at, in seconds: two wake-ups a second are not seen in any timing.
 PROGRESS_INTERVAL_S = 0.5
+
+# Takes some of a thread's records off it, called in that thread.
+Unload = Callable[[Records], None]
 
 # Which worker and which thread of it a thread counts as.
 Identity = tuple[int, int]
@@ -30,7 +33,7 @@ class ThreadTeam:
         self._sharing = sharing
         self._identities = identities
         self._first_hand = first_hand
-        self._orders: list[queue.SimpleQueue[tuple[Epoch, Records] | None]] = [queue.SimpleQueue() for _ in identities]
+        self._orders: list[queue.SimpleQueue[tuple[Epoch, Records, Unload] | None]] = [queue.SimpleQueue() for _ in identities]
         self._answers: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
         self._threads = [
             threading.Thread(target=self._serve, args=(place,), name=f"worker-{identity[0]}.{identity[1]}", daemon=True)
@@ -41,11 +44,11 @@ class ThreadTeam:
         for thread in self._threads:
             thread.start()
 
-    def run(self, epoch: Epoch, progress: Callable[[list[Records]], None]) -> list[Records]:
-        """One ``Records`` a thread; ``progress`` sees them grow."""
+    def run(self, epoch: Epoch, unload: Unload, progress: Callable[[list[Records]], None]) -> list[Records]:
+        """One ``Records`` a thread, with what was not handed to ``unload`` before; ``progress`` sees them now and then."""
         parts = [Records() for _ in self._orders]
         for order, part in zip(self._orders, parts, strict=True):
-            order.put((epoch, part))
+            order.put((epoch, part, unload))
         waiting = len(self._orders)
         while waiting:
             try:
@@ -67,13 +70,13 @@ class ThreadTeam:
     def _serve(self, place: int) -> None:
         worker, thread = self._identities[place]
         while (order := self._orders[place].get()) is not None:
-            epoch, records = order
+            epoch, records, unload = order
             try:
                 items = self._sharing.items_for(epoch.items, self._first_hand + place)
                 if epoch.verify:
                     self._pipeline.verify(items, records)
                 else:
-                    self._pipeline.handle(items, worker, thread, records)
+                    self._pipeline.handle(unloading(items, records, unload), worker, thread, records)
             except BaseException as error:  # carried to the thread that waits for the epoch
                 self._answers.put(error)
             else:
@@ -110,12 +113,11 @@ class ThreadMode:
         collector = Collector(self._plan.spool)
 
         def progress(parts: list[Records]) -> None:
-            collector.drain(parts)
             watch.progress(len(collector) + sum(map(len, parts)))
 
         self._sharing.prepare(epoch.items)
         watch.released()
-        parts = self._team.run(epoch, progress)
+        parts = self._team.run(epoch, collector.add, progress)
         watch.finished()
         return collector.done(parts)
 
