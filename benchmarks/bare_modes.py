@@ -25,10 +25,10 @@ class _Job:
     """The function that both sides map: read, run, put; no stamps, no record."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        self._images: list[Image] = list(pipeline._images)  # noqa: SLF001
-        self._reader = pipeline._reader  # noqa: SLF001
-        self._task = pipeline._task  # noqa: SLF001
-        self._sink = pipeline._sink  # noqa: SLF001
+        self._images: list[Image] = list(pipeline.images)
+        self._reader = pipeline.reader
+        self._task = pipeline.task
+        self._sink = pipeline.sink
 
     def __call__(self, item: int) -> None:
         image = self._images[item % len(self._images)]

@@ -59,16 +59,16 @@ class Pipeline:
     """What the workers of one process share; safe to use from many threads, each with records of its own."""
 
     def __init__(self, images: Sequence[Image], reader: Reader, task: Task, sink: Sink) -> None:
-        self._images = images
-        self._reader = reader
+        self.images = images
+        self.reader = reader
         self._read_async: Any = getattr(reader, "read_async", None)
-        self._task = task
-        self._sink = sink
+        self.task = task
+        self.sink = sink
 
     def handle(self, items: Iterable[int], worker: int, thread: int, records: Records) -> None:
         """Take each of ``items`` through the stages, and append what happened to ``records``."""
-        images, count = self._images, len(self._images)
-        read, run, put = self._reader.read, self._task.run, self._sink.put
+        images, count = self.images, len(self.images)
+        read, run, put = self.reader.read, self.task.run, self.sink.put
         clock, append = perf_counter_ns, records.values.extend
         for item in items:
             image = images[item % count]
@@ -95,7 +95,7 @@ class Pipeline:
         """As ``handle``, but others go on while this one waits; ``readers`` read for a source that cannot do so asynchronously."""
         import asyncio
 
-        images, count = self._images, len(self._images)
+        images, count = self.images, len(self.images)
         clock, loop = perf_counter_ns, asyncio.get_running_loop()
         for item in items:
             image = images[item % count]
@@ -107,7 +107,7 @@ class Pipeline:
                 if readers is None:
                     data = await self._read_async(image)
                 else:
-                    data = await loop.run_in_executor(readers, self._reader.read, image)
+                    data = await loop.run_in_executor(readers, self.reader.read, image)
                 task_start = clock()
                 sink_start, end = await loop.run_in_executor(decoders, self._run_and_put, data, image, item)
                 records.values.extend((item, worker, 0, read_start, task_start, sink_start, end, 1))
@@ -119,9 +119,9 @@ class Pipeline:
 
     def _run_and_put(self, data: bytes, image: Image, item: int) -> tuple[int, int]:
         """Task and sink, and when the one ended and the other."""
-        result = self._task.run(data, image)
+        result = self.task.run(data, image)
         sink_start = perf_counter_ns()
-        self._sink.put(result, item)
+        self.sink.put(result, item)
         return sink_start, perf_counter_ns()
 
     def verify(self, items: Iterable[int], records: Records) -> None:
@@ -129,14 +129,14 @@ class Pipeline:
 
         Where results go back to the trial, these do too, with a hash of what was sent.
         """
-        hand_over: Callable[[Any, int], bytes] | None = getattr(self._sink, "hand_over", None)
+        hand_over: Callable[[Any, int], bytes] | None = getattr(self.sink, "hand_over", None)
         for item in items:
-            image = self._images[item % len(self._images)]
+            image = self.images[item % len(self.images)]
             try:
                 if image.refused is not None:
                     raise ImageRefused(image.refused)  # noqa: TRY301
-                result = self._task.run(self._reader.read(image), image)
-                records.digests[item] = self._task.digest(result)
+                result = self.task.run(self.reader.read(image), image)
+                records.digests[item] = self.task.digest(result)
                 if hand_over is not None:
                     records.handed_over[item] = hand_over(result, item)
             except Exception as error:
@@ -151,13 +151,13 @@ class Pipeline:
 
     async def close_async(self) -> None:
         """Let go of what was opened in the running event loop; before ``close``."""
-        if (close := getattr(self._reader, "close_async", None)) is not None:
+        if (close := getattr(self.reader, "close_async", None)) is not None:
             await close()
 
     def close(self) -> None:
         """Let go of whatever the source and the sink have open; nothing is handled after that."""
-        self._reader.close()
-        self._sink.close()
+        self.reader.close()
+        self.sink.close()
 
 
 def describe(error: BaseException) -> str:

@@ -138,6 +138,7 @@ def trial_record(
         "digest": None,
         "image_errors": {},
         "gil": None,
+        "backend": {},
         "gpu": seen.gpu,
         "host": seen.host,
         "monitor": seen.monitor,
@@ -167,6 +168,7 @@ def trial_record(
         "epochs": epochs,
         "digest": digest_of(report.verification),
         "gil": gil_record(report),
+        "backend": dict(report.backend),
     }
     return record
 

@@ -67,13 +67,14 @@ class Trials:
         images: Sequence[Image] | None = None,
         gil_probe: bool = False,
         source_module: str | None = None,
+        source: Any = None,
         spool: str | None = None,
     ) -> TrialPlan:
         task = task or Tensorflow()
         pipeline = PipelinePlan(
             images=self._images if images is None else images,
             source_module=source_module or module_of("source", "sample"),
-            source=Sample(),
+            source=source or Sample(),
             task_module=task_module or module_of("task", "tensorflow"),
             task=task,
             sink_module=module_of("sink", "none"),

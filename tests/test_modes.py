@@ -16,12 +16,14 @@ from runner.config.options import (
     DctMethod,
     Execution,
     Loky,
+    Parallelism,
     Process,
     ProcessPool,
     Sequential,
     StartMethod,
     SyntheticProcess,
     Tensorflow,
+    TfData,
     Thread,
     ThreadPool,
 )
@@ -48,6 +50,8 @@ MODES = [
     Asyncio(),
     Asyncio(decode_threads=3),
     Loky(),
+    TfData(),
+    TfData(parallelism=Parallelism.autotune, prefetch=-1),
 ]
 
 

@@ -98,6 +98,20 @@ class ProcessPool(ProcessOption):
     chunksize: int | None = option(None, "how many images a worker takes at once; by default fewer towards the end", at_least=1)
 
 
+class Parallelism(Enum):
+    """How many calls ``Dataset.map`` makes at the same time."""
+
+    workers = "workers"  # as many as there are workers
+    autotune = "autotune"  # as TensorFlow chooses, in a pool of as many threads as there are workers
+
+
+@dataclass
+class TfData(ModeOption):
+    name: str = name("tf_data")
+    parallelism: Parallelism = option(Parallelism.workers, "how many images at the same time")
+    prefetch: int = option(0, "results that are made ahead of the one that takes them; -1 is TensorFlow's choice", at_least=-1)
+
+
 @dataclass
 class Asyncio(ModeOption):
     name: str = name("asyncio")

@@ -19,6 +19,7 @@ class TensorflowTask:
 
     def __init__(self, config: Tensorflow, images: Sequence[Image]) -> None:
         self._config = config
+        self._images = images
         formats = {image.format for image in images}
         self._run = {form: self._pipeline(form) for form in formats}
         # On a GPU an op returns before it has run; its time belongs to the image, so it is waited for.
@@ -30,6 +31,15 @@ class TensorflowTask:
         if self._wait is not None:
             self._wait()
         return result
+
+    def graph(self, data: Any, index: Any) -> Any:
+        """The task as part of a graph: the result for ``data``, a string tensor with the bytes of the image with number ``index``."""
+        forms = sorted(self._run)
+        if len(forms) == 1:
+            return self._run[forms[0]](data)
+        numbers = tf.constant([forms.index(image.format) for image in self._images])
+        branches = [lambda form=form: self._run[form](data) for form in forms]
+        return tf.switch_case(tf.cast(tf.gather(numbers, index), tf.int32), branches)
 
     def array(self, result: Any) -> Any:
         return result.numpy()

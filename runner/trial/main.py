@@ -93,6 +93,7 @@ class _Trial:
         different = min(plan.items, len(plan.mode.pipeline.images))
         verification = mode.run(Epoch(different, verify=True), _Watch(self, None))
 
+        backend: dict[str, Any] = mode.facts() if hasattr(mode, "facts") else {}
         began = self._enter("teardown")
         self._mode = None
         mode.stop()
@@ -111,6 +112,7 @@ class _Trial:
             footprint=_larger(at_ready, at_end),
             cpus=read_back(),
             gil=gil,
+            backend=backend,
         )
 
     def tell(self, message: Phase | Progress) -> None:

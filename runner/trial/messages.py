@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from runner.accounting.footprint import Footprint
 from runner.accounting.usage import Usage
@@ -91,6 +93,7 @@ class Report:
         verification: digests of the different images.
         footprint: the largest at the pauses.
         cpus: the CPUs that the trial may use, read back; None where the system does not tell.
+        backend: what the mode says of itself, such as what was chosen for it.
         gil: how long a waking thread waited for Python's interpreter lock; None where that was not asked for, or cannot be told.
     """
 
@@ -105,6 +108,7 @@ class Report:
     footprint: Footprint
     cpus: tuple[int, ...] | None = None
     gil: GilWaits | None = None
+    backend: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,241 @@
+"""``mode=tf_data``: TensorFlow's own input pipeline, ``Dataset.map`` with ``workers`` parallel calls in a thread pool of that size.
+
+Where the source is local files and the task is TensorFlow's, everything up to the sink is one graph, as one would write it by hand,
+with time stamps in it. Any other source or task is called from the graph, image by image, and needs Python's interpreter lock for it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from time import perf_counter, perf_counter_ns
+from typing import Any
+
+from runner.config.options import Parallelism, TfData
+from runner.errors import ImageRefused
+from runner.modes import Books, Epoch, ModePlan, Watch, Worker
+from runner.modes.lanes import Lanes
+from runner.modes.threads import PROGRESS_INTERVAL_S
+from runner.pipeline import MOST_ERRORS, Pipeline, describe
+from runner.records import Records
+from runner.sources.reading import FileReader
+from runner.spool import Collector, unloading
+from runner.tensorflow_threads import start_runtime
+from runner.trial.affinity import read_back
+
+
+class TfDataMode:
+    """One process; TensorFlow's threads handle the images, this one takes the results to the sink.
+
+    Nothing that is not asked for runs in parallel: no map is made parallel, no prefetch put in, and the pool of threads is private.
+    """
+
+    forks = False
+    imports_here = True
+
+    def __init__(self, plan: ModePlan) -> None:
+        option: TfData = plan.mode
+        self._plan = plan
+        self._option = option
+        self._pipeline: Pipeline
+        self._chosen: dict[str, Any] = {}
+
+    def start(self) -> list[Worker]:
+        threads = start_runtime(self._plan.limits)
+        self._pipeline = self._plan.pipeline.build()
+        self._in_graph = isinstance(self._pipeline.reader, FileReader) and hasattr(self._pipeline.task, "graph")
+        return [Worker(pid=os.getpid(), threads=threads, import_s=0.0, cpus=read_back())]
+
+    def run(self, epoch: Epoch, watch: Watch) -> Records:
+        records, collector = Records(), Collector(self._plan.spool)
+        images = self._pipeline.images
+        refused = {index for index, image in enumerate(images) if image.refused is not None}
+        items = range(epoch.items)
+        good = [item for item in items if item % len(images) not in refused] if refused else items
+        work = _Graph(self._pipeline) if self._in_graph else _Calls(self._pipeline)
+        dataset = self._dataset(good, work)
+        watch.released()
+        if epoch.verify and not self._in_graph:
+            self._pipeline.verify(items, records)
+        else:
+            handled = self._verified if epoch.verify else self._handled
+            seen = unloading(handled(dataset, work, records, watch), records, collector.add)
+            failed = _missing(items, seen)
+            self._account_for(failed, records, verify=epoch.verify)
+        watch.finished()
+        return collector.done([records])
+
+    def _dataset(self, items: Iterable[int], work: _Graph | _Calls) -> Any:
+        import tensorflow as tf
+
+        option, auto = self._option, tf.data.AUTOTUNE
+        parallel = auto if option.parallelism is Parallelism.autotune else self._plan.workers
+        if isinstance(items, range):
+            dataset = tf.data.Dataset.range(items.start, items.stop)
+        else:
+            dataset = tf.data.Dataset.from_tensor_slices(tf.constant(list(items), tf.int64))
+        dataset = dataset.map(work.one, num_parallel_calls=parallel, deterministic=False).ignore_errors()
+        if option.prefetch:
+            dataset = dataset.prefetch(auto if option.prefetch < 0 else option.prefetch)
+        options = tf.data.Options()
+        options.autotune.enabled = option.parallelism is Parallelism.autotune or option.prefetch < 0
+        options.experimental_optimization.map_parallelization = False
+        options.experimental_optimization.inject_prefetch = False
+        options.threading.private_threadpool_size = self._plan.workers
+        if self._plan.limits.intra_op:
+            options.threading.max_intra_op_parallelism = self._plan.limits.intra_op
+        return dataset.with_options(options)
+
+    def _handled(self, dataset: Any, work: _Graph | _Calls, records: Records, watch: Watch) -> Iterator[int]:
+        """The items of a timed epoch as they come out; their records are made here."""
+        put, clock = self._pipeline.sink.put, perf_counter_ns
+        lanes, told = Lanes(self._plan.workers), perf_counter()
+        iterator = iter(dataset)
+        for done, element in enumerate(iterator):
+            item, stamps, result, error = work.taken(element)
+            sink_start = clock()
+            if error is None:
+                try:
+                    put(result, item)
+                except Exception as failure:
+                    error = failure
+            end = clock()
+            started, read, ran = (min(stamp, sink_start) for stamp in stamps)
+            records.values.extend((item, lanes.of(started, end), 0, started, read, ran, end, int(error is None)))
+            if error is not None and len(records.errors) < MOST_ERRORS:
+                records.errors[item] = describe(error)
+            if (now := perf_counter()) - told > PROGRESS_INTERVAL_S:
+                watch.progress(done)
+                told = now
+            yield item
+        self._chosen = _parallelism(iterator) if self._option.parallelism is Parallelism.autotune else {}
+
+    def _verified(self, dataset: Any, work: _Graph | _Calls, records: Records, watch: Watch) -> Iterator[int]:  # noqa: ARG002
+        for element in dataset:
+            item, _, result, _ = work.taken(element)
+            records.digests[item] = self._pipeline.task.digest(result)
+            yield item
+
+    def _account_for(self, failed: Iterable[int], records: Records, *, verify: bool) -> None:
+        """A graph drops what fails in it without a word: do it once more outside of it to hear the reason."""
+        now = perf_counter_ns()
+        for item in failed:
+            reason = Records()
+            if verify or len(records.errors) < MOST_ERRORS:
+                self._pipeline.verify([item], reason)
+            error = reason.errors.get(item, "failed within tf.data, but not when it was tried again")
+            records.errors[item] = error
+            if verify:
+                records.digests[item] = reason.digests[item]
+            else:
+                records.values.extend((item, 0, 0, now, now, now, now, 0))
+
+    def facts(self) -> dict[str, Any]:
+        """What the record is to say of this backend."""
+        asked = {"num_parallel_calls": self._plan.workers, "prefetch": self._option.prefetch}
+        return {"private_threadpool_size": self._plan.workers, "in_graph": self._in_graph, **asked, **self._chosen}
+
+    def books(self) -> dict[int, Books]:
+        return {}
+
+    def stop(self) -> None:
+        self._pipeline.close()
+
+
+def _missing(items: range, seen: Iterable[int]) -> Iterator[int]:
+    """Those of ``items`` that are not in ``seen``, which is gone through first."""
+    there = bytearray(len(items))
+    for item in seen:
+        there[item] = 1
+    return (item for item in items if not there[item])
+
+
+class _Graph:
+    """Read and task as one graph."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        import tensorflow as tf
+
+        self._task: Any = pipeline.task
+        self._paths = tf.constant([image.path for image in pipeline.images])
+        # tf.timestamp tells the time of day.
+        self._offset_ns = perf_counter_ns() - time.time_ns()
+
+    def one(self, item: Any) -> tuple[Any, Any, Any]:
+        """The graph: item, three stamps in seconds, result."""
+        import tensorflow as tf
+
+        index = item % len(self._paths)
+        started = tf.timestamp()
+        with tf.control_dependencies([started]):
+            data = tf.io.read_file(tf.gather(self._paths, index))
+        with tf.control_dependencies([data]):
+            read = tf.timestamp()
+        with tf.control_dependencies([read]):
+            result = self._task.graph(data, index)
+        with tf.control_dependencies([result]):
+            ran = tf.timestamp()
+        return item, tf.stack([started, read, ran]), result
+
+    def taken(self, element: Any) -> tuple[int, list[int], Any, Exception | None]:
+        """Item, stamps on the shared clock in nanoseconds, result, and what went wrong."""
+        item, stamps, result = element
+        offset = self._offset_ns
+        return int(item), [int(stamp * 1e9) + offset for stamp in stamps.numpy().tolist()], result, None
+
+
+class _Calls:
+    """Read and task called from the graph; what they give waits here until it is taken."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._done: dict[int, tuple[list[int], Any, Exception | None]] = {}
+
+    def one(self, item: Any) -> Any:
+        """The graph: only the item comes out of it."""
+        import tensorflow as tf
+
+        return tf.numpy_function(self._call, [item], tf.int64, stateful=True)
+
+    def taken(self, element: Any) -> tuple[int, list[int], Any, Exception | None]:
+        """As of the graph."""
+        item = int(element)
+        return item, *self._done.pop(item)
+
+    def _call(self, item: Any) -> Any:
+        import numpy as np
+
+        number, clock = int(item), perf_counter_ns
+        image = self._pipeline.images[number % len(self._pipeline.images)]
+        started, read, result, error = clock(), 0, None, None
+        try:
+            if image.refused is not None:
+                raise ImageRefused(image.refused)  # noqa: TRY301
+            data = self._pipeline.reader.read(image)
+            read = clock()
+            result = self._pipeline.task.run(data, image)
+        except Exception as failure:  # whatever one image does, the epoch goes on
+            error = failure
+        ended = clock()
+        self._done[number] = ([started, read or ended, ended], result, error)
+        return np.int64(number)
+
+
+def _parallelism(iterator: Any) -> dict[str, Any]:
+    """What autotuning had chosen when the epoch ended, as TensorFlow's model of the pipeline has it."""
+    import tensorflow as tf
+    from tensorflow.core.framework import model_pb2
+
+    model = model_pb2.ModelProto.FromString(tf.raw_ops.IteratorGetModelProto(iterator=iterator._iterator_resource).numpy())  # noqa: SLF001
+    chosen = {}
+    for node in model.nodes.values():
+        for parameter in node.parameters:
+            if parameter.name == "parallelism":
+                chosen["num_parallel_calls"] = int(parameter.value)
+            elif parameter.name == "buffer_size":
+                chosen["prefetch"] = int(parameter.value)
+    return chosen
+
+
+PROVIDES = TfDataMode

@@ -1,0 +1,7 @@
+"""``slow_source`` with an asynchronous driver."""
+
+from __future__ import annotations
+
+from slow_source import AsyncSlowSource
+
+PROVIDES = AsyncSlowSource

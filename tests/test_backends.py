@@ -1,0 +1,130 @@
+"""The backends that are other people's: TensorFlow's own pipeline, asyncio, loky. Each takes every source and every task."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from conftest import Trials
+from faulty_task import Fault
+from test_sources import photo, png_bomb
+
+from runner.config.options import Asyncio, Execution, Loky, Parallelism, Tensorflow, TfData, ThreadPool
+from runner.modes.lanes import Lanes
+from runner.results import digest_of
+from runner.sources.image import inspect
+from runner.supervisor import Event
+from runner.trial.messages import Phase
+
+BACKENDS = [TfData(), TfData(parallelism=Parallelism.autotune), Asyncio(), Loky()]
+
+
+def label(mode: Any) -> str:
+    return f"{mode.name}-autotune" if getattr(mode, "parallelism", None) is Parallelism.autotune else str(mode.name)
+
+
+@pytest.mark.parametrize("mode", BACKENDS, ids=label)
+@pytest.mark.parametrize("execution", list(Execution))
+def test_images_that_fail_are_told_apart_and_the_others_go_on(
+    trials: Trials, tmp_path: Path, mode: Any, execution: Execution
+) -> None:
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(photo(tmp_path / "whole.jpg").read_bytes()[:400])
+    paths = [photo(tmp_path / "a.jpg"), bad, photo(tmp_path / "b.png"), png_bomb(tmp_path / "c.png"), photo(tmp_path / "d.jpg")]
+    images = [inspect(path) for path in paths]
+    words = {"workers": 2, "items": 10, "images": images, "task": Tensorflow(size=32, execution=execution)}
+    report = trials.report(mode, **words)
+    (epoch,) = report.epochs
+    assert sorted(record.item for record in epoch.records) == list(range(10))
+    assert {record.item for record in epoch.records if not record.ok} == {1, 3, 6, 8} == set(epoch.records.errors)
+    assert "absurd" in epoch.records.errors[3]
+    assert epoch.records.errors[1].split(":")[0].endswith("Error")
+    assert digest_of(report.verification) == digest_of(trials.report(ThreadPool(), **words).verification)
+
+
+@pytest.mark.parametrize("mode", BACKENDS, ids=label)
+def test_a_task_that_is_not_tensorflows_is_taken_too(trials: Trials, mode: Any) -> None:
+    task = Fault(does="raise", on="flower")
+    report = trials.report(mode, workers=2, items=9, task=task, task_module="faulty_task")
+    (epoch,) = report.epochs
+    assert len(epoch.records) == 9
+    failed = {record.item for record in epoch.records if not record.ok}
+    assert failed == {1, 4, 7}
+    assert {epoch.records.errors[item] for item in failed} == {"ValueError: this image is not to my taste"}
+
+
+@pytest.mark.parametrize("mode", [TfData(), Asyncio()], ids=label)
+def test_no_two_images_of_a_worker_overlap_by_more_than_clocks_differ(trials: Trials, mode: Any) -> None:
+    report = trials.report(mode, workers=3, items=30, epochs=1)
+    records = sorted(report.epochs[0].records, key=lambda record: record.read_start)
+    assert {record.worker for record in records} <= {0, 1, 2}
+    for worker in range(3):
+        mine = [record for record in records if record.worker == worker]
+        assert all(second.read_start - first.end > -5_000_000 for first, second in zip(mine, mine[1:], strict=False))
+
+
+def test_lanes_are_given_in_the_order_in_which_they_are_free() -> None:
+    lanes = Lanes(2)
+    assert [lanes.of(*span) for span in ((0, 10), (5, 12), (10, 20), (12, 22), (21, 30))] == [0, 1, 0, 1, 0]
+    assert lanes.of(0, 40) == 1  # none was free: the one that was next
+
+
+def test_the_record_says_what_autotuning_chose(trials: Trials) -> None:
+    plain = trials.report(TfData(), workers=3, items=30).backend
+    assert plain == {"private_threadpool_size": 3, "num_parallel_calls": 3, "prefetch": 0, "in_graph": True}
+    tuned = trials.report(TfData(parallelism=Parallelism.autotune, prefetch=-1), workers=3, items=60).backend
+    assert 1 <= tuned["num_parallel_calls"] <= 64
+    assert tuned["prefetch"] >= 0
+    called = trials.report(TfData(), items=4, task=Fault(), task_module="faulty_task").backend
+    assert not called["in_graph"]
+
+
+@pytest.mark.parametrize(("module", "asynchronous"), [("slow_source", False), ("async_slow_source", True)])
+def test_as_many_reads_are_on_their_way_as_there_are_workers(
+    trials: Trials, tmp_path: Path, module: str, asynchronous: bool
+) -> None:
+    note = tmp_path / "note"
+    report = trials.report(Asyncio(decode_threads=2), workers=8, items=24, source_module=module, source=str(note))
+    assert note.read_text() == "8"
+    assert note.with_suffix(".async").exists() == asynchronous
+    assert len(report.epochs[0].records) == 24
+
+
+@pytest.mark.parametrize("module", ["slow_source", "async_slow_source"])
+def test_tf_data_reads_as_many_at_the_same_time_as_it_has_workers(trials: Trials, tmp_path: Path, module: str) -> None:
+    note = tmp_path / "note"
+    trials.report(TfData(), workers=8, items=24, source_module=module, source=str(note))
+    assert note.read_text() == "8"
+
+
+def test_a_killed_worker_of_loky_is_a_killed_trial(trials: Trials) -> None:
+    outcome = trials.outcome(Loky(), task=Fault(does="segfault", on="flower"), task_module="faulty_task")
+    assert outcome.error is not None
+    assert outcome.error.status == "killed"
+
+
+@pytest.mark.parametrize("mode", BACKENDS, ids=label)
+def test_a_task_that_cannot_be_built_is_a_failed_trial(trials: Trials, mode: Any) -> None:
+    outcome = trials.outcome(mode, task=Fault(does="raise_at_build"), task_module="faulty_task")
+    assert outcome.error is not None
+    assert outcome.error.status == "failed"
+    assert "the task cannot be built" in str(outcome.error)
+
+
+def test_workers_of_loky_do_not_outlive_a_killed_trial(trials: Trials) -> None:
+    seen: list[psutil.Process] = []
+
+    def kill(event: Event) -> None:
+        if isinstance(event, Phase) and event.name == "warmup":
+            seen.extend(psutil.Process(event.pids[0]).children(recursive=True))
+            os.kill(event.pids[0], signal.SIGKILL)
+
+    outcome = trials.outcome(Loky(), items=2000, warmup_epochs=1, on_event=kill)
+    assert outcome.error is not None
+    assert seen
+    _, alive = psutil.wait_procs(seen, timeout=20)
+    assert alive == []
