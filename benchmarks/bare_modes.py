@@ -7,7 +7,7 @@ import os
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from runner.modes import Epoch, ModePlan, Watch, Worker
+from runner.modes import Books, Epoch, ModePlan, Watch, Worker
 from runner.pipeline import Pipeline
 from runner.records import Records
 from runner.sources import Image
@@ -83,6 +83,9 @@ class BareExecutor:
             records.values.extend((item, 0, 0, 0, 0, 0, 0, 1))
         watch.finished()
         return records
+
+    def books(self) -> dict[int, Books]:
+        return {}
 
     def stop(self) -> None:
         self._executor.shutdown()

@@ -162,8 +162,8 @@ class _Graph:
         # tf.timestamp tells the time of day.
         self._offset_ns = perf_counter_ns() - time.time_ns()
 
-    def one(self, item: Any) -> tuple[Any, Any, Any]:
-        """The graph: item, three stamps in seconds, result."""
+    def one(self, item: Any) -> tuple[Any, Any]:
+        """The graph: item and three stamps in seconds, in one tensor because each costs to take over, and the result."""
         import tensorflow as tf
 
         index = item % len(self._paths)
@@ -176,13 +176,14 @@ class _Graph:
             result = self._task.graph(data, index)
         with tf.control_dependencies([result]):
             ran = tf.timestamp()
-        return item, tf.stack([started, read, ran]), result
+        return tf.stack([tf.cast(item, tf.float64), started, read, ran]), result
 
     def taken(self, element: Any) -> tuple[int, list[int], Any, Exception | None]:
         """Item, stamps on the shared clock in nanoseconds, result, and what went wrong."""
-        item, stamps, result = element
+        packed, result = element
+        item, *stamps = packed.numpy().tolist()
         offset = self._offset_ns
-        return int(item), [int(stamp * 1e9) + offset for stamp in stamps.numpy().tolist()], result, None
+        return int(item), [int(stamp * 1e9) + offset for stamp in stamps], result, None
 
 
 class _Calls:
