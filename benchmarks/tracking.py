@@ -67,7 +67,9 @@ def _sweep(real: Path, folder: Path, points: int) -> Path:
     for number in range(points):
         at = _point(real, folder / str(number), number)
         record = json.loads((at / "result.json").read_text())
-        entries.append({"id": record["id"], "name": record["name"], "folder": at.name, "status": "ok", "metrics": record["metrics"]})
+        entries.append(
+            {"id": record["id"], "name": record["name"], "folder": at.name, "status": "ok", "metrics": record["metrics"]}
+        )
     content = {
         "schema_version": 1, "id": uuid.uuid4().hex, "command": "", "baseline": entries[0]["name"], "points": entries,
         "comparisons": [], "self_check": None, "trusted": True, "warnings": [],
