@@ -222,6 +222,7 @@ def test_the_system_metrics_of_a_short_trial_have_cpu_and_memory_over_its_time(c
     for name in ("cpu_utilization_percentage", "resident_memory_sum_megabytes", "processes"):
         assert len(run["history"][f"system/{name}"]) >= 4, name
     assert max(value for _, value in run["history"]["system/processes"]) == 3
+    assert len(run["history"]["system/system_memory_usage_megabytes"]) >= 2
     assert run["metrics"]["system/system_memory_usage_megabytes"] == pytest.approx(run["metrics"]["peak_memory_mb"], rel=0.1)
 
 

@@ -196,10 +196,10 @@ def _system(point: PointRecord) -> Iterator[MetricValue]:
     for key, value, at_ms, step in system_metrics(rows, trial["cpus_usable"]):
         yield MetricValue(key, value, at_ms, step)
     pauses = [phase for phase in trial["phases"] if phase["name"] == "pause"]
-    if pauses and trial["peak_memory_bytes"] is not None:
-        # What it has itself found in the pause after its epochs: the monitor reads memory rarely, and of a short trial never.
-        at_ms = int(pauses[-1]["at"] * 1000)
-        yield MetricValue(f"system/{MEMORY}", round(trial["peak_memory_bytes"] * 1e-6, 3), at_ms, MOST_SAMPLES)
+    # What it has itself found in its pauses: the monitor reads memory rarely, and of a short trial never.
+    for number, (pause, found) in enumerate(zip(pauses, trial["memory_at_pauses_bytes"], strict=False)):
+        if found is not None:
+            yield MetricValue(f"system/{MEMORY}", round(found * 1e-6, 3), int(pause["at"] * 1000), MOST_SAMPLES + number)
 
 
 def _dataset(record: Mapping[str, Any]) -> dict[str, str]:

@@ -110,6 +110,7 @@ class _Trial:
             epochs=tuple(epochs),
             verification=verification,
             footprint=_larger(at_ready, at_end),
+            memory_bytes=(at_ready.memory_bytes, at_end.memory_bytes),
             cpus=read_back(),
             gil=gil,
             backend=backend,

@@ -92,6 +92,7 @@ class Report:
         epochs: the timed passes.
         verification: digests of the different images.
         footprint: the largest at the pauses.
+        memory_bytes: of the tree at each pause: when every worker was ready, and after the last epoch.
         cpus: the CPUs that the trial may use, read back; None where the system does not tell.
         backend: what the mode says of itself, such as what was chosen for it.
         gil: how long a waking thread waited for Python's interpreter lock; None where that was not asked for, or cannot be told.
@@ -106,6 +107,7 @@ class Report:
     epochs: tuple[EpochReport, ...]
     verification: Records
     footprint: Footprint
+    memory_bytes: tuple[int | None, int | None] = (None, None)
     cpus: tuple[int, ...] | None = None
     gil: GilWaits | None = None
     backend: Mapping[str, Any] = field(default_factory=dict)
