@@ -216,7 +216,7 @@ def _serve(connection: Connection, plan: WorkerPlan) -> None:
     began = perf_counter()
     plan.pipeline.import_stages()
     import_s = perf_counter() - began
-    threads = start_runtime(plan.limits)
+    threads = start_runtime(plan.limits, tensorflow=plan.pipeline.uses_tensorflow)
     pipeline = plan.pipeline.build()
     first_hand = plan.index * plan.threads
     team = None
