@@ -39,6 +39,11 @@ class PipelinePlan:
     sink_module: str
     sink: Any
 
+    @property
+    def uses_tensorflow(self) -> bool:
+        """Whether the workers need TensorFlow's runtime; they do where the task does not say otherwise."""
+        return bool(getattr(import_module(self.task_module).PROVIDES, "uses_tensorflow", True))
+
     def build(self, around: Callable[[Sink, Callable[[Any], Any]], Sink] | None = None) -> Pipeline:
         """Import the stages and build them, in the process that will use them.
 

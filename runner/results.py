@@ -281,6 +281,7 @@ def _threads_of(workers: Sequence[Worker]) -> dict[str, Any]:
         "intra_op": one_or_all([worker.threads.intra_op for worker in workers]),
         "inter_op": one_or_all([worker.threads.inter_op for worker in workers]),
         "blas": one_or_all([worker.threads.blas for worker in workers]),
+        "opencv": one_or_all([worker.threads.opencv for worker in workers]),
     }
 
 

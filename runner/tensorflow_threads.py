@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 
 # Read by OpenMP, OpenBLAS, MKL, BLIS and Accelerate when they are loaded.
@@ -28,13 +29,16 @@ class Threads:
     """What is the case.
 
     Attributes:
-        intra_op, inter_op: as TensorFlow tells them once its runtime runs; 0 is its own choice.
+        intra_op, inter_op: as TensorFlow tells them once its runtime runs; 0 is its own choice; None where the task does
+            not use it, and it has not been started.
         blas: threads of the BLAS library, None where there is none that can be asked.
+        opencv: threads that OpenCV may use, None where the task does not use it.
     """
 
-    intra_op: int
-    inter_op: int
+    intra_op: int | None
+    inter_op: int | None
     blas: int | None
+    opencv: int | None = None
 
 
 def set_environment(limits: ThreadLimits, users: dict[str, str | None]) -> None:
@@ -50,20 +54,17 @@ def set_environment(limits: ThreadLimits, users: dict[str, str | None]) -> None:
             os.environ[name] = value
 
 
-def start_runtime(limits: ThreadLimits) -> Threads:
-    """Apply ``limits`` to TensorFlow and to libraries already loaded, start TensorFlow's runtime, read back what holds.
+def start_runtime(limits: ThreadLimits, *, tensorflow: bool = True) -> Threads:
+    """Apply ``limits`` to libraries already loaded and, where the task uses it, to TensorFlow, whose runtime is started; read back.
 
     Raises:
         RuntimeError: the runtime had been started before.
     """
-    import tensorflow as tf
     from threadpoolctl import ThreadpoolController
 
-    tf.config.threading.set_intra_op_parallelism_threads(limits.intra_op)
-    tf.config.threading.set_inter_op_parallelism_threads(limits.inter_op)
-    for gpu in tf.config.list_physical_devices("GPU"):
-        # Otherwise the first process takes the whole card and the others find nothing.
-        tf.config.experimental.set_memory_growth(gpu, enable=True)
+    intra_op = inter_op = None
+    if tensorflow:
+        _limit_tensorflow(limits)
     # A library that came with the fork server was loaded with one thread, whatever the environment says now.
     try:
         blas = ThreadpoolController().select(user_api="blas")
@@ -71,13 +72,37 @@ def start_runtime(limits: ThreadLimits) -> Threads:
         blas = None
     if blas is not None:
         blas.limit(limits=limits.intra_op or _default_threads())
-    tf.config.list_logical_devices()  # starts the runtime
+    if tensorflow:
+        intra_op, inter_op = _start_tensorflow()
     counts = set() if blas is None else {library["num_threads"] for library in blas.info()}
-    return Threads(
-        intra_op=tf.config.threading.get_intra_op_parallelism_threads(),
-        inter_op=tf.config.threading.get_inter_op_parallelism_threads(),
-        blas=max(counts) if counts else None,
-    )
+    return Threads(intra_op, inter_op, max(counts) if counts else None, _limit_opencv(limits))
+
+
+def _limit_tensorflow(limits: ThreadLimits) -> None:
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(limits.intra_op)
+    tf.config.threading.set_inter_op_parallelism_threads(limits.inter_op)
+    for gpu in tf.config.list_physical_devices("GPU"):
+        # Otherwise the first process takes the whole card and the others find nothing.
+        tf.config.experimental.set_memory_growth(gpu, enable=True)
+
+
+def _start_tensorflow() -> tuple[int, int]:
+    import tensorflow as tf
+
+    tf.config.list_logical_devices()  # starts the runtime
+    threading = tf.config.threading
+    return threading.get_intra_op_parallelism_threads(), threading.get_inter_op_parallelism_threads()
+
+
+def _limit_opencv(limits: ThreadLimits) -> int | None:
+    """Where the task has loaded OpenCV, give it as many threads as one op of TensorFlow would get; what it then says."""
+    cv2 = sys.modules.get("cv2")
+    if cv2 is None:
+        return None
+    cv2.setNumThreads(limits.intra_op or -1)  # to OpenCV -1 is its own choice, and 0 is none but the caller's
+    return int(cv2.getNumThreads())
 
 
 def _default_threads() -> int:

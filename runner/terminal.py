@@ -135,7 +135,10 @@ def print_point(point: Point, gpus: Gpus, idle_cpu_pct: float | None) -> None:
     ):
         table.add_row(name, with_interval(metrics[name]), what)
     tf = point.trials[0]["tf"]
-    table.add_row("TensorFlow", f"{tf['intra_op']}/{tf['inter_op']}", "intra_op/inter_op read back; 0 is its own choice")
+    if tf["intra_op"] is None:
+        table.add_row("TensorFlow", "-", "not started: the task does not use it")
+    else:
+        table.add_row("TensorFlow", f"{tf['intra_op']}/{tf['inter_op']}", "intra_op/inter_op read back; 0 is its own choice")
     console.print(table)
     for warning in point.warnings():
         console.print(f"Note: {warning.message}; {warning.advice}", style="yellow", markup=False)

@@ -111,7 +111,7 @@ def test_a_trials_metrics_follow_from_its_record() -> None:
     )
     record = trial_record(0, 0, "s", Outcome(report, None, phases), seen=Seen.nothing(2.0), wall_offset_s=100.0)
     assert record["total_s"] == pytest.approx(0.5 + 0.08 + 0.25)
-    assert record["tf"] == {"intra_op": 2, "inter_op": 3, "blas": 2}
+    assert record["tf"] == {"intra_op": 2, "inter_op": 3, "blas": 2, "opencv": None}
     assert record["cpu_user_s"] == pytest.approx(1.6 - 0.4)
     assert record["cpu_s"] == pytest.approx(1.2 * 1.25)
     assert [phase["name"] for phase in record["phases"]] == ["import", "startup", "epoch", "teardown"]

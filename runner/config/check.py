@@ -15,6 +15,7 @@ from runner.config.cpus import allowed_cpus, as_text, cpus_of
 from runner.config.explain import accepted_by, unknown_key
 from runner.config.fields import Rule
 from runner.config.options import Config, ProcessOption, SyntheticProcess
+from runner.config.tasks import check_task
 from runner.errors import ConfigurationError
 
 # What does not change what is measured, and so does not make another configuration.
@@ -82,6 +83,7 @@ def _check_together(config: Config) -> None:
             "contradicts mode=synthetic_process, which pins TensorFlow to one thread",
             "tf=single, that is 1/1, with this mode; or mode=thread for other settings",
         )
+    check_task(config.task)
     if config.affinity is not None:
         _check_affinity(config.affinity)
     if isinstance(config.mode, ProcessOption):
@@ -107,7 +109,9 @@ def _check_affinity(text: str) -> None:
 
 
 def plain(value: Any) -> Any:
-    """``value`` as JSON and YAML have it: enums by name, dataclasses as mappings."""
+    """``value`` as JSON and YAML have it: enums by name, dataclasses as mappings, lists of such."""
+    if isinstance(value, list):
+        return [plain(inside) for inside in value]
     if isinstance(value, Enum):
         return value.value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

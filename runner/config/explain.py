@@ -17,7 +17,7 @@ from runner.config.fields import Rule
 from runner.config.options import OPTIONS, Config
 from runner.errors import ConfigurationError
 
-_TYPE_NAMES = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}
+_TYPE_NAMES = {int: "an integer", float: "a number", str: "a text", bool: "true or false", list: "a list such as [a,b]"}
 
 
 def explain(error: BaseException, overrides: Sequence[str]) -> ConfigurationError:
@@ -66,6 +66,8 @@ def accepted_by(owner: Any, key: str) -> str:
     spec, kind = _field(owner, key)
     if spec is None:
         return "see --help"
+    if typing.get_origin(kind) is list:
+        kind = list
     kind = next((part for part in typing.get_args(kind) if part is not type(None)), kind)
     rule: Rule = spec.metadata.get("rule", Rule())
     if isinstance(kind, type) and issubclass(kind, Enum):

@@ -69,7 +69,10 @@ def option(
 ) -> Any:
     """A dataclass field that knows what it means (``doc``) and what it accepts."""
     rule = Rule(at_least=at_least, at_most=at_most, above=above, choices=choices, matches=matches)
-    return field(default=default, metadata={"doc": doc, "rule": rule})
+    metadata = {"doc": doc, "rule": rule}
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 def name(value: str) -> Any:

@@ -198,14 +198,100 @@ class TaskOption:
     name: str = MISSING
 
 
+# What a picture can be taken through; those by chance come out the same for the same image and seed.
+STEPS = ("decode", "resize", "standardize", "flip", "crop", "colour")
+STEPS_BY_CHANCE = ("flip", "crop", "colour")
+
+
 @dataclass
-class Tensorflow(TaskOption):
-    name: str = name("tensorflow")
+class StepsOption(TaskOption):
+    """What every task that is made of steps has."""
+
     size: int = option(224, "edge of the square result, pixels", at_least=1, at_most=8192)
+    channels: int = option(3, "channels to decode to", choices=(1, 3))
+    steps: list[str] = option(["decode", "resize", "standardize"], "decode, and what follows, in their order")
+    crop: float = option(0.875, "of each edge, what the step crop keeps", above=0, at_most=1)
+    colour: float = option(0.2, "the step colour changes by a factor of up to 1 ± this", at_least=0, at_most=1)
+    seed: int = option(0, "another seed, other chances", at_least=0)
+
+
+@dataclass
+class Tensorflow(StepsOption):
+    name: str = name("tensorflow")
     channels: int = option(3, "channels to decode to; 0 keeps the file's own number", choices=(0, 1, 3))
     dct_method: DctMethod = option(DctMethod.default, "the inverse DCT of the JPEG decoder")
     ratio: int = option(1, "decode a JPEG at 1/ratio of its size", choices=(1, 2, 4, 8))
     execution: Execution = option(Execution.eager, "op by op, or one graph")
+
+
+@dataclass
+class Pillow(StepsOption):
+    name: str = name("pillow")
+
+
+@dataclass
+class Opencv(StepsOption):
+    name: str = name("opencv")
+
+
+@dataclass
+class Python(TaskOption):
+    name: str = name("python")
+    size: int = option(64, "edge of the square result, pixels", at_least=1, at_most=1024)
+
+
+class Dtype(Enum):
+    """The numbers that a matrix is made of."""
+
+    float32 = "float32"
+    float64 = "float64"
+
+
+@dataclass
+class Math(TaskOption):
+    name: str = name("math")
+    size: int = option(512, "rows and columns of the matrix", at_least=1, at_most=16384)
+    repeats: int = option(4, "products, one after the other", at_least=1, at_most=100_000)
+    dtype: Dtype = option(Dtype.float32, "the numbers that the matrix is made of")
+
+
+# Keras application models; each takes a square image of 75 pixels or more.
+MODELS = (
+    "MobileNet",
+    "MobileNetV2",
+    "MobileNetV3Small",
+    "MobileNetV3Large",
+    "EfficientNetB0",
+    "EfficientNetV2B0",
+    "DenseNet121",
+    "InceptionV3",
+    "ResNet50",
+    "ResNet50V2",
+    "VGG16",
+    "Xception",
+)
+
+
+@dataclass
+class Inference(TaskOption):
+    name: str = name("inference")
+    model: str = option("MobileNetV2", "a Keras application model", choices=MODELS)
+    size: int = option(224, "edge of the square image that the model gets, pixels", at_least=75, at_most=4096)
+    seed: int = option(0, "another seed, other weights", at_least=0)
+
+
+@dataclass
+class Function(TaskOption):
+    name: str = name("function")
+    function: str = option(
+        MISSING,
+        "package.module:name of your own function, which takes the bytes of an image",
+        matches=r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*",
+    )
+
+
+# Fields that name code to be run: only the user's own word counts for them, never a record's.
+RUNS_USER_CODE = ("task.function",)
 
 
 # --------------------------------------------------------------------------------------------------------- sink

@@ -39,7 +39,7 @@ class AsyncioMode:
         self._readers: ThreadPoolExecutor | None = None
 
     def start(self) -> list[Worker]:
-        threads = start_runtime(self._plan.limits)
+        threads = start_runtime(self._plan.limits, tensorflow=self._plan.pipeline.uses_tensorflow)
         self._pipeline = self._plan.pipeline.build()
         _start_all(self._decoders)
         if not self._pipeline.reads_async:

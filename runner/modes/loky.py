@@ -118,7 +118,7 @@ def _initialize(plan: ModePlan, trial: int) -> None:
     try:
         plan.pipeline.import_stages()
         import_s = perf_counter() - began
-        threads = start_runtime(plan.limits)
+        threads = start_runtime(plan.limits, tensorflow=plan.pipeline.uses_tensorflow)
         _pipeline = plan.pipeline.build()
         _worker = Worker(pid=os.getpid(), threads=threads, import_s=import_s, cpus=read_back())
     except BaseException as error:  # raised again in whatever is asked of this worker

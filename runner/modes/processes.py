@@ -251,7 +251,7 @@ def _serve(connection: Connection, plan: WorkerPlan) -> None:
     began = perf_counter()
     plan.pipeline.import_stages()
     import_s = perf_counter() - began
-    threads = start_runtime(plan.limits)
+    threads = start_runtime(plan.limits, tensorflow=plan.pipeline.uses_tensorflow)
     outbox = Outbox(connection)
     pipeline = plan.pipeline.build(_returning(plan, outbox) if plan.returns else None)
     first_hand = plan.index * plan.threads

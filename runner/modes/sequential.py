@@ -26,7 +26,7 @@ class Sequential:
         self._pipeline: Pipeline
 
     def start(self) -> list[Worker]:
-        threads = start_runtime(self._plan.limits)
+        threads = start_runtime(self._plan.limits, tensorflow=self._plan.pipeline.uses_tensorflow)
         self._pipeline = self._plan.pipeline.build()
         return [Worker(pid=os.getpid(), threads=threads, import_s=0.0, cpus=read_back())]
 

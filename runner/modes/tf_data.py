@@ -42,7 +42,7 @@ class TfDataMode:
         self._chosen: dict[str, Any] = {}
 
     def start(self) -> list[Worker]:
-        threads = start_runtime(self._plan.limits)
+        threads = start_runtime(self._plan.limits, tensorflow=True)
         self._pipeline = self._plan.pipeline.build()
         self._in_graph = isinstance(self._pipeline.reader, FileReader) and hasattr(self._pipeline.task, "graph")
         return [Worker(pid=os.getpid(), threads=threads, import_s=0.0, cpus=read_back())]

@@ -103,7 +103,7 @@ class ThreadMode:
         return self._plan.limits
 
     def start(self) -> list[Worker]:
-        threads = start_runtime(self.limits())
+        threads = start_runtime(self.limits(), tensorflow=self._plan.pipeline.uses_tensorflow)
         self._pipeline = self._plan.pipeline.build()
         self._team = ThreadTeam(self._pipeline, self._sharing, [(worker, 0) for worker in range(self._plan.workers)])
         self._team.start()

@@ -114,7 +114,8 @@ def _oversubscribed(point: Point) -> Warning | None:
 def _settings_not_applied(point: Point, good: Sequence[dict[str, Any]]) -> Warning | None:
     tf = point.config.tf
     wanted = (1, 1) if isinstance(point.config.mode, SyntheticProcess) else (tf.intra_op, tf.inter_op)
-    odd = [trial["tf"] for trial in good if (trial["tf"]["intra_op"], trial["tf"]["inter_op"]) != wanted]
+    used = [trial["tf"] for trial in good if trial["tf"]["intra_op"] is not None]
+    odd = [tf for tf in used if (tf["intra_op"], tf["inter_op"]) != wanted]
     if not odd:
         return None
     return Warning(
