@@ -88,7 +88,10 @@ class TfDataMode:
         return dataset.with_options(options)
 
     def _handled(self, dataset: Any, work: _Graph | _Calls, records: Records, watch: Watch) -> Iterator[int]:
-        """The items of a timed epoch as they come out; their records are made here."""
+        """The items of a timed epoch as they come out; their records are made here.
+
+        An image that is done and waits to be taken is in its sink stage, while its worker is at the next.
+        """
         put, clock = self._pipeline.sink.put, perf_counter_ns
         lanes, told = Lanes(self._plan.workers), perf_counter()
         iterator = iter(dataset)
@@ -102,7 +105,7 @@ class TfDataMode:
                     error = failure
             end = clock()
             started, read, ran = (min(stamp, sink_start) for stamp in stamps)
-            records.values.extend((item, lanes.of(started, end), 0, started, read, ran, end, int(error is None)))
+            records.values.extend((item, lanes.of(started, ran), 0, started, read, ran, end, int(error is None)))
             if error is not None and len(records.errors) < MOST_ERRORS:
                 records.errors[item] = describe(error)
             if (now := perf_counter()) - told > PROGRESS_INTERVAL_S:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -76,11 +77,15 @@ class TensorflowTask:
 
         if config.execution is Execution.eager:
             return pipeline
-        inputs = [tf.TensorSpec([], tf.string)]
+        data = tf.TensorSpec([], tf.string)
+        traced: Callable[..., Any]
         if self._by_chance:
             # Handed in as a tensor: a number of Python's would be traced anew for each image.
-            inputs.append(tf.TensorSpec([len(Chances._fields)], tf.float64))
-        traced: Callable[..., Any] = tf.function(pipeline, autograph=False).get_concrete_function(*inputs)
+            drawn = tf.TensorSpec([len(Chances._fields)], tf.float64)
+            traced = tf.function(pipeline, autograph=False).get_concrete_function(data, drawn)
+        else:
+            # Bound: what has been traced insists on an argument that has a default.
+            traced = tf.function(partial(pipeline, drawn=None), autograph=False).get_concrete_function(data)
         return traced
 
     def _decode(self, data: Any, form: str) -> Any:
