@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -69,23 +68,25 @@ class TensorflowTask:
         config = self._config
         follow: list[Callable[[Any, Any], Any]] = [getattr(self, f"_{step}") for step in config.steps[1:]]
 
-        def pipeline(data: Any, drawn: Any = None) -> Any:
+        def by_chance(data: Any, drawn: Any) -> Any:
             image = self._decode(data, form)
             for step in follow:
                 image = step(image, drawn)
             return image
 
+        def for_sure(data: Any) -> Any:
+            return by_chance(data, None)
+
         if config.execution is Execution.eager:
-            return pipeline
+            return by_chance if self._by_chance else for_sure
         data = tf.TensorSpec([], tf.string)
+        # Handed in as a tensor: a number of Python's would be traced anew for each image.
+        drawn = tf.TensorSpec([len(Chances._fields)], tf.float64)
         traced: Callable[..., Any]
         if self._by_chance:
-            # Handed in as a tensor: a number of Python's would be traced anew for each image.
-            drawn = tf.TensorSpec([len(Chances._fields)], tf.float64)
-            traced = tf.function(pipeline, autograph=False).get_concrete_function(data, drawn)
+            traced = tf.function(by_chance, autograph=False).get_concrete_function(data, drawn)
         else:
-            # Bound: what has been traced insists on an argument that has a default.
-            traced = tf.function(partial(pipeline, drawn=None), autograph=False).get_concrete_function(data)
+            traced = tf.function(for_sure, autograph=False).get_concrete_function(data)
         return traced
 
     def _decode(self, data: Any, form: str) -> Any:
