@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from runner.receipts import Receipt
+
 
 class Record(NamedTuple):
     """One image of one epoch.
@@ -40,11 +42,13 @@ class Records:
         values: the records' integers, one after the other.
         errors: for each failed item, what went wrong.
         digests: for each item of a verification, the hash of its result.
+        receipt: what has been sent to the sink.
     """
 
     values: array[int] = field(default_factory=lambda: array("q"))
     errors: dict[int, str] = field(default_factory=dict)
     digests: dict[int, bytes] = field(default_factory=dict)
+    receipt: Receipt = field(default_factory=Receipt)
 
     def __len__(self) -> int:
         return len(self.values) // WIDTH
@@ -59,3 +63,4 @@ class Records:
         self.values.extend(other.values)
         self.errors.update(other.errors)
         self.digests.update(other.digests)
+        self.receipt += other.receipt

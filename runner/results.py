@@ -56,6 +56,7 @@ def epoch_record(epoch: EpochReport, wall_offset_s: float) -> dict[str, Any]:
         "read_s": stages[0],
         "task_s": stages[1],
         "sink_s": stages[2],
+        "sink_bytes": epoch.records.receipt.bytes,
     }
 
 
@@ -76,6 +77,7 @@ class Seen:
         watched: the monitor's samples.
         monitor, host, gpu: as the record has them: how well the trial was watched, and what was around it.
         cpus_usable: CPUs that the trial could use: its affinity, or the control group's quota where that is less.
+        delivery: how its results came to where they were sent; None where none were sent.
     """
 
     watched: Watched
@@ -83,6 +85,7 @@ class Seen:
     host: dict[str, Any]
     gpu: dict[str, Any]
     cpus_usable: float
+    delivery: dict[str, Any] | None = None
 
     @classmethod
     def nothing(cls, cpus_usable: float) -> Seen:
@@ -138,6 +141,7 @@ def trial_record(
         "gil": None,
         "gpu": seen.gpu,
         "host": seen.host,
+        "sink": seen.delivery,
         "monitor": seen.monitor,
     }
     if error is not None:

@@ -235,6 +235,7 @@ def _serve(connection: Connection, plan: WorkerPlan) -> None:
             pipeline.verify(plan.sharing.items_for(epoch.items, first_hand), records)
             connection.send(Part(records, last=True))
         else:
+            pipeline.begin(epoch.number)
             _handle(connection, plan, pipeline, epoch)
     if team is not None:
         team.stop()
@@ -264,4 +265,5 @@ def _handle(connection: Connection, plan: WorkerPlan, pipeline: Pipeline, epoch:
             yield item
 
     pipeline.handle(items(), plan.index, 0, records)
+    records.receipt = pipeline.end()
     connection.send(Part(records, last=True))

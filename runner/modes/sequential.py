@@ -35,7 +35,9 @@ class Sequential:
         if epoch.verify:
             self._pipeline.verify(range(epoch.items), records)
         else:
+            self._pipeline.begin(epoch.number)
             self._pipeline.handle(_with_progress(epoch.items, watch), 0, 0, records)
+            records.receipt = self._pipeline.end()
         watch.finished()
         return records
 

@@ -41,7 +41,9 @@ class ThreadTeam:
             thread.start()
 
     def run(self, epoch: Epoch, progress: Callable[[list[Records]], None]) -> list[Records]:
-        """One ``Records`` a thread; ``progress`` sees them grow."""
+        """One ``Records`` a thread; ``progress`` sees them grow. What was sent to the sink is in the first."""
+        if not epoch.verify:
+            self._pipeline.begin(epoch.number)
         parts = [Records() for _ in self._orders]
         for order, part in zip(self._orders, parts, strict=True):
             order.put((epoch, part))
@@ -55,6 +57,8 @@ class ThreadTeam:
             if failure is not None:
                 raise failure
             waiting -= 1
+        if not epoch.verify:
+            parts[0].receipt = self._pipeline.end()
         return parts
 
     def stop(self) -> None:

@@ -8,6 +8,7 @@ from runner.accounting.footprint import Footprint
 from runner.accounting.usage import Usage
 from runner.modes import ModePlan, Worker
 from runner.records import Records
+from runner.sinks import Sent
 from runner.trial.gil_probe import GilWaits
 
 
@@ -89,6 +90,7 @@ class Report:
         workers: what each worker process said when it was ready.
         epochs: the timed passes.
         verification: digests of the different images.
+        sent: what went to the sink in each pass, warm-up first.
         footprint: the largest at the pauses.
         cpus: the CPUs that the trial may use, read back; None where the system does not tell.
         gil: how long a waking thread waited for Python's interpreter lock; None where that was not asked for, or cannot be told.
@@ -105,6 +107,7 @@ class Report:
     footprint: Footprint
     cpus: tuple[int, ...] | None = None
     gil: GilWaits | None = None
+    sent: tuple[Sent, ...] = ()
 
 
 @dataclass(frozen=True)
