@@ -124,7 +124,9 @@ class _Row:
         Path(self._scratch).unlink(missing_ok=True)
 
     def _told(self, error: Exception) -> str:
-        return f"cannot write {self._scratch}: {str(error).strip() or type(error).__name__}"
+        # TensorFlow's messages begin with the path.
+        reason = str(getattr(error, "message", error)).rpartition("; ")[2].strip()
+        return f"cannot write {self._scratch}: {reason or type(error).__name__}"
 
 
 class FileDestination:

@@ -100,9 +100,11 @@ class HttpSink:
                 if not answer.closed:  # more than anybody wants: not to be read to its end
                     answer.close()
                 answer.release_conn()
-        except urllib3.exceptions.TimeoutError as error:
-            raise MayPass(f"POST {self._shown}: no answer within {self._timeout_s:g} s") from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
+            # That nobody listens is of the same kind for urllib3 as that nobody answers.
+            late = isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError)
+            if late and not isinstance(error, urllib3.exceptions.NewConnectionError):
+                raise MayPass(f"POST {self._shown}: no answer within {self._timeout_s:g} s") from error
             raise MayPass(f"POST {self._shown}: {_told(error)}") from error
         if answer.status >= 500 or answer.status in _MAY_PASS:
             raise MayPass(f"POST {self._shown}: status {answer.status}", self._asked_to_wait(answer.headers))

@@ -97,7 +97,7 @@ class LocalPlace:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise _cannot("remove", self._root, error) from error
+            raise _cannot("empty", self._root, error) from error
 
     def tidy(self) -> None:
         for path in self._root.rglob(f".*{UNFINISHED}"):
