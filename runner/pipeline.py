@@ -10,6 +10,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from runner.errors import ImageRefused
+from runner.receipts import Receipt
 from runner.records import Records
 from runner.secrets import masked
 from runner.sinks import Sink
@@ -69,6 +70,14 @@ class Pipeline:
         self._read_async: Any = getattr(reader, "read_async", None)
         self.task = task
         self.sink = sink
+
+    def begin(self, epoch: int) -> None:
+        """What is handled from here on belongs to this pass over the images; called before it, when no thread handles anything."""
+        self.sink.begin(epoch)
+
+    def end(self) -> Receipt:
+        """What has been sent since ``begin``; called in the timed epoch, at its end, when no thread handles anything any more."""
+        return self.sink.end()
 
     def handle(self, items: Iterable[int], worker: int, thread: int, records: Records) -> None:
         """Take each of ``items`` through the stages, and append what happened to ``records``."""

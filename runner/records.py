@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from runner.receipts import Receipt
+
 
 class Record(NamedTuple):
     """One image of one epoch.
@@ -66,6 +68,7 @@ class Records:
         spooled: those that come before ``values``, in a file.
         returned_bytes: of results that came back to the trial from worker processes.
         handed_over: for each item of a verification whose result came back, a hash of its bytes as the worker sent them.
+        receipt: what has been sent to the sink.
     """
 
     values: array[int] = field(default_factory=lambda: array("q"))
@@ -74,6 +77,7 @@ class Records:
     spooled: Spooled | None = None
     returned_bytes: int = 0
     handed_over: dict[int, bytes] = field(default_factory=dict)
+    receipt: Receipt = field(default_factory=Receipt)
 
     def __len__(self) -> int:
         return len(self.values) // WIDTH + (self.spooled.count if self.spooled else 0)
@@ -110,3 +114,4 @@ class Records:
         self.errors.update(other.errors)
         self.digests.update(other.digests)
         self.handed_over.update(other.handed_over)
+        self.receipt += other.receipt

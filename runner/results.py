@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ def epoch_record(epoch: EpochReport, wall_offset_s: float) -> dict[str, Any]:
         "sink_s": stages[2],
         "returned_bytes": epoch.records.returned_bytes,
         "returned_bytes_per_s": epoch.records.returned_bytes / work_s,
+        "sink_bytes": epoch.records.receipt.bytes,
     }
 
 
@@ -78,6 +80,7 @@ class Seen:
         watched: the monitor's samples.
         monitor, host, gpu: as the record has them: how well the trial was watched, and what was around it.
         cpus_usable: CPUs that the trial could use: its affinity, or the control group's quota where that is less.
+        delivery: how its results came to where they were sent; None where none were sent.
     """
 
     watched: Watched
@@ -85,6 +88,7 @@ class Seen:
     host: dict[str, Any]
     gpu: dict[str, Any]
     cpus_usable: float
+    delivery: dict[str, Any] | None = None
 
     @classmethod
     def nothing(cls, cpus_usable: float) -> Seen:
@@ -142,6 +146,7 @@ def trial_record(
         "backend": {},
         "gpu": seen.gpu,
         "host": seen.host,
+        "sink": seen.delivery,
         "monitor": seen.monitor,
     }
     if error is not None:
@@ -196,7 +201,7 @@ def phase_records(phases: Sequence[Phase], wall_offset_s: float) -> list[dict[st
     The borders are the trial's; a phase begins with the moment in which the conductor takes its sample, about a millisecond.
     """
     records = []
-    for phase, following in zip(phases, [*phases[1:], None], strict=True):
+    for phase, following in itertools.zip_longest(phases, phases[1:]):
         if phase.name == "end":
             continue
         record: dict[str, Any] = {"name": phase.name, "at": phase.at_ns * 1e-9 + wall_offset_s, "wall_s": None}

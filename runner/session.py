@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import psutil
 
-from runner.errors import TrialFailed
+from runner.errors import TrialError, TrialFailed
 from runner.host_lock import host_lock
 from runner.monitor.gpu import Gpus
 from runner.monitor.gpu_record import gpu_record
@@ -25,8 +25,9 @@ from runner.protocol.stopping import LEAST_ROUNDS
 from runner.results import Seen, image_errors, trial_record
 from runner.secrets import masked
 from runner.services import serving
+from runner.sinks import Destination
 from runner.supervisor import Event, Outcome, Supervisor
-from runner.trial.messages import Phase
+from runner.trial.messages import Phase, Report
 
 log = logging.getLogger("runner")
 
@@ -170,23 +171,46 @@ class Session:
                 sampler.on_phase(event)
             self._display.event(point, event)
 
-        before, began = HostState.now(), time.perf_counter()
-        with serving(point.config, point.images) as served:
+        with contextlib.ExitStack() as beside:
+            try:
+                served = beside.enter_context(serving(point.config, point.images, point.folder, point.id))
+            except TrialError as error:
+                return Outcome(None, error, ()), Seen.nothing(point.cpus_usable)
+            before, began = HostState.now(), time.perf_counter()
             sampler.start()
             try:
                 outcome = self._supervisor.execute(point.trial_plan(served), point.config.protocol.timeout_s, on_event)
             finally:
                 watched = sampler.stop()
-        wall_s = time.perf_counter() - began
+            after, wall_s = HostState.now(), time.perf_counter() - began
+            delivery, problem = _delivered(served.destination, outcome.report, point.config.images)
+        if outcome.error is None and problem is not None:
+            outcome = Outcome(outcome.report, problem, outcome.phases)
         used_s = outcome.phases[-1].usage.cpu_s if outcome.phases else None
+        ours_s = max(used_s or 0.0, watched.tree_cpu_s or 0.0) + (delivery or {}).get("receiver_cpu_s", 0.0)
         seen = Seen(
             watched=watched,
             monitor=watched.record(option),
-            host=before.until(HostState.now(), wall_s, max(used_s or 0.0, watched.tree_cpu_s or 0.0)),
+            host=before.until(after, wall_s, ours_s),
             gpu=gpu_record(self.gpus, watched.samples, sampled=option.enabled),
             cpus_usable=point.cpus_usable,
+            delivery=delivery,
         )
         return outcome, seen
+
+
+def _delivered(destination: Destination, report: Report | None, items: int) -> tuple[dict[str, Any] | None, TrialError | None]:
+    """What the record says of the results' delivery, and what the trial fails with if they did not all arrive."""
+    if report is None:
+        return None, None
+    try:
+        delivery = destination.check(report.sent, items)
+    except Exception as error:  # drivers raise what their libraries raise
+        return None, TrialFailed(f"sink: what arrived cannot be checked: {error}", kind=type(error).__name__)
+    if delivery is None:
+        return None, None
+    problem = None if delivery.problem is None else TrialFailed(f"sink: {delivery.problem}", kind="NotDelivered")
+    return delivery.record(), problem
 
 
 def _judged(outcome: Outcome) -> Outcome:

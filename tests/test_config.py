@@ -83,6 +83,20 @@ def test_a_list_of_cpus_is_read_as_taskset_reads_it(text: str, cpus: tuple[int, 
         (["workers=1,2", "hydra.sweep.subdir=x", "-m"], "hydra.sweep.subdir", "x", "job.num"),
         (["workers=1,2", "baseline=nobody", "-m"], "baseline", "nobody", "thread-w1, thread-w2"),
         (["source=folder", "source.path=odd"], "source.path", "xe9.jpg", "UTF-8"),
+        (["sink=kafka"], "sink", "kafka", "none, file, http"),
+        (["sink.url=http://host"], "sink.url", "http://host", "belongs to sink=file and http"),
+        (["sink=file", "sink.format=jpeg"], "sink.format", "jpeg", "npy, png, tfrecord"),
+        (["sink=file", "sink.url=gopher://host/x"], "sink.url", "gopher", "an fsspec URL"),
+        (["sink=file", "sink.url=http://host/x"], "sink.url", "http://host/x", "sink=http"),
+        (["sink=file", "sink.url='  '"], "sink.url", "is empty", "an fsspec URL"),
+        (["sink=file", "sink.remove=perhaps"], "sink.remove", "perhaps", "true or false"),
+        (["sink=file", "sink.retries=-1"], "sink.retries", "-1", "from 0 to 100"),
+        (["sink=http", "sink.payload=image"], "sink.payload", "image", "digest, array"),
+        (["sink=http", "sink.url=host:80"], "sink.url", "host:80", "such as http://"),
+        (["sink=http", "sink.url=http://host:99999/"], "sink.url", "99999", "such as http://"),
+        (["sink=http", "sink.timeout_s=0"], "sink.timeout_s", "0", "above 0"),
+        (["sink=http", "sink.latency_s=-1"], "sink.latency_s", "-1", "from 0"),
+        (["sink=http", "sink.latency_s=1", "sink.url=http://host/"], "sink.latency_s", "1", "0 with a server"),
     ],
 )
 def test_bad_input_is_refused_in_one_message_before_anything_is_written(
@@ -170,8 +184,13 @@ def test_info_shows_where_the_configuration_comes_from(program: Program) -> None
 
 @pytest.mark.parametrize(("group", "option"), [(group, option) for group, options in OPTIONS.items() for option in options])
 def test_every_option_has_a_file_and_a_type(group: str, option: str) -> None:
-    needed = {"file": "source.path=x.jpg", "folder": "source.path=x", "server": "tracking.uri=http://127.0.0.1:1"}
-    words = [f"{group}={option}"] + ([needed[option]] if option in needed else [])
+    needed = {
+        "source=file": "source.path=x.jpg",
+        "source=folder": "source.path=x",
+        "tracking=server": "tracking.uri=http://127.0.0.1:1",
+    }
+    choice = f"{group}={option}"
+    words = [choice] + ([needed[choice]] if choice in needed else [])
     config = composed(*words)
     assert isinstance(getattr(config, group), OPTIONS[group][option])
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 from enum import Enum
 from typing import Any
+from urllib.parse import urlsplit
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
@@ -14,9 +15,10 @@ from omegaconf.errors import MissingMandatoryValue
 from runner.config.cpus import allowed_cpus, as_text, cpus_of
 from runner.config.explain import accepted_by, unknown_key
 from runner.config.fields import Rule
-from runner.config.options import Config, ProcessOption, SyntheticProcess
+from runner.config.options import Config, ProcessOption, SinkOption, SyntheticProcess, ToFile, ToHttp
 from runner.config.tasks import check_task
 from runner.errors import ConfigurationError
+from runner.secrets import masked
 
 # What does not change what is measured, and so does not make another configuration.
 _NOT_HASHED = ("tracking", "baseline", "objective", "fail_fast", "resume")
@@ -84,6 +86,7 @@ def _check_together(config: Config) -> None:
             "tf=single, that is 1/1, with this mode; or mode=thread for other settings",
         )
     check_task(config.task)
+    _check_sink(config.sink)
     if config.affinity is not None:
         _check_affinity(config.affinity)
     if isinstance(config.mode, ProcessOption):
@@ -93,6 +96,35 @@ def _check_together(config: Config) -> None:
         if method != "auto" and method not in there_are:
             accepted = ", ".join(["auto", *there_are])
             raise ConfigurationError("mode.start_method", method, "does not exist on this system", accepted)
+
+
+def _check_sink(sink: SinkOption) -> None:
+    if isinstance(sink, ToHttp) and sink.url is not None and sink.latency_s:
+        reason = "is of the receiver that is started where sink.url is null"
+        raise ConfigurationError("sink.latency_s", sink.latency_s, reason, "0 with a server of your own")
+    if isinstance(sink, ToHttp) and sink.url is not None:
+        try:
+            urlsplit(sink.url).port  # noqa: B018  (reading it checks it)
+        except ValueError as error:
+            raise ConfigurationError("sink.url", masked(sink.url), str(error), accepted_by(sink, "url")) from None
+    if not isinstance(sink, ToFile) or sink.url is None:
+        return
+    key, shown, accepted = "sink.url", masked(sink.url), "a folder, or an fsspec URL that can be written to: s3://bucket/prefix"
+    scheme, separator, _ = sink.url.partition("://")
+    if not sink.url.strip():
+        raise ConfigurationError(key, shown, "is empty", accepted)
+    if not separator:
+        return
+    if scheme in {"http", "https"}:
+        raise ConfigurationError(key, shown, "is a web server's, which takes no folders", "sink=http, or " + accepted)
+    from fsspec import get_filesystem_class
+
+    try:
+        get_filesystem_class(scheme)
+    except ValueError:
+        raise ConfigurationError(key, shown, f"fsspec knows no {scheme}://", accepted) from None
+    except ImportError as error:
+        raise ConfigurationError(key, shown, str(error).strip().rstrip("."), "an environment with that package") from None
 
 
 def _check_affinity(text: str) -> None:

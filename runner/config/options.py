@@ -309,6 +309,47 @@ class NoSink(SinkOption):
     name: str = name("none")
 
 
+class FileFormat(Enum):
+    """What a result is written as."""
+
+    npy = "npy"
+    png = "png"
+    tfrecord = "tfrecord"
+
+
+@dataclass
+class ToFile(SinkOption):
+    name: str = name("file")
+    format: FileFormat = option(FileFormat.npy, "what a result is written as")
+    url: str | None = option(
+        None, "a folder, or an fsspec URL such as s3://bucket/prefix; by default sink/ in the point's folder"
+    )
+    remove: bool = option(False, "whether the files are removed after each trial")
+    timeout_s: float = option(30.0, "seconds for one attempt at a remote file", above=0)
+    retries: int = option(3, "further attempts at a remote file, after pauses that double", at_least=0, at_most=100)
+
+
+class Payload(Enum):
+    """What is sent of a result."""
+
+    digest = "digest"
+    array = "array"
+
+
+@dataclass
+class ToHttp(SinkOption):
+    name: str = name("http")
+    payload: Payload = option(Payload.array, "what is sent of a result")
+    url: str | None = option(
+        None,
+        "an address such as http://host:8080/results; by default a receiver on this machine is started",
+        matches=r"https?://(\S+@)?(\[[0-9a-fA-F:]+\]|[^\s/:@?#\[\]]+)(:\d{1,5})?([/?]\S*)?",
+    )
+    latency_s: float = option(0.0, "seconds after which the receiver that is started answers", at_least=0, at_most=3600)
+    timeout_s: float = option(10.0, "seconds without an answer after which an attempt has failed", above=0)
+    retries: int = option(3, "further attempts after what may pass, with pauses that double", at_least=0, at_most=100)
+
+
 # ----------------------------------------------------------------------------------------------------------- tf
 
 

@@ -14,10 +14,14 @@ from runner.tensorflow_threads import ThreadLimits, Threads
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over ``items`` items; with ``verify``, each result is hashed instead of timed."""
+    """One pass over ``items`` items; with ``verify``, each result is hashed instead of timed.
+
+    ``number`` counts passes from 0, warm-up included.
+    """
 
     items: int
     verify: bool = False
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ class Mode(Protocol):
         """
 
     def run(self, epoch: Epoch, watch: Watch) -> Records:
-        """Take all items through the pipeline; one record for each.
+        """Take all items through the pipeline; one record for each, and what has been sent to the sink.
 
         Raises:
             TrialError: a worker died.

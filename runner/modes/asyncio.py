@@ -55,7 +55,9 @@ class AsyncioMode:
         if epoch.verify:
             self._pipeline.verify(range(epoch.items), records)
         else:
+            self._pipeline.begin(epoch.number)
             self._loop.run_until_complete(self._epoch(records, collector, watch))
+            records.receipt = self._pipeline.end()
         watch.finished()
         return collector.done([records])
 

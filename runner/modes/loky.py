@@ -83,7 +83,7 @@ class LokyMode:
             start = stop
 
     def _submit(self, items: range, epoch: Epoch) -> Future[Records]:
-        submitted: Future[Records] = self._executor.submit(_handle, items, self._index, epoch.verify)
+        submitted: Future[Records] = self._executor.submit(_handle, items, self._index, epoch.number, epoch.verify)
         return submitted
 
     def books(self) -> dict[int, Books]:
@@ -133,14 +133,16 @@ def _ready() -> Worker:
     return _worker
 
 
-def _handle(items: range, index: dict[int, int], verify: bool) -> Records:
+def _handle(items: range, index: dict[int, int], number: int, verify: bool) -> Records:
     if _pipeline is None:
         raise RuntimeError("this worker has never been made ready")
     records = Records()
     if verify:
         _pipeline.verify(items, records)
     else:
+        _pipeline.begin(number)
         _pipeline.handle(items, index[os.getpid()], 0, records)
+        records.receipt = _pipeline.end()
     return records
 
 

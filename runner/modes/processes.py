@@ -271,6 +271,7 @@ def _serve(connection: Connection, plan: WorkerPlan) -> None:
             pipeline.verify(plan.sharing.items_for(epoch.items, first_hand), records)
             connection.send(Part(records, last=True))
         else:
+            pipeline.begin(epoch.number)
             _handle(outbox, plan, pipeline, epoch)
     if team is not None:
         team.stop()
@@ -310,4 +311,5 @@ def _handle(outbox: Outbox, plan: WorkerPlan, pipeline: Pipeline, epoch: Epoch) 
             yield item
 
     pipeline.handle(items(), plan.index, 0, records)
+    records.receipt = pipeline.end()
     outbox.send(Part(records, last=True))

@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from runner.modes.slots import Slots
+from runner.receipts import Receipt
 from runner.sinks import Sink
 
 
@@ -55,6 +56,12 @@ class ReturningSink:
 
     def __init__(self, sink: Sink, array: Callable[[Any], Any], outbox: Outbox, slots: Slots | None) -> None:
         self._sink, self._array, self._outbox, self._slots = sink, array, outbox, slots
+
+    def begin(self, epoch: int) -> None:
+        self._sink.begin(epoch)
+
+    def end(self) -> Receipt:
+        return self._sink.end()
 
     def put(self, result: Any, item: int) -> None:
         self._sink.put(result, item)

@@ -36,8 +36,10 @@ class Sequential:
         if epoch.verify:
             self._pipeline.verify(range(epoch.items), records)
         else:
+            self._pipeline.begin(epoch.number)
             items = unloading(_with_progress(epoch.items, watch), records, collector.add)
             self._pipeline.handle(items, 0, 0, records)
+            records.receipt = self._pipeline.end()
         watch.finished()
         return collector.done([records])
 

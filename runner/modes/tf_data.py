@@ -59,10 +59,14 @@ class TfDataMode:
         if epoch.verify and not self._in_graph:
             self._pipeline.verify(items, records)
         else:
+            if not epoch.verify:
+                self._pipeline.begin(epoch.number)
             handled = self._verified if epoch.verify else self._handled
             seen = unloading(handled(dataset, work, records, watch), records, collector.add)
             failed = _missing(items, seen)
             self._account_for(failed, records, verify=epoch.verify)
+            if not epoch.verify:
+                records.receipt = self._pipeline.end()
         watch.finished()
         return collector.done([records])
 

@@ -45,7 +45,12 @@ class ThreadTeam:
             thread.start()
 
     def run(self, epoch: Epoch, unload: Unload, progress: Callable[[list[Records]], None]) -> list[Records]:
-        """One ``Records`` a thread, with what was not handed to ``unload`` before; ``progress`` sees them now and then."""
+        """One ``Records`` a thread, with what was not handed to ``unload`` before; ``progress`` sees them now and then.
+
+        What was sent to the sink is in the first.
+        """
+        if not epoch.verify:
+            self._pipeline.begin(epoch.number)
         parts = [Records() for _ in self._orders]
         for order, part in zip(self._orders, parts, strict=True):
             order.put((epoch, part, unload))
@@ -59,6 +64,8 @@ class ThreadTeam:
             if failure is not None:
                 raise failure
             waiting -= 1
+        if not epoch.verify:
+            parts[0].receipt = self._pipeline.end()
         return parts
 
     def stop(self) -> None:

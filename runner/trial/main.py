@@ -21,6 +21,7 @@ from runner.accounting.usage import Usage, cpu_s, largest_resident_bytes, own_us
 from runner.errors import ConductorGone, TrialError
 from runner.modes import Books, Epoch, Mode, Worker
 from runner.records import Records
+from runner.sinks import Sent
 from runner.tensorflow_threads import VARIABLES, set_environment
 from runner.trial.affinity import read_back, restrict
 from runner.trial.gil_probe import GilProbe, GilWaits
@@ -57,6 +58,7 @@ class _Trial:
         self._workers: tuple[Worker, ...] = ()
         self._mode: Mode | None = None  # while it has workers that can be asked
         self._told: dict[int, Books] = {}
+        self._sent: list[Sent] = []
 
     def run(self) -> Report:
         plan = self._plan
@@ -83,8 +85,8 @@ class _Trial:
         self._enter("pause")
         at_ready = self._footprint()
         began = self._enter("warmup")
-        for _ in range(plan.warmup_epochs):
-            mode.run(Epoch(plan.items), _Watch(self, None))
+        for number in range(plan.warmup_epochs):
+            self._sent.append(Sent.of(mode.run(Epoch(plan.items, number=number), _Watch(self, None))))
         warmup_s = self._since(began) if plan.warmup_epochs else 0.0
         epochs, gil = self._timed_epochs(mode)
         self._enter("pause")
@@ -114,6 +116,7 @@ class _Trial:
             cpus=read_back(),
             gil=gil,
             backend=backend,
+            sent=tuple(self._sent),
         )
 
     def tell(self, message: Phase | Progress) -> None:
@@ -144,7 +147,8 @@ class _Trial:
     def _timed(self, mode: Mode, number: int) -> EpochReport:
         self._enter("epoch")
         watch = _Watch(self, number)
-        records: Records = mode.run(Epoch(self._plan.items), watch)
+        records: Records = mode.run(Epoch(self._plan.items, number=len(self._sent)), watch)
+        self._sent.append(Sent.of(records))
         return EpochReport(watch.released_ns, watch.finished_ns, watch.cpu_s, watch.usage, records)
 
     def _footprint(self) -> Footprint:

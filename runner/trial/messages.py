@@ -10,6 +10,7 @@ from runner.accounting.footprint import Footprint
 from runner.accounting.usage import Usage
 from runner.modes import ModePlan, Worker
 from runner.records import Records
+from runner.sinks import Sent
 from runner.trial.gil_probe import GilWaits
 
 
@@ -91,6 +92,7 @@ class Report:
         workers: what each worker process said when it was ready.
         epochs: the timed passes.
         verification: digests of the different images.
+        sent: what went to the sink in each pass, warm-up first.
         footprint: the largest at the pauses.
         memory_bytes: of the tree at each pause: when every worker was ready, and after the last epoch.
         cpus: the CPUs that the trial may use, read back; None where the system does not tell.
@@ -111,6 +113,7 @@ class Report:
     cpus: tuple[int, ...] | None = None
     gil: GilWaits | None = None
     backend: Mapping[str, Any] = field(default_factory=dict)
+    sent: tuple[Sent, ...] = ()
 
 
 @dataclass(frozen=True)
