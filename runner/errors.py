@@ -3,7 +3,8 @@
 RunnerError
 ├── ConfigurationError        a choice that cannot be run; shown to the user before any process starts
 ├── ImageError                one image could not be handled; the epoch goes on
-│   └── ImageRefused          its header claims more pixels than anyone would want allocated
+│   ├── ImageRefused          its header claims more pixels than anyone would want allocated
+│   └── ImageNotFetched       its bytes could not be had from its address, however often it was tried
 ├── TrialError                a trial did not come to its end; carries the status of the record
 │   ├── TrialFailed           an exception in the trial or in a worker, or an exit without a report   "failed"
 │   ├── TrialKilled           the trial or a worker was ended by a signal                              "killed"
@@ -45,6 +46,10 @@ class ImageError(RunnerError):
 
 class ImageRefused(ImageError):
     """An image whose header claims more pixels than are allowed; nothing of it was decoded."""
+
+
+class ImageNotFetched(ImageError):
+    """The bytes of an image could not be had from its address, however often it was tried."""
 
 
 class TrialError(RunnerError):

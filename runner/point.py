@@ -137,8 +137,8 @@ class Point:
         config = self.config
         pipeline = PipelinePlan(
             images=served.images,
-            source_module=module_of("source", config.source.name),
-            source=config.source,
+            source_module=module_of("source", served.source.name),
+            source=served.source,
             task_module=module_of("task", config.task.name),
             task=config.task,
             sink_module=module_of("sink", config.sink.name),
@@ -169,7 +169,7 @@ class Point:
             "command": command(["runner", *(masked_override(word) for word in self.overrides)]),
             "environment": environment(),
             "images": [
-                {"path": image.path, "width": image.width, "height": image.height, "sha256": image.digest}
+                {"path": image.where, "width": image.width, "height": image.height, "sha256": image.digest}
                 for image in self.images
             ],
             "trials": self.trials,

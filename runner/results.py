@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,7 @@ class Seen:
         watched: the monitor's samples.
         monitor, host, gpu: as the record has them: how well the trial was watched, and what was around it.
         cpus_usable: CPUs that the trial could use: its affinity, or the control group's quota where that is less.
+        services: the servers beside the trial, what they did and what they took.
     """
 
     watched: Watched
@@ -83,6 +84,7 @@ class Seen:
     host: dict[str, Any]
     gpu: dict[str, Any]
     cpus_usable: float
+    services: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def nothing(cls, cpus_usable: float) -> Seen:
@@ -136,6 +138,8 @@ def trial_record(
         "digest": None,
         "image_errors": {},
         "gil": None,
+        "cache": None,
+        "services": seen.services,
         "gpu": seen.gpu,
         "host": seen.host,
         "monitor": seen.monitor,
@@ -247,11 +251,11 @@ def _larger(one: int | None, other: int | None) -> int | None:
 
 
 def image_errors(report: Report, images: Sequence[Image]) -> dict[str, str]:
-    """The images that failed, by path, with their error."""
+    """The images that failed, by path or address, with their error."""
     found: dict[str, str] = {}
     for records in (*(epoch.records for epoch in report.epochs), report.verification):
         for item, error in records.errors.items():
-            found.setdefault(images[item % len(images)].path, error)
+            found.setdefault(images[item % len(images)].where, error)
     return found
 
 

@@ -181,9 +181,10 @@ class Session:
         seen = Seen(
             watched=watched,
             monitor=watched.record(option),
-            host=before.until(HostState.now(), wall_s, max(used_s or 0.0, watched.tree_cpu_s or 0.0)),
+            host=before.until(HostState.now(), wall_s, max(used_s or 0.0, watched.tree_cpu_s or 0.0) + served.cpu_s),
             gpu=gpu_record(self.gpus, watched.samples, sampled=option.enabled),
             cpus_usable=point.cpus_usable,
+            services=served.services,
         )
         return outcome, seen
 

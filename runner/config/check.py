@@ -14,8 +14,9 @@ from omegaconf.errors import MissingMandatoryValue
 from runner.config.cpus import allowed_cpus, as_text, cpus_of
 from runner.config.explain import accepted_by, unknown_key
 from runner.config.fields import Rule
-from runner.config.options import Config, ProcessOption, SyntheticProcess
+from runner.config.options import Config, ProcessOption, ServedOption, SyntheticProcess, Url
 from runner.errors import ConfigurationError
+from runner.secrets import MASK, is_secret
 
 # What does not change what is measured, and so does not make another configuration.
 _NOT_HASHED = ("tracking", "baseline", "objective", "fail_fast", "resume")
@@ -84,6 +85,13 @@ def _check_together(config: Config) -> None:
         )
     if config.affinity is not None:
         _check_affinity(config.affinity)
+    if isinstance(config.source, ServedOption):
+        _check_served(config.source)
+    if isinstance(config.source, Url):
+        from runner.sources import addresses
+
+        addresses.given(config.source.url)
+        _check_no_secrets(config.source.options, "source.options")
     if isinstance(config.mode, ProcessOption):
         import multiprocessing
 
@@ -91,6 +99,29 @@ def _check_together(config: Config) -> None:
         if method != "auto" and method not in there_are:
             accepted = ", ".join(["auto", *there_are])
             raise ConfigurationError("mode.start_method", method, "does not exist on this system", accepted)
+
+
+def _check_served(source: ServedOption) -> None:
+    if not source.serve:
+        for field, nothing in (("serve_latency_s", 0.0), ("serve_jitter_s", 0.0), ("serve_bandwidth_mb_per_s", None)):
+            if (value := getattr(source, field)) != nothing:
+                raise ConfigurationError(
+                    f"source.{field}", value, "is of no effect without a server", "source.serve=true with it"
+                )
+    if source.serve_jitter_s > source.serve_latency_s:
+        reason = f"is more than source.serve_latency_s={source.serve_latency_s:g}, below which it reaches"
+        raise ConfigurationError("source.serve_jitter_s", source.serve_jitter_s, reason, "a number up to the latency")
+
+
+def _check_no_secrets(options: dict[str, Any], key: str) -> None:
+    """Refuse credentials: what is in the configuration is in every record of it."""
+    for name, value in options.items():
+        if isinstance(value, dict):
+            _check_no_secrets(value, f"{key}.{name}")
+        elif is_secret(str(name)) and value not in (None, "anon"):
+            raise ConfigurationError(
+                f"{key}.{name}", MASK, "would be in every record", "credentials in the environment or in the driver's own files"
+            )
 
 
 def _check_affinity(text: str) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from runner.config.options import Config
+from runner.config.options import Config, ServedOption, Url
+from runner.services.child import child
 from runner.sources.image import Image
 
 
@@ -18,13 +21,51 @@ class Served:
     Attributes:
         images: where they are read from.
         sink: the sink's option.
+        source: the source's option.
+        services: what each server has done and what it took, by its name, as the record has it; known when they have ended.
     """
 
     images: Sequence[Image]
     sink: Any
+    source: Any
+    services: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU seconds that the servers took."""
+        return sum(service["cpu_s"] or 0.0 for service in self.services.values())
 
 
 @contextlib.contextmanager
 def serving(config: Config, images: Sequence[Image]) -> Iterator[Served]:
     """Start the servers that a trial of this configuration needs; they end with the context."""
-    yield Served(images, config.sink)
+    served = Served(images, config.sink, config.source)
+    with contextlib.ExitStack() as running:
+        if isinstance(config.source, ServedOption) and config.source.serve:
+            running.enter_context(serving_images(served, config.source, config.seed))
+        yield served
+
+
+@contextlib.contextmanager
+def serving_images(served: Served, source: ServedOption, seed: int) -> Iterator[None]:
+    """Have the images come from a server on loopback, until the context ends."""
+    megabytes = source.serve_bandwidth_mb_per_s
+    plan = {
+        "paths": [image.path for image in served.images],
+        "latency_s": source.serve_latency_s,
+        "jitter_s": source.serve_jitter_s,
+        "bandwidth": None if megabytes is None else megabytes * 1e6,
+        "seed": seed,
+    }
+    with child("image_server", Path(__file__).with_name("image_server.py"), plan, served.services) as ready:
+        root = f"http://127.0.0.1:{ready['port']}/"
+        served.images = [
+            replace(image, path=f"{root}{number}/{quote(image.name)}") for number, image in enumerate(served.images)
+        ]
+        # Nothing is to fail here by a limit that the user knows nothing of; the trial has its own.
+        served.source = Url(url=root, timeout_s=_LONGEST_WAIT_S, max_bytes=_LARGEST_BYTES)
+        yield
+
+
+_LONGEST_WAIT_S = 3600.0
+_LARGEST_BYTES = 1 << 40
