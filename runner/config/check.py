@@ -91,7 +91,7 @@ def _check_together(config: Config) -> None:
         from runner.sources import addresses
 
         addresses.given(config.source.url)
-        _check_no_secrets(config.source.options, "source.options")
+        _check_options(config.source.options)
     if isinstance(config.mode, ProcessOption):
         import multiprocessing
 
@@ -111,6 +111,12 @@ def _check_served(source: ServedOption) -> None:
     if source.serve_jitter_s > source.serve_latency_s:
         reason = f"is more than source.serve_latency_s={source.serve_latency_s:g}, below which it reaches"
         raise ConfigurationError("source.serve_jitter_s", source.serve_jitter_s, reason, "a number up to the latency")
+
+
+def _check_options(options: Any) -> None:
+    if not isinstance(options, dict | None):
+        raise ConfigurationError("source.options", options, "is no mapping", "null, or a mapping such as {anon: true}")
+    _check_no_secrets(options or {}, "source.options")
 
 
 def _check_no_secrets(options: dict[str, Any], key: str) -> None:

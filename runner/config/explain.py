@@ -17,7 +17,7 @@ from runner.config.fields import Rule
 from runner.config.options import OPTIONS, Config
 from runner.errors import ConfigurationError
 
-_TYPE_NAMES = {int: "an integer", float: "a number", str: "a text", bool: "true or false", dict[str, Any]: "a mapping"}
+_TYPE_NAMES = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}
 
 
 def explain(error: BaseException, overrides: Sequence[str]) -> ConfigurationError:
@@ -66,8 +66,7 @@ def accepted_by(owner: Any, key: str) -> str:
     spec, kind = _field(owner, key)
     if spec is None:
         return "see --help"
-    if typing.get_origin(kind) is not dict:
-        kind = next((part for part in typing.get_args(kind) if part is not type(None)), kind)
+    kind = next((part for part in typing.get_args(kind) if part is not type(None)), kind)
     rule: Rule = spec.metadata.get("rule", Rule())
     if isinstance(kind, type) and issubclass(kind, Enum):
         return "one of " + ", ".join(str(choice.value) for choice in kind)

@@ -72,11 +72,6 @@ def option(
     return field(default=default, metadata={"doc": doc, "rule": rule})
 
 
-def mapping(doc: str) -> Any:
-    """A dataclass field that holds a mapping of whatever the user names, empty by default."""
-    return field(default_factory=dict, metadata={"doc": doc, "rule": Rule()})
-
-
 def name(value: str) -> Any:
     """The field that holds the option's own name; the only field that a user does not choose."""
     return option(value, "the option's name", choices=(value,))

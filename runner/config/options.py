@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from runner.config.fields import mapping, name, option
+from runner.config.fields import name, option
 
 # The metrics of every run, with their units; the set is the same whatever was run.
 METRICS = (
@@ -170,9 +170,7 @@ class Url(SourceOption):
     timeout_s: float = option(30.0, "seconds that one attempt at an image may take", above=0)
     retries: int = option(2, "attempts after the first, with growing pauses", at_least=0, at_most=100)
     max_bytes: int = option(100_000_000, "the largest image that is taken", at_least=1)
-    options: dict[str, Any] = mapping(
-        "what fsspec's driver is told, such as {anon: true}; credentials come from the environment"
-    )
+    options: Any = option(None, "what fsspec's driver is told, such as {anon: true}; credentials come from the environment")
 
 
 @dataclass

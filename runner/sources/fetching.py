@@ -148,7 +148,7 @@ def _opened(address: Address, config: Url) -> Any:
     from fsspec.asyn import sync
     from fsspec.core import url_to_fs
 
-    options = options_for(address.protocols, config.options, config.timeout_s)
+    options = options_for(address.protocols, config.options or {}, config.timeout_s)
     file_system, _ = url_to_fs(str(address), skip_instance_cache=True, **options)
     if hasattr(file_system, "set_session"):
         # Now, because threads that are first at the same time would open one each.
@@ -159,7 +159,7 @@ def _opened(address: Address, config: Url) -> Any:
 async def _opened_async(address: Address, config: Url) -> Any:
     from fsspec.core import url_to_fs
 
-    options = options_for(address.protocols, config.options, config.timeout_s)
+    options = options_for(address.protocols, config.options or {}, config.timeout_s)
     loop = asyncio.get_running_loop()
     file_system, _ = url_to_fs(str(address), skip_instance_cache=True, asynchronous=True, loop=loop, **options)
     if hasattr(file_system, "set_session"):
