@@ -169,6 +169,7 @@ def trial_record(
         "epochs": epochs,
         "digest": digest_of(report.verification),
         "gil": gil_record(report),
+        "cache": None if report.cache is None else report.cache.record(),
     }
     return record
 

@@ -68,8 +68,8 @@ def inspect(path: Path) -> Image:
         return described(str(path.absolute()), file)
 
 
-def described(path: str, file: BytesIO | BufferedReader) -> Image:
-    """The image that is the content of ``file``, which is at ``path``, as ``inspect`` has it.
+def described(path: str, file: BytesIO | BufferedReader, span: tuple[int, int] | None = None) -> Image:
+    """The image that is the content of ``file``, which is at ``path`` or there at this offset and length, as ``inspect`` has it.
 
     Raises:
         OSError: the file cannot be read.
@@ -77,6 +77,7 @@ def described(path: str, file: BytesIO | BufferedReader) -> Image:
     # Imported here: only the conductor inspects, and only after the configuration has been accepted.
     import PIL.Image
 
+    offset, length = span or (None, None)
     digest = hashlib.file_digest(file, "sha256").hexdigest()
     file.seek(0)
     try:
@@ -87,10 +88,10 @@ def described(path: str, file: BytesIO | BufferedReader) -> Image:
                 width, height = header.size
                 kind = _FORMATS.get(header.format or "", "other")
     except PIL.Image.DecompressionBombError as error:
-        return Image(path, "other", 0, 0, digest, refused=f"the header claims absurd dimensions: {error}")
+        return Image(path, "other", 0, 0, digest, f"the header claims absurd dimensions: {error}", offset, length)
     except Exception:  # Pillow raises whatever a damaged header makes it trip over; the task reports it
-        return Image(path, "other", 0, 0, digest)
+        return Image(path, "other", 0, 0, digest, None, offset, length)
     refused = None
     if width * height > MAX_PIXELS:
         refused = f"the header claims absurd dimensions: {width} x {height} pixels, more than {MAX_PIXELS}"
-    return Image(path, kind, width, height, digest, refused)
+    return Image(path, kind, width, height, digest, refused, offset, length)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runner.accounting.footprint import Footprint
 from runner.accounting.usage import Usage
 from runner.modes import ModePlan, Worker
 from runner.records import Records
 from runner.trial.gil_probe import GilWaits
+from runner.trial.page_cache import CachePlan, CacheReport
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class TrialPlan:
         epochs, warmup_epochs: how many passes are timed, and how many come before.
         cpus: the CPUs that the trial and its workers may use; None for all that this process may.
         gil_probe: whether the time that a waking thread waits for Python's interpreter lock is measured.
+        cache: what is done about the system's page cache before epochs.
         log: the file that takes what the trial's processes print, None for this process's own streams.
     """
 
@@ -33,6 +35,7 @@ class TrialPlan:
     log: str | None
     cpus: tuple[int, ...] | None = None
     gil_probe: bool = False
+    cache: CachePlan = field(default_factory=CachePlan)
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class Report:
         footprint: the largest at the pauses.
         cpus: the CPUs that the trial may use, read back; None where the system does not tell.
         gil: how long a waking thread waited for Python's interpreter lock; None where that was not asked for, or cannot be told.
+        cache: what was done about the page cache; None where it was left as it is.
     """
 
     import_s: float
@@ -105,6 +109,7 @@ class Report:
     footprint: Footprint
     cpus: tuple[int, ...] | None = None
     gil: GilWaits | None = None
+    cache: CacheReport | None = None
 
 
 @dataclass(frozen=True)
