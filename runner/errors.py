@@ -4,6 +4,7 @@ RunnerError
 ├── ConfigurationError        a choice that cannot be run; shown to the user before any process starts
 ├── ImageError                one image could not be handled; the epoch goes on
 │   ├── ImageRefused          its header claims more pixels than anyone would want allocated
+│   ├── ImageNotFetched       its bytes could not be had from its address, however often it was tried
 │   └── SinkError             its result could not be delivered
 ├── TrialError                a trial did not come to its end; carries the status of the record
 │   ├── TrialFailed           an exception in the trial or in a worker, or an exit without a report   "failed"
@@ -46,6 +47,10 @@ class ImageError(RunnerError):
 
 class ImageRefused(ImageError):
     """An image whose header claims more pixels than are allowed; nothing of it was decoded."""
+
+
+class ImageNotFetched(ImageError):
+    """The bytes of an image could not be had from its address, however often it was tried."""
 
 
 class SinkError(ImageError):

@@ -59,6 +59,8 @@ class PipelinePlan:
         """Import what the stages need; it takes seconds where it is not there yet, and is a number of its own."""
         for module in (self.source_module, self.task_module, self.sink_module):
             import_module(module)
+        # Some sources know only by their option which packages they take.
+        getattr(import_module(self.source_module).PROVIDES(self.source), "import_drivers", lambda: None)()
 
 
 class Pipeline:

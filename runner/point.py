@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 from runner.config.check import config_hash, plain, typed
 from runner.config.cpus import cpus_of
-from runner.config.options import Config, Sequential
+from runner.config.options import Cache, Config, FilesOption, Sequential
 from runner.environment import environment, usable_cpus
 from runner.errors import ConfigurationError
 from runner.folders import write_atomically
@@ -32,6 +32,7 @@ from runner.services import Served
 from runner.sources import Image, images_of
 from runner.tensorflow_threads import ThreadLimits
 from runner.trial.messages import Report, TrialPlan
+from runner.trial.page_cache import CachePlan
 
 if TYPE_CHECKING:
     from runner.protocol.warnings import Warning  # noqa: A004
@@ -142,8 +143,8 @@ class Point:
         config = self.config
         pipeline = PipelinePlan(
             images=served.images,
-            source_module=module_of("source", config.source.name),
-            source=config.source,
+            source_module=module_of("source", served.source.name),
+            source=served.source,
             task_module=module_of("task", config.task.name),
             task=config.task,
             sink_module=module_of("sink", config.sink.name),
@@ -160,7 +161,14 @@ class Point:
             log=str(self.folder / "runner.log"),
             cpus=self.cpus,
             gil_probe=config.monitor.gil_probe,
+            cache=self._cache_plan(),
         )
+
+    def _cache_plan(self) -> CachePlan:
+        source = self.config.source
+        if not isinstance(source, FilesOption) or source.cache is Cache.as_is:
+            return CachePlan()
+        return CachePlan(source.cache, tuple(dict.fromkeys(image.path for image in self.images)))
 
     def record(self) -> dict[str, Any]:
         """The content of ``result.json`` as far as it is known; no secret is in it."""
@@ -176,7 +184,7 @@ class Point:
             "command": command(["runner", *(masked_override(word) for word in self.overrides)]),
             "environment": environment(),
             "images": [
-                {"path": image.path, "width": image.width, "height": image.height, "sha256": image.digest}
+                {"path": image.where, "width": image.width, "height": image.height, "sha256": image.digest}
                 for image in self.images
             ],
             "trials": self.trials,

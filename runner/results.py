@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,7 @@ class Seen:
         monitor, host, gpu: as the record has them: how well the trial was watched, and what was around it.
         cpus_usable: CPUs that the trial could use: its affinity, or the control group's quota where that is less.
         delivery: how its results came to where they were sent; None where none were sent.
+        services: the servers beside the trial, what they did and what they took.
     """
 
     watched: Watched
@@ -89,6 +90,7 @@ class Seen:
     gpu: dict[str, Any]
     cpus_usable: float
     delivery: dict[str, Any] | None = None
+    services: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def nothing(cls, cpus_usable: float) -> Seen:
@@ -144,6 +146,8 @@ def trial_record(
         "image_errors": {},
         "gil": None,
         "backend": {},
+        "cache": None,
+        "services": seen.services,
         "gpu": seen.gpu,
         "host": seen.host,
         "sink": seen.delivery,
@@ -176,6 +180,7 @@ def trial_record(
         "digest": digest_of(report.verification),
         "gil": gil_record(report),
         "backend": dict(report.backend),
+        "cache": None if report.cache is None else report.cache.record(),
     }
     return record
 
@@ -258,11 +263,11 @@ def _larger(one: int | None, other: int | None) -> int | None:
 
 
 def image_errors(report: Report, images: Sequence[Image]) -> dict[str, str]:
-    """The images that failed, by path, with their error."""
+    """The images that failed, by path or address, with their error."""
     found: dict[str, str] = {}
     for records in (*(epoch.records for epoch in report.epochs), report.verification):
         for item, error in records.errors.items():
-            found.setdefault(images[item % len(images)].path, error)
+            found.setdefault(images[item % len(images)].where, error)
     return found
 
 

@@ -187,7 +187,7 @@ class Session:
         if outcome.error is None and problem is not None:
             outcome = Outcome(outcome.report, problem, outcome.phases)
         used_s = outcome.phases[-1].usage.cpu_s if outcome.phases else None
-        ours_s = max(used_s or 0.0, watched.tree_cpu_s or 0.0) + (delivery or {}).get("receiver_cpu_s", 0.0)
+        ours_s = max(used_s or 0.0, watched.tree_cpu_s or 0.0) + (delivery or {}).get("receiver_cpu_s", 0.0) + served.cpu_s
         seen = Seen(
             watched=watched,
             monitor=watched.record(option),
@@ -195,6 +195,7 @@ class Session:
             gpu=gpu_record(self.gpus, watched.samples, sampled=option.enabled),
             cpus_usable=point.cpus_usable,
             delivery=delivery,
+            services=served.services,
         )
         return outcome, seen
 

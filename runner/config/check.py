@@ -15,10 +15,10 @@ from omegaconf.errors import MissingMandatoryValue
 from runner.config.cpus import allowed_cpus, as_text, cpus_of
 from runner.config.explain import accepted_by, unknown_key
 from runner.config.fields import Rule
-from runner.config.options import Config, ProcessOption, SinkOption, SyntheticProcess, ToFile, ToHttp
+from runner.config.options import Config, ProcessOption, ServedOption, SinkOption, SyntheticProcess, ToFile, ToHttp, Url
 from runner.config.tasks import check_task
 from runner.errors import ConfigurationError
-from runner.secrets import masked
+from runner.secrets import MASK, is_secret, masked
 
 # What does not change what is measured, and so does not make another configuration.
 _NOT_HASHED = ("tracking", "baseline", "objective", "fail_fast", "resume")
@@ -89,6 +89,13 @@ def _check_together(config: Config) -> None:
     _check_sink(config.sink)
     if config.affinity is not None:
         _check_affinity(config.affinity)
+    if isinstance(config.source, ServedOption):
+        _check_served(config.source)
+    if isinstance(config.source, Url):
+        from runner.sources import addresses
+
+        addresses.given(config.source.url)
+        _check_options(config.source.options)
     if isinstance(config.mode, ProcessOption):
         import multiprocessing
 
@@ -125,6 +132,35 @@ def _check_sink(sink: SinkOption) -> None:
         raise ConfigurationError(key, shown, f"fsspec knows no {scheme}://", accepted) from None
     except ImportError as error:
         raise ConfigurationError(key, shown, str(error).strip().rstrip("."), "an environment with that package") from None
+
+
+def _check_served(source: ServedOption) -> None:
+    if not source.serve:
+        for field, nothing in (("serve_latency_s", 0.0), ("serve_jitter_s", 0.0), ("serve_bandwidth_mb_per_s", None)):
+            if (value := getattr(source, field)) != nothing:
+                raise ConfigurationError(
+                    f"source.{field}", value, "is of no effect without a server", "source.serve=true with it"
+                )
+    if source.serve_jitter_s > source.serve_latency_s:
+        reason = f"is more than source.serve_latency_s={source.serve_latency_s:g}, below which it reaches"
+        raise ConfigurationError("source.serve_jitter_s", source.serve_jitter_s, reason, "a number up to the latency")
+
+
+def _check_options(options: Any) -> None:
+    if not isinstance(options, dict | None):
+        raise ConfigurationError("source.options", options, "is no mapping", "null, or a mapping such as {anon: true}")
+    _check_no_secrets(options or {}, "source.options")
+
+
+def _check_no_secrets(options: dict[str, Any], key: str) -> None:
+    """Refuse credentials: what is in the configuration is in every record of it."""
+    for name, value in options.items():
+        if isinstance(value, dict):
+            _check_no_secrets(value, f"{key}.{name}")
+        elif is_secret(str(name)) and value not in (None, "anon"):
+            raise ConfigurationError(
+                f"{key}.{name}", MASK, "would be in every record", "credentials in the environment or in the driver's own files"
+            )
 
 
 def _check_affinity(text: str) -> None:

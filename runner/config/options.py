@@ -136,19 +136,46 @@ class SourceOption:
     name: str = MISSING
 
 
+class Cache(Enum):
+    """What is done about the system's page cache, outside the timed stretches."""
+
+    as_is = "as_is"  # nothing: the inspection has just read every file once
+    warm = "warm"  # every file is read once before the first epoch
+    cold = "cold"  # every file is dropped from the page cache before each epoch
+
+
 @dataclass
-class Sample(SourceOption):
+class FilesOption(SourceOption):
+    """What every source that reads files of this machine has."""
+
+    cache: Cache = option(Cache.as_is, "what is done about the page cache before an epoch")
+
+
+@dataclass
+class ServedOption(FilesOption):
+    """What every source has whose files an HTTP server on loopback can give out."""
+
+    serve: bool = option(False, "whether the images are downloaded from a server on loopback instead of read from files")
+    serve_latency_s: float = option(0.0, "seconds from a request to the first byte", at_least=0, at_most=60)
+    serve_jitter_s: float = option(0.0, "seconds by which the latency varies, up and down", at_least=0, at_most=60)
+    serve_bandwidth_mb_per_s: float | None = option(
+        None, "10^6 bytes a second of the link that all connections share; null is no limit", above=0
+    )
+
+
+@dataclass
+class Sample(ServedOption):
     name: str = name("sample")
 
 
 @dataclass
-class File(SourceOption):
+class File(ServedOption):
     name: str = name("file")
     path: str = option(MISSING, "an image file")
 
 
 @dataclass
-class Folder(SourceOption):
+class Folder(ServedOption):
     name: str = name("folder")
     path: str = option(MISSING, "a folder, searched with all below it")
     pattern: str = option("*", "which file names count, as in a shell")
@@ -162,7 +189,7 @@ class ImageFormat(Enum):
 
 
 @dataclass
-class Synthetic(SourceOption):
+class Synthetic(ServedOption):
     name: str = name("synthetic")
     count: int = option(3, "how many different images", at_least=1, at_most=1_000_000)
     width: int = option(1900, "pixels", at_least=1, at_most=16384)
@@ -171,6 +198,25 @@ class Synthetic(SourceOption):
     quality: int = option(90, "JPEG quality", at_least=1, at_most=100)
     progressive: bool = option(False, "JPEG in progressive scans, as many web sites serve it")
     seed: int = option(0, "another seed, other images", at_least=0)
+
+
+@dataclass
+class Url(SourceOption):
+    name: str = name("url")
+    url: Any = option(
+        MISSING, "an address such as https://host/a.jpg, a list of them, a pattern, a folder ending in / or a .txt"
+    )
+    timeout_s: float = option(30.0, "seconds that one attempt at an image may take", above=0)
+    retries: int = option(2, "attempts after the first, with growing pauses", at_least=0, at_most=100)
+    max_bytes: int = option(100_000_000, "the largest image that is taken", at_least=1)
+    options: Any = option(None, "what fsspec's driver is told, such as {anon: true}; credentials come from the environment")
+
+
+@dataclass
+class Tfrecord(FilesOption):
+    name: str = name("tfrecord")
+    path: str = option(MISSING, "an uncompressed file of tf.train.Example")
+    feature: str = option("image/encoded", "the bytes feature that holds the image, not empty", matches=r".*\S.*")
 
 
 # --------------------------------------------------------------------------------------------------------- task

@@ -252,6 +252,17 @@ def _gil_bound(good: Sequence[dict[str, Any]]) -> Warning | None:
     )
 
 
+def _not_cold(good: Sequence[dict[str, Any]]) -> Warning | None:
+    cannot = [found["cannot"] for trial in good if (found := trial.get("cache")) is not None and found["cannot"] is not None]
+    if not cannot:
+        return None
+    return Warning(
+        "page_cache_as_it_was",
+        f"the images could not all be made {good[0]['cache']['kind']} before an epoch: {cannot[0]}",
+        "do not read these numbers as those of the setting; images on a disk's file system, and Linux, can be dropped",
+    )
+
+
 def _less_precise(good: Sequence[dict[str, Any]]) -> Warning | None:
     trial = good[0]
     without = []
@@ -293,5 +304,6 @@ _MEASURED = (
     _frequency_changed,
     _gaps,
     _gil_bound,
+    _not_cold,
     _less_precise,
 )

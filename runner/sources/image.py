@@ -5,7 +5,11 @@ from __future__ import annotations
 import hashlib
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
+from io import BufferedReader, BytesIO
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from runner.secrets import masked
 
 # Nobody photographs more; a header that claims more is damaged or a decompression bomb.
 MAX_PIXELS = 178_956_970
@@ -16,14 +20,15 @@ _FORMATS = {"JPEG": "jpeg", "MPO": "jpeg", "PNG": "png", "GIF": "gif", "BMP": "b
 
 @dataclass(frozen=True)
 class Image:
-    """A local image file.
+    """An image in a local file, in a part of one, or at an address.
 
     Attributes:
-        path: absolute path.
+        path: absolute path, or the address, with its credentials if it has any: ``where`` is for showing.
         format: ``jpeg``, ``png``, ``gif``, ``bmp``, ``webp``, or ``other`` where the header names none of them.
         width, height: pixels as the header claims them; 0 where it says nothing.
-        digest: SHA-256 of the file's bytes, hexadecimal.
+        digest: SHA-256 of the image's bytes, hexadecimal.
         refused: why it must not be decoded, or None.
+        offset, length: the bytes of the file that are the image; None where it is the whole file.
     """
 
     path: str
@@ -32,10 +37,25 @@ class Image:
     height: int
     digest: str
     refused: str | None = None
+    offset: int | None = None
+    length: int | None = None
 
     @property
     def name(self) -> str:
-        return Path(self.path).name
+        """Short, for tables: the file's name; in a file of many with the offset."""
+        if "://" in self.path:
+            address = self.path.partition("::")[0]
+            return PurePosixPath(urlsplit(address).path or address).name or masked(address)
+        return Path(self.path).name + self._place
+
+    @property
+    def where(self) -> str:
+        """The path or the address, without credentials; in a file of many with the offset."""
+        return masked(self.path) + self._place
+
+    @property
+    def _place(self) -> str:
+        return "" if self.offset is None else f"@{self.offset}"
 
 
 def inspect(path: Path) -> Image:
@@ -44,25 +64,34 @@ def inspect(path: Path) -> Image:
     Raises:
         OSError: the file cannot be read.
     """
+    with path.open("rb") as file:
+        return described(str(path.absolute()), file)
+
+
+def described(path: str, file: BytesIO | BufferedReader, span: tuple[int, int] | None = None) -> Image:
+    """The image that is the content of ``file``, which is at ``path`` or there at this offset and length, as ``inspect`` has it.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
     # Imported here: only the conductor inspects, and only after the configuration has been accepted.
     import PIL.Image
 
-    absolute = str(path.absolute())
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        file.seek(0)
-        try:
-            with warnings.catch_warnings():
-                # Pillow warns, then raises, by its own limit; the limit that counts here is ours.
-                warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
-                with PIL.Image.open(file) as header:
-                    width, height = header.size
-                    kind = _FORMATS.get(header.format or "", "other")
-        except PIL.Image.DecompressionBombError as error:
-            return Image(absolute, "other", 0, 0, digest, refused=f"the header claims absurd dimensions: {error}")
-        except Exception:  # Pillow raises whatever a damaged header makes it trip over; the task reports it
-            return Image(absolute, "other", 0, 0, digest)
+    offset, length = span or (None, None)
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    file.seek(0)
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns, then raises, by its own limit; the limit that counts here is ours.
+            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
+            with PIL.Image.open(file) as header:
+                width, height = header.size
+                kind = _FORMATS.get(header.format or "", "other")
+    except PIL.Image.DecompressionBombError as error:
+        return Image(path, "other", 0, 0, digest, f"the header claims absurd dimensions: {error}", offset, length)
+    except Exception:  # Pillow raises whatever a damaged header makes it trip over; the task reports it
+        return Image(path, "other", 0, 0, digest, None, offset, length)
     refused = None
     if width * height > MAX_PIXELS:
         refused = f"the header claims absurd dimensions: {width} x {height} pixels, more than {MAX_PIXELS}"
-    return Image(absolute, kind, width, height, digest, refused)
+    return Image(path, kind, width, height, digest, refused, offset, length)

@@ -7,6 +7,7 @@ as many bytes a pixel, and cost as much to decode, as photographs do. Flat colou
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import tempfile
@@ -16,7 +17,7 @@ from typing import Any
 from filelock import FileLock
 
 from runner.config.check import plain
-from runner.config.options import ImageFormat, Synthetic
+from runner.config.options import ImageFormat, ServedOption, Synthetic
 from runner.folders import outputs
 from runner.sources.image import Image
 from runner.sources.local import LocalSource, inspected
@@ -46,8 +47,9 @@ class SyntheticSource(LocalSource):
         return inspected("source", paths, count)
 
     def _folder(self) -> Path:
-        # The count is left out: a longer series begins with the shorter one.
-        parameters = {key: value for key, value in plain(self._config).items() if key != "count"}
+        # The count is left out: a longer series begins with the shorter one. So is how the images are read.
+        how = {"count", *(spec.name for spec in dataclasses.fields(ServedOption))} - {"name"}
+        parameters = {key: value for key, value in plain(self._config).items() if key not in how}
         recipe = json.dumps([_RECIPE, parameters], sort_keys=True)
         return outputs() / "cache" / "synthetic" / hashlib.sha256(recipe.encode()).hexdigest()[:16]
 

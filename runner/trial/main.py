@@ -18,6 +18,7 @@ import psutil
 
 from runner.accounting.footprint import Footprint, footprint
 from runner.accounting.usage import Usage, cpu_s, largest_resident_bytes, own_usage, total, usage_of
+from runner.config.options import Cache
 from runner.errors import ConductorGone, TrialError
 from runner.modes import Books, Epoch, Mode, Worker
 from runner.records import Records
@@ -26,6 +27,7 @@ from runner.tensorflow_threads import VARIABLES, set_environment
 from runner.trial.affinity import read_back, restrict
 from runner.trial.gil_probe import GilProbe, GilWaits
 from runner.trial.messages import EpochReport, Failure, Phase, Progress, Report, TrialPlan
+from runner.trial.page_cache import PageCache
 from runner.trial.watchdog import die_with_parent, kill_group
 
 
@@ -59,6 +61,7 @@ class _Trial:
         self._mode: Mode | None = None  # while it has workers that can be asked
         self._told: dict[int, Books] = {}
         self._sent: list[Sent] = []
+        self._cache = PageCache(plan.cache)
 
     def run(self) -> Report:
         plan = self._plan
@@ -84,10 +87,9 @@ class _Trial:
 
         self._enter("pause")
         at_ready = self._footprint()
-        began = self._enter("warmup")
-        for number in range(plan.warmup_epochs):
-            self._sent.append(Sent.of(mode.run(Epoch(plan.items, number=number), _Watch(self, None))))
-        warmup_s = self._since(began) if plan.warmup_epochs else 0.0
+        self._cache.before_the_first_epoch()
+        self._enter("warmup")
+        warmup_s = sum(self._warmup_s(mode) for _ in range(plan.warmup_epochs))
         epochs, gil = self._timed_epochs(mode)
         self._enter("pause")
         at_end = self._footprint()
@@ -117,6 +119,7 @@ class _Trial:
             gil=gil,
             backend=backend,
             sent=tuple(self._sent),
+            cache=None if plan.cache.kind is Cache.as_is else self._cache.report,
         )
 
     def tell(self, message: Phase | Progress) -> None:
@@ -144,7 +147,16 @@ class _Trial:
         epochs = [self._timed(mode, number) for number in range(self._plan.epochs)]
         return epochs, None if probe is None else probe.stop()
 
+    def _warmup_s(self, mode: Mode) -> float:
+        self._cache.before_each_epoch()
+        began = perf_counter_ns()
+        self._sent.append(Sent.of(mode.run(Epoch(self._plan.items, number=len(self._sent)), _Watch(self, None))))
+        return self._since(began)
+
     def _timed(self, mode: Mode, number: int) -> EpochReport:
+        if self._cache.cold:
+            self._enter("pause")  # what it takes is no part of an epoch
+            self._cache.before_each_epoch()
         self._enter("epoch")
         watch = _Watch(self, number)
         records: Records = mode.run(Epoch(self._plan.items, number=len(self._sent)), watch)

@@ -12,6 +12,7 @@ from runner.modes import ModePlan, Worker
 from runner.records import Records
 from runner.sinks import Sent
 from runner.trial.gil_probe import GilWaits
+from runner.trial.page_cache import CachePlan, CacheReport
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class TrialPlan:
         epochs, warmup_epochs: how many passes are timed, and how many come before.
         cpus: the CPUs that the trial and its workers may use; None for all that this process may.
         gil_probe: whether the time that a waking thread waits for Python's interpreter lock is measured.
+        cache: what is done about the system's page cache before epochs.
         log: the file that takes what the trial's processes print, None for this process's own streams.
     """
 
@@ -36,6 +38,7 @@ class TrialPlan:
     log: str | None
     cpus: tuple[int, ...] | None = None
     gil_probe: bool = False
+    cache: CachePlan = field(default_factory=CachePlan)
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ class Report:
         cpus: the CPUs that the trial may use, read back; None where the system does not tell.
         backend: what the mode says of itself, such as what was chosen for it.
         gil: how long a waking thread waited for Python's interpreter lock; None where that was not asked for, or cannot be told.
+        cache: what was done about the page cache; None where it was left as it is.
     """
 
     import_s: float
@@ -114,6 +118,7 @@ class Report:
     gil: GilWaits | None = None
     backend: Mapping[str, Any] = field(default_factory=dict)
     sent: tuple[Sent, ...] = ()
+    cache: CacheReport | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,151 @@
+"""What is done about the system's page cache before an epoch, outside the timed stretch: nothing, fill it, or empty it of the images."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import mmap
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+from runner.config.options import Cache
+
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class CachePlan:
+    """What is to be done, and with which files; each is named once."""
+
+    kind: Cache = Cache.as_is
+    paths: Sequence[str] = ()
+
+
+@dataclass
+class CacheReport:
+    """What was done.
+
+    Attributes:
+        kind: ``as_is``, ``warm`` or ``cold``, as it was asked for.
+        files, size_bytes: how many there are, and how large they are together.
+        times: how often it was done.
+        took_s: wall-clock seconds, in no other figure.
+        resident_bytes: the most that was in memory after it, by ``mincore``; None where that cannot be told.
+        cannot: why it has not been done, or cannot be told to have been; None where it has.
+    """
+
+    kind: str
+    files: int = 0
+    size_bytes: int = 0
+    times: int = 0
+    took_s: float = 0.0
+    resident_bytes: int | None = None
+    cannot: str | None = None
+
+    def record(self) -> dict[str, Any]:
+        """As ``result.json`` has it."""
+        return dict(vars(self))
+
+
+@dataclass
+class PageCache:
+    """The page cache, as far as it holds the images of one trial."""
+
+    plan: CachePlan
+    report: CacheReport = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.report = CacheReport(self.plan.kind.value, files=len(self.plan.paths))
+
+    @property
+    def cold(self) -> bool:
+        """Whether there is something to do before each epoch."""
+        return self.plan.kind is Cache.cold
+
+    def before_the_first_epoch(self) -> None:
+        """Read every file once, where it is to be warm."""
+        if self.plan.kind is Cache.warm:
+            self._with_all(_read)
+
+    def before_each_epoch(self) -> None:
+        """Drop every file, where it is to be cold; then look whether it is gone."""
+        if not self.cold:
+            return
+        if not hasattr(os, "posix_fadvise"):
+            self.report.cannot = "this system has no posix_fadvise"
+            return
+        self._with_all(_drop)
+
+    def _with_all(self, act: Any) -> None:
+        report, began = self.report, perf_counter()
+        sizes, resident = 0, [0]
+        for path in self.plan.paths:
+            try:
+                handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            except OSError as error:
+                report.cannot = f"a file cannot be opened: {error.strerror}"
+                continue
+            try:
+                sizes += os.fstat(handle).st_size
+                act(handle)
+                known = resident_bytes(handle)
+                resident = [] if known is None else [bytes_ + known for bytes_ in resident]
+            except OSError as error:
+                report.cannot = f"a file cannot be dropped or read: {error.strerror}"
+            finally:
+                os.close(handle)
+        report.times += 1
+        report.size_bytes = sizes
+        report.took_s += perf_counter() - began
+        self._judge(resident[0] if resident else None)
+
+    def _judge(self, resident: int | None) -> None:
+        report = self.report
+        if resident is None:
+            report.cannot = report.cannot or (self.cold and "this system does not tell which pages are in memory") or None
+            return
+        report.resident_bytes = resident if report.resident_bytes is None else max(report.resident_bytes, resident)
+        if self.plan.kind is Cache.warm and resident < report.size_bytes:
+            report.cannot = (
+                f"{resident / 1e6:.1f} of {report.size_bytes / 1e6:.1f} MB stayed in memory, which is too small for all"
+            )
+        if self.cold and resident:
+            report.cannot = (
+                f"{resident / 1e6:.1f} of {report.size_bytes / 1e6:.1f} MB stayed in memory: a file system in memory, or another "
+                "program has them open"
+            )
+
+
+def _read(handle: int) -> None:
+    while os.read(handle, _READ_BYTES):
+        pass
+
+
+def _drop(handle: int) -> None:
+    with contextlib.suppress(OSError):  # a file system that is read-only has nothing to write
+        os.fsync(handle)  # pages that are not written yet are not dropped
+    os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def resident_bytes(handle: int) -> int | None:
+    """How much of an open file is in memory, in bytes of whole pages; None where the system does not tell.
+
+    By mincore(2): Linux tells the truth only of a file that this user owns or may write to, and says of any other that all is there.
+    """
+    about = os.fstat(handle)
+    if sys.platform != "linux" or not (os.geteuid() in (0, about.st_uid) or os.access(f"/proc/self/fd/{handle}", os.W_OK)):
+        return None
+    if not about.st_size:
+        return 0
+    pages = -(-about.st_size // mmap.PAGESIZE)
+    states = (ctypes.c_ubyte * pages)()
+    # A private copy, because ctypes takes the address only of what may be written; it is never touched, so nothing is copied.
+    with mmap.mmap(handle, about.st_size, access=mmap.ACCESS_COPY) as mapped:
+        start = ctypes.c_ubyte.from_buffer(mapped)
+        failed = ctypes.CDLL(None).mincore(ctypes.c_void_p(ctypes.addressof(start)), ctypes.c_size_t(about.st_size), states)
+        del start  # it holds the mapping open
+    return None if failed else sum(state & 1 for state in states) * mmap.PAGESIZE
