@@ -52,12 +52,12 @@ class TensorflowTask:
     def _pipeline(self, form: str) -> Callable[..., Any]:
         """All steps for one file format; traced now, not at the first image, where it is a graph."""
         config = self._config
-        follow: list[Callable[[Any, Any], Any]] = [getattr(self, f"_{step}") for step in config.steps[1:]]
+        follow: list[Callable[..., Any]] = [getattr(self, f"_{step}") for step in config.steps[1:]]
 
-        def pipeline(data: Any, drawn: Any = None) -> Any:
+        def pipeline(data: Any, *drawn: Any) -> Any:
             image = self._decode(data, form)
             for step in follow:
-                image = step(image, drawn)
+                image = step(image, *drawn)
             return image
 
         if config.execution is Execution.eager:
@@ -76,11 +76,11 @@ class TensorflowTask:
         # The first frame of an animation: an image is one picture.
         return tf.io.decode_image(data, channels=config.channels, expand_animations=False)
 
-    def _resize(self, image: Any, _: Any) -> Any:
+    def _resize(self, image: Any, *_: Any) -> Any:
         return tf.image.resize(image, [self._config.size, self._config.size], method="bilinear")
 
     @staticmethod
-    def _standardize(image: Any, _: Any) -> Any:
+    def _standardize(image: Any, *_: Any) -> Any:
         return tf.image.per_image_standardization(tf.cast(image, tf.float32))
 
     # What follows is runner.tasks.chances in tensors, in the same double precision, so that it comes to the same.
