@@ -19,9 +19,11 @@ from omegaconf.errors import OmegaConfBaseException
 from runner import status, terminal
 from runner.alone import execute_alone
 from runner.config.explain import explain
+from runner.config.options import RUNS_USER_CODE
 from runner.config.restore import choices_of, with_overrides
 from runner.config.store import conf_dir, register
 from runner.environment import differences, environment
+from runner.errors import ConfigurationError
 from runner.folders import outputs, write_atomically
 from runner.point import Point
 from runner.protocol.agreement import agreement
@@ -47,8 +49,20 @@ def prepared(original: PointRecord | SweepRecord, overrides: Sequence[str]) -> l
         words = with_overrides(choices_of(record.record["config"]), overrides)
         at = folder / str(number) if isinstance(original, SweepRecord) else folder
         with _in_the_folder_of(record):
+            _refuse_code_unasked(words, overrides)
             points.append((record, Point.prepared(_composed(words), words, at)))
     return points
+
+
+def _refuse_code_unasked(words: Sequence[str], overrides: Sequence[str]) -> None:
+    """Refuse to run code that only the record names: a record may be a stranger's."""
+    for key in RUNS_USER_CODE:
+        given = [word.partition("=")[2] for word in words if word.startswith(f"{key}=")]
+        if given and not any(word.startswith(f"{key}=") for word in overrides):
+            reason = "is code that the record names, which is not run unasked"
+            raise ConfigurationError(
+                key, given[-1], reason, f"the same once more on the command line, where you trust it: {key}=…"
+            )
 
 
 def repeat(original: PointRecord | SweepRecord, points: Sequence[tuple[PointRecord, Point]], words: Sequence[str]) -> int:

@@ -32,7 +32,7 @@ class Threads:
         intra_op, inter_op: as TensorFlow tells them once its runtime runs; 0 is its own choice; None where the task does
             not use it, and it has not been started.
         blas: threads of the BLAS library, None where there is none that can be asked.
-        opencv: threads that OpenCV may use, None where the task does not use it.
+        opencv: threads that OpenCV may use, None where it is not loaded; Keras loads it with TensorFlow where it is installed.
     """
 
     intra_op: int | None
@@ -97,7 +97,7 @@ def _start_tensorflow() -> tuple[int, int]:
 
 
 def _limit_opencv(limits: ThreadLimits) -> int | None:
-    """Where the task has loaded OpenCV, give it as many threads as one op of TensorFlow would get; what it then says."""
+    """Give OpenCV, where it is loaded, as many threads as one op of TensorFlow gets; what it then says."""
     cv2 = sys.modules.get("cv2")
     if cv2 is None:
         return None

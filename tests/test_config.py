@@ -52,6 +52,28 @@ def test_a_list_of_cpus_is_read_as_taskset_reads_it(text: str, cpus: tuple[int, 
         (["protocol.timeout_s=0"], "protocol.timeout_s", "0", "above 0"),
         (["task.ratio=3"], "task.ratio", "3", "1, 2, 4, 8"),
         (["task.execution=lazy"], "task.execution", "lazy", "eager, graph"),
+        (["task.steps=[decode,reszie]"], "task.steps", "reszie", "resize, standardize, flip, crop, colour"),
+        (["task.steps=[decode,flip,flip]"], "task.steps", "has flip twice", "different steps"),
+        (["task.steps=[resize,decode]"], "task.steps", "[resize,decode]", "decode first"),
+        (["task.steps=[]"], "task.steps", "[]", "decode first"),
+        (["task.steps=[decode,standardize,colour]"], "task.steps", "after standardize", "colour before standardize"),
+        (["task.steps=decode"], "task.steps", "decode", "a list such as"),
+        (["task.steps=[null]"], "task.steps", "[null]", "a list such as"),
+        (["task.steps=[[decode]]"], "task.steps", "['decode']", "out of decode"),
+        (["task.steps=[decode,colour]", "task.channels=1"], "task.channels", "1", "3"),
+        (["task.crop=0"], "task.crop", "0", "above 0"),
+        (["task.colour=1.5"], "task.colour", "1.5", "from 0 to 1"),
+        (["task=pillow", "task.channels=0"], "task.channels", "0", "1, 3"),
+        (["task=opencv", "task.ratio=2"], "task.ratio", "belongs to task=tensorflow", "steps"),
+        (["task=python", "task.size=0"], "task.size", "0", "from 1"),
+        (["task=math", "task.dtype=int8"], "task.dtype", "int8", "float32, float64"),
+        (["task=inference", "task.model=GPT"], "task.model", "GPT", "MobileNetV2"),
+        (["task=inference", "task.size=32"], "task.size", "32", "from 75"),
+        (["task=function"], "task.function", "must be given", "package.module:name"),
+        (["task=function", "task.function=os.getcwd"], "task.function", "os.getcwd", "package.module:name"),
+        (["task=function", "task.function=nowhere.to:be"], "task.function", "no module nowhere", "on the path"),
+        (["task=function", "task.function=json.nowhere:f"], "task.function", "no module json.nowhere", "on the path"),
+        (["task=function", "task.function=textwrap.fill:f"], "task.function", "no module textwrap.fill", "on the path"),
         (["mode=process", "mode.start_method=clone"], "mode.start_method", "clone", "forkserver, spawn"),
         (["mode.threads_per_worker=2"], "mode.threads_per_worker", "2", "belongs to mode=process and process_pool"),
         (["mode=synthetic_process", "tf=notebook"], "tf", "4/4", "tf=single"),
@@ -130,6 +152,26 @@ def test_a_path_that_may_not_be_read_is_refused(program: Program, monkeypatch: p
         checked_file("source.path", secret)
 
 
+def test_a_missing_opencv_is_said_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    from runner.errors import ConfigurationError
+
+    monkeypatch.setitem(sys.modules, "cv2", None)  # as if it were not installed
+    with pytest.raises(ConfigurationError, match=r"(?s)task=opencv: takes OpenCV.*pip install .*\[opencv\]"):
+        composed("task=opencv")
+    composed("task=pillow")
+
+
+def test_a_function_of_ones_own_is_looked_for_and_not_run(program: Program) -> None:
+    package = program.folder / "mine"
+    package.mkdir()
+    for name in ("__init__.py", "images.py"):
+        (package / name).write_text("open('has_run', 'w').close()")
+    answer = program("task=function", "task.function=mine.nothing:f")
+    assert answer.stderr.startswith("task.function=mine.nothing:f: there is no module mine.nothing"), answer.stderr
+    assert program("task=function", "task.function=mine.images:f", "--cfg", "job").returncode == 0
+    assert not (program.folder / "has_run").exists()
+
+
 def test_an_unknown_flag_exits_with_1(program: Program) -> None:
     answer = program("--nonsense")
     assert answer.returncode == 1
@@ -187,6 +229,7 @@ def test_every_option_has_a_file_and_a_type(group: str, option: str) -> None:
     needed = {
         "source=file": "source.path=x.jpg",
         "source=folder": "source.path=x",
+        "task=function": "task.function=json:loads",
         "tracking=server": "tracking.uri=http://127.0.0.1:1",
     }
     choice = f"{group}={option}"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from runner.config.fields import Rule
@@ -103,12 +103,14 @@ def _no_such_option(group: str, given: str) -> ConfigurationError:
 
 
 def _bad_key(error: OmegaConfBaseException, overrides: Sequence[str]) -> ConfigurationError:
-    key = str(error.full_key)
+    key = re.sub(r"(\[\d+\])+$", "", str(error.full_key))  # of a list, the user knows the whole
     if error.value is not None:
         given: object = error.value
     else:
         given = _given(key, overrides)
     node = error.parent_node
+    while isinstance(node, ListConfig):
+        node, given = node._get_parent(), _given(key, overrides)  # noqa: SLF001  (there is no public way up)
     owner = OmegaConf.get_type(node) if isinstance(node, DictConfig) else error.object_type
     leaf = key.rsplit(".", 1)[-1]
     known = _names(owner)

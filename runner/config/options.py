@@ -255,7 +255,9 @@ class StepsOption(TaskOption):
 
     size: int = option(224, "edge of the square result, pixels", at_least=1, at_most=8192)
     channels: int = option(3, "channels to decode to", choices=(1, 3))
-    steps: list[str] = option(["decode", "resize", "standardize"], "decode, and what follows, in their order")
+    steps: list[str] = option(
+        ["decode", "resize", "standardize"], "decode first, then any of resize, standardize, flip, crop, colour"
+    )
     crop: float = option(0.875, "of each edge, what the step crop keeps", above=0, at_most=1)
     colour: float = option(0.2, "the step colour changes by a factor of up to 1 ± this", at_least=0, at_most=1)
     seed: int = option(0, "another seed, other chances", at_least=0)

@@ -32,7 +32,7 @@ def check_task(task: TaskOption) -> None:
 def _check_steps(task: StepsOption) -> None:
     reason = _wrong_with(task.steps)
     if reason is not None:
-        raise ConfigurationError("task.steps", f"[{','.join(task.steps)}]", reason, _ACCEPTED_STEPS)
+        raise ConfigurationError("task.steps", f"[{','.join(map(str, task.steps))}]", reason, _ACCEPTED_STEPS)
     if "colour" in task.steps and task.channels != 3:
         raise ConfigurationError("task.channels", task.channels, "has no colour for the step colour to change", "3")
 
@@ -40,7 +40,7 @@ def _check_steps(task: StepsOption) -> None:
 def _wrong_with(steps: Sequence[str]) -> str | None:
     for step in steps:
         if step not in STEPS:
-            near = difflib.get_close_matches(step, STEPS, n=1)
+            near = difflib.get_close_matches(str(step), STEPS, n=1)
             return f"there is no step {step}" + (f"; did you mean {near[0]}?" if near else "")
         if steps.count(step) > 1:
             return f"has {step} twice"

@@ -66,27 +66,21 @@ class TensorflowTask:
     def _pipeline(self, form: str) -> Callable[..., Any]:
         """All steps for one file format; traced now, not at the first image, where it is a graph."""
         config = self._config
-        follow: list[Callable[[Any, Any], Any]] = [getattr(self, f"_{step}") for step in config.steps[1:]]
+        follow: list[Callable[..., Any]] = [getattr(self, f"_{step}") for step in config.steps[1:]]
 
-        def by_chance(data: Any, drawn: Any) -> Any:
+        def pipeline(data: Any, *drawn: Any) -> Any:
             image = self._decode(data, form)
             for step in follow:
-                image = step(image, drawn)
+                image = step(image, *drawn)
             return image
 
-        def for_sure(data: Any) -> Any:
-            return by_chance(data, None)
-
         if config.execution is Execution.eager:
-            return by_chance if self._by_chance else for_sure
-        data = tf.TensorSpec([], tf.string)
-        # Handed in as a tensor: a number of Python's would be traced anew for each image.
-        drawn = tf.TensorSpec([len(Chances._fields)], tf.float64)
-        traced: Callable[..., Any]
+            return pipeline
+        inputs = [tf.TensorSpec([], tf.string)]
         if self._by_chance:
-            traced = tf.function(by_chance, autograph=False).get_concrete_function(data, drawn)
-        else:
-            traced = tf.function(for_sure, autograph=False).get_concrete_function(data)
+            # Handed in as a tensor: a number of Python's would be traced anew for each image.
+            inputs.append(tf.TensorSpec([len(Chances._fields)], tf.float64))
+        traced: Callable[..., Any] = tf.function(pipeline, autograph=False).get_concrete_function(*inputs)
         return traced
 
     def _decode(self, data: Any, form: str) -> Any:
@@ -96,11 +90,11 @@ class TensorflowTask:
         # The first frame of an animation: an image is one picture.
         return tf.io.decode_image(data, channels=config.channels, expand_animations=False)
 
-    def _resize(self, image: Any, _: Any) -> Any:
+    def _resize(self, image: Any, *_: Any) -> Any:
         return tf.image.resize(image, [self._config.size, self._config.size], method="bilinear")
 
     @staticmethod
-    def _standardize(image: Any, _: Any) -> Any:
+    def _standardize(image: Any, *_: Any) -> Any:
         return tf.image.per_image_standardization(tf.cast(image, tf.float32))
 
     # What follows is runner.tasks.chances in tensors, in the same double precision, so that it comes to the same.
