@@ -1,15 +1,17 @@
 """``mode=tf_data``: TensorFlow's own input pipeline, ``Dataset.map`` with ``workers`` parallel calls in a thread pool of that size.
 
 Where the source is local files and the task is TensorFlow's, everything up to the sink is one graph, as one would write it by hand,
-with time stamps in it. Any other source or task is called from the graph, image by image, and needs Python's interpreter lock for it.
+with time stamps in it. Any other source is called from the graph, image by image, and needs Python's interpreter lock for that; so is
+any other task.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from time import perf_counter, perf_counter_ns
+from types import MappingProxyType
 from typing import Any
 
 from runner.config.options import Parallelism, TfData
@@ -44,7 +46,7 @@ class TfDataMode:
     def start(self) -> list[Worker]:
         threads = start_runtime(self._plan.limits, tensorflow=True)
         self._pipeline = self._plan.pipeline.build()
-        self._in_graph = isinstance(self._pipeline.reader, FileReader) and hasattr(self._pipeline.task, "graph")
+        self._in_graph = hasattr(self._pipeline.task, "graph")
         return [Worker(pid=os.getpid(), threads=threads, import_s=0.0, cpus=read_back())]
 
     def run(self, epoch: Epoch, watch: Watch) -> Records:
@@ -64,7 +66,7 @@ class TfDataMode:
             handled = self._verified if epoch.verify else self._handled
             seen = unloading(handled(dataset, work, records, watch), records, collector.add)
             failed = _missing(items, seen)
-            self._account_for(failed, records, verify=epoch.verify)
+            self._account_for(failed, work.errors, records, verify=epoch.verify)
             if not epoch.verify:
                 records.receipt = self._pipeline.end()
         watch.finished()
@@ -124,15 +126,16 @@ class TfDataMode:
             records.digests[item] = self._pipeline.task.digest(result)
             yield item
 
-    def _account_for(self, failed: Iterable[int], records: Records, *, verify: bool) -> None:
-        """A graph drops what fails in it without a word: do it once more outside of it to hear the reason."""
+    def _account_for(self, failed: Iterable[int], errors: Mapping[int, str], records: Records, *, verify: bool) -> None:
+        """A graph drops what fails in it without a word; where no error was kept, do it once more outside of it to hear the reason."""
         now = perf_counter_ns()
         for item in failed:
             reason = Records()
-            if verify or len(records.errors) < MOST_ERRORS:
+            if verify or (item not in errors and len(records.errors) < MOST_ERRORS):
                 self._pipeline.verify([item], reason)
-            error = reason.errors.get(item, "failed within tf.data, but not when it was tried again")
-            records.errors[item] = error
+            if len(records.errors) < MOST_ERRORS:
+                again = reason.errors.get(item, "failed within tf.data, but not when it was tried again")
+                records.errors[item] = errors.get(item, again)
             if verify:
                 records.digests[item] = reason.digests[item]
             else:
@@ -171,12 +174,19 @@ def _missing(items: range, seen: Iterable[int]) -> Iterator[int]:
 
 
 class _Graph:
-    """Read and task as one graph."""
+    """Read and task as one graph; what is no local file is read by a call from it.
+
+    Attributes:
+        errors: what went wrong in such calls, by item.
+    """
 
     def __init__(self, pipeline: Pipeline) -> None:
         import tensorflow as tf
 
+        self.errors: dict[int, str] = {}
+        self._pipeline = pipeline
         self._task: Any = pipeline.task
+        self._local = isinstance(pipeline.reader, FileReader)
         self._paths = tf.constant([image.path for image in pipeline.images])
         # tf.timestamp tells the time of day.
         self._offset_ns = perf_counter_ns() - time.time_ns()
@@ -188,7 +198,7 @@ class _Graph:
         index = item % len(self._paths)
         started = tf.timestamp()
         with tf.control_dependencies([started]):
-            data = tf.io.read_file(tf.gather(self._paths, index))
+            data = tf.io.read_file(tf.gather(self._paths, index)) if self._local else self._called(item)
         with tf.control_dependencies([data]):
             read = tf.timestamp()
         with tf.control_dependencies([read]):
@@ -196,6 +206,22 @@ class _Graph:
         with tf.control_dependencies([result]):
             ran = tf.timestamp()
         return tf.stack([tf.cast(item, tf.float64), started, read, ran]), result
+
+    def _called(self, item: Any) -> Any:
+        import tensorflow as tf
+
+        data = tf.numpy_function(self._read, [item], tf.string, stateful=True)
+        data.set_shape([])
+        return data
+
+    def _read(self, item: Any) -> bytes:
+        images = self._pipeline.images
+        try:
+            return self._pipeline.reader.read(images[int(item) % len(images)])
+        except Exception as error:
+            if len(self.errors) < MOST_ERRORS:
+                self.errors[int(item)] = describe(error)
+            raise
 
     def taken(self, element: Any) -> tuple[int, list[int], Any, Exception | None]:
         """Item, stamps on the shared clock in nanoseconds, result, and what went wrong."""
@@ -206,7 +232,9 @@ class _Graph:
 
 
 class _Calls:
-    """Read and task called from the graph; what they give waits here until it is taken."""
+    """Read and task called from the graph; what they give, an error too, waits here until it is taken."""
+
+    errors: Mapping[int, str] = MappingProxyType({})
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
