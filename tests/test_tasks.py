@@ -34,6 +34,7 @@ from runner.config.options import (
     Thread,
     ThreadPool,
 )
+from runner.config.tasks import last_bits_depend_on_threads
 from runner.registry import load, module_of
 from runner.results import digest_of, gil_record
 from runner.sources.image import Image, inspect
@@ -137,7 +138,7 @@ def test_a_graph_and_eager_execution_agree_in_every_step(pictures: list[Image], 
     for image in pictures:
         eager, graph = (result(Tensorflow(steps=steps, execution=execution), image) for execution in Execution)
         assert (eager.shape, eager.dtype) == (graph.shape, graph.dtype)
-        assert np.abs(eager.astype(float) - graph).max() <= (1e-3 if "colour" in steps else 0)
+        assert np.array_equal(eager, graph)
 
 
 def test_a_graph_is_traced_once_for_a_format_whatever_chance_brings(
@@ -272,6 +273,22 @@ def test_every_mode_gives_the_same_result(trials: Trials, task: Any) -> None:
             if task.name == "opencv":
                 assert worker.threads.opencv == (limits[0] or len(os.sched_getaffinity(0)))
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize(
+    ("task", "depend"),
+    [
+        (Tensorflow(), False),
+        (Tensorflow(size=1000), True),
+        (Tensorflow(steps=["decode", "crop", "resize"], size=1000), False),
+        (Tensorflow(steps=["decode", "resize", "colour", "standardize"]), False),
+        (Tensorflow(steps=["decode", "colour", "resize"]), True),
+        (Tensorflow(steps=["decode", "standardize"]), True),
+        (Opencv(steps=["decode", "standardize"]), False),
+    ],
+)
+def test_means_over_whole_photographs_are_not_compared_bit_by_bit_between_thread_settings(task: Any, depend: bool) -> None:
+    assert last_bits_depend_on_threads(task) is depend
 
 
 def test_a_worker_without_tensorflow_does_not_import_it() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from runner.config.check import plain
 from runner.config.options import ProcessOption, Sequential, SyntheticProcess
+from runner.config.tasks import last_bits_depend_on_threads
 from runner.point import Point
 
 # An epoch under this is mostly start and end effects, and a clock's tick is 1 % of it.
@@ -72,7 +73,8 @@ def of_sweep(points: Sequence[Point], labels: dict[int, str]) -> list[Warning]:
     groups: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for point in points:
         task = {key: value for key, value in plain(point.config.task).items() if key != "execution"}
-        same = json.dumps([[image.digest for image in point.images], task], sort_keys=True)
+        threads = [point.config.tf.intra_op, point.config.affinity] if last_bits_depend_on_threads(point.config.task) else None
+        same = json.dumps([[image.digest for image in point.images], task, threads], sort_keys=True)
         for digest in point.digests:
             groups[same][digest].append(labels[id(point)])
     return [
