@@ -112,9 +112,9 @@ def arrived(*items: int, damaged: int | None = None) -> Arrivals:
         (sent(4), arrived(3, 1, 0), "pass 0 of 1: 1 of 4 results that were sent did not arrive: item 2"),
         (sent(20), arrived(0), "19 of 20 results that were sent did not arrive: items 1, 2, 3, 4, 5, ..."),
         (sent(4), arrived(0, 1, 2, 3, damaged=1), "all 4 results arrived, but not as they were sent"),
-        (sent(4), arrived(0, 1, 2, 3, 4), "1 results arrived that were not sent: item 4"),
+        (sent(4), arrived(0, 1, 2, 3, 4), "what arrived was not all sent: item 4"),
         (sent(4, frozenset({2})), arrived(0, 1, 3), None),
-        (sent(4, frozenset({2})), arrived(0, 1, 2, 3), "1 results arrived that were not sent: item 2"),
+        (sent(4, frozenset({2})), arrived(0, 1, 2, 3), "what arrived was not all sent: item 2"),
         (sent(4, frozenset({2}), frozenset({2})), arrived(0, 1, 2, 3), None),
         (sent(4, frozenset({2}), frozenset({2})), arrived(0, 1, 2, 3, damaged=2), "not as they were sent"),
         (Sent(frozenset(), Receipt()), arrived(0, 1, 2, 3), "the workers sent 0 results, but handled 4"),
@@ -276,11 +276,13 @@ def test_what_does_not_pass_is_not_tried_again(status: str) -> None:
 )
 def test_what_does_not_pass_in_time_is_told(trouble: str, says: str, no_pauses: list[float]) -> None:
     with TroublesomeServer(trouble) as server:
+        began = time.monotonic()
         sink = http_sink(server.url, retries=1, timeout_s=0.3)
         with pytest.raises(SinkError, match=says):
             sink.put(ARRAY, 3)
         assert list(sink.end().doubtful) == [3]
         assert len(server.requests) == 2
+        assert time.monotonic() - began < 20  # less than a second; without its timeout it would hang for a minute
         sink.close()
 
 
@@ -658,6 +660,27 @@ def test_a_disk_that_takes_no_more_leaves_no_half_file(program: Program, form: s
     assert answer.returncode == 1, answer.stdout + answer.stderr
     assert "File too large" in answer.stderr + answer.stdout, answer.stderr
     assert [path for path in program.folder.glob("outputs/runs/*/*/sink/**/*") if path.is_file()] == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no limits of this kind")
+@pytest.mark.parametrize("url", ["null", "memory://far/away"])
+def test_results_that_are_lost_with_their_file_fail_the_trial(program: Program, url: str) -> None:
+    """A TFRecord file that takes one result and then no more is dropped, and what was in it is not said to be there."""
+    import resource
+
+    scratch = program.folder / "scratch"
+    scratch.mkdir()
+    words = ["workers=1", "images=4", "protocol=once", "tracking=none", "sink=file", "sink.format=tfrecord", f"sink.url={url}"]
+    answer = subprocess.run(
+        program.command(*words), cwd=program.folder, capture_output=True, text=True, timeout=280, check=False,
+        env=os.environ | {"COLUMNS": "1000", "TMPDIR": str(scratch)},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (900_000, 900_000)),
+    )  # fmt: skip
+    assert answer.returncode == 1, answer.stdout + answer.stderr
+    assert "what had been written to this file before is lost, results: 1" in answer.stderr
+    assert "File too large" in answer.stderr
+    assert [path for path in program.folder.glob("outputs/runs/*/*/sink/**/*") if path.is_file()] == []
+    assert list(scratch.glob("sink-*")) == []
 
 
 def test_a_result_that_does_not_fit_any_more_fails_alone_and_nothing_of_it_stays(tmp_path: Path) -> None:

@@ -96,6 +96,8 @@ class _Handler(BaseHTTPRequestHandler):
         if deed.endswith("digest"):
             digest = hashlib.blake2b(body, digest_size=16).hexdigest()
             self.send_header("X-Digest", digest if deed == "digest" else digest[::-1])
+        if deed.startswith("3"):
+            self.send_header("Location", "/elsewhere")
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"ok")

@@ -95,7 +95,7 @@ def _problem(sent: Sent, there: Arrivals, late: Sequence[int], items: int, which
         return f"{which}: {len(missing)} of {expected} results that were sent did not arrive: {_named(missing)}"
     if there.count != receipt.count + len(late):
         extra = [item for item in there if item >= items or (item in sent.failed and item not in late)]
-        return f"{which}: {len(extra)} results arrived that were not sent: {_named(extra)}"
+        return f"{which}: what arrived was not all sent: {_named(extra)}"
     if there.checksum != (receipt.checksum + sum(receipt.doubtful[item] for item in late)) % 2**64:
         return f"{which}: all {expected} results arrived, but not as they were sent: their checksums differ"
     return None

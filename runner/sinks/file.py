@@ -117,7 +117,7 @@ class _Row:
         if self._broken is None:
             self._place.publish(self._scratch, self._name)
         elif self._records:
-            raise SinkError(f"{self._broken}; the {self._records} results before it in this file are lost")
+            raise SinkError(f"{self._broken}; what had been written to this file before is lost, results: {self._records}")
 
     def abandon(self) -> None:
         """Leave nothing behind that was not published."""

@@ -91,15 +91,13 @@ class HttpSink:
     def _post(self, body: Any, headers: dict[str, str]) -> bool:
         """One attempt; whether the answer confirmed the body by its digest."""
         try:
-            answer = self._pool.urlopen(
-                "POST", self._target, body, headers, retries=False, redirect=False, preload_content=False
-            )  # fmt: skip
+            # Without retries it follows no redirection either.
+            answer = self._pool.urlopen("POST", self._target, body, headers, retries=False, preload_content=False)
             try:
                 answer.read(_READ_BYTES)
             finally:
                 if not answer.closed:  # more than anybody wants: not to be read to its end
                     answer.close()
-                answer.release_conn()
         except (urllib3.exceptions.HTTPError, OSError) as error:
             # That nobody listens is of the same kind for urllib3 as that nobody answers.
             late = isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError)
