@@ -82,6 +82,31 @@ def test_a_list_of_cpus_is_read_as_taskset_reads_it(text: str, cpus: tuple[int, 
         (["hydra.job.chdir=true"], "hydra.job.chdir", "True", "false"),
         (["workers=1,2", "hydra.sweep.subdir=x", "-m"], "hydra.sweep.subdir", "x", "job.num"),
         (["workers=1,2", "baseline=nobody", "-m"], "baseline", "nobody", "thread-w1, thread-w2"),
+        (["source.cache=hot"], "source.cache", "hot", "as_is, warm, cold"),
+        (["source.serve_latency_s=0.1"], "source.serve_latency_s", "0.1", "source.serve=true"),
+        (["source.serve_bandwidth_mb_per_s=9"], "source.serve_bandwidth_mb_per_s", "9", "source.serve=true"),
+        (["source.serve=true", "source.serve_bandwidth_mb_per_s=0"], "source.serve_bandwidth_mb_per_s", "0", "above 0"),
+        (["source.serve=true", "source.serve_jitter_s=0.1"], "source.serve_jitter_s", "0.1", "up to the latency"),
+        (["source=url"], "source.url", "must be given", "an address such as https://"),
+        (["source=url", "source.url=photo.jpg"], "source.url", "photo.jpg", "an address such as https://"),
+        (["source=url", "source.url=[http://h/a.jpg,3]"], "source.url", "3", "an address such as https://"),
+        (["source=url", "source.url=[]"], "source.url", "no address in it", "an address such as https://"),
+        (["source=url", "source.url=nowhere://h/a.jpg"], "source.url", "no protocol nowhere", "https"),
+        (["source=url", "source.url=http://127.0.0.1:1/a.jpg", "source.retries=0"], "source.url", "a.jpg", "with an image"),
+        (["source=url", "source.url=http://h/a.jpg", "source.timeout_s=0"], "source.timeout_s", "0", "above 0"),
+        (["source=url", "source.url=http://h/a.jpg", "source.retries=-1"], "source.retries", "-1", "from 0 to 100"),
+        (["source=url", "source.url=http://h/a.jpg", "source.max_bytes=0"], "source.max_bytes", "0", "of 1 or more"),
+        (["source=url", "source.url=http://h/a.jpg", "source.options=3"], "source.options", "3", "a mapping such as"),
+        (
+            ["source=url", "source.url=s3://h/a", "source.options={s3:{secret:x}}"],
+            "source.options.s3.secret",
+            "***",
+            "environment",
+        ),
+        (["source=tfrecord"], "source.path", "must be given", "tf.train.Example"),
+        (["source=tfrecord", "source.path=file.txt"], "source.path", "file.txt", "tf.train.Example"),
+        (["source=tfrecord", "source.path=nowhere"], "source.path", "does not exist", "tf.train.Example"),
+        (["source=tfrecord", "source.path=x", "source.feature="], "source.feature", "", "not empty"),
         (["source=folder", "source.path=odd"], "source.path", "xe9.jpg", "UTF-8"),
     ],
 )
@@ -170,7 +195,13 @@ def test_info_shows_where_the_configuration_comes_from(program: Program) -> None
 
 @pytest.mark.parametrize(("group", "option"), [(group, option) for group, options in OPTIONS.items() for option in options])
 def test_every_option_has_a_file_and_a_type(group: str, option: str) -> None:
-    needed = {"file": "source.path=x.jpg", "folder": "source.path=x", "server": "tracking.uri=http://127.0.0.1:1"}
+    needed = {
+        "file": "source.path=x.jpg",
+        "folder": "source.path=x",
+        "url": "source.url=http://h/a.jpg",
+        "tfrecord": "source.path=x",
+        "server": "tracking.uri=http://127.0.0.1:1",
+    }
     words = [f"{group}={option}"] + ([needed[option]] if option in needed else [])
     config = composed(*words)
     assert isinstance(getattr(config, group), OPTIONS[group][option])

@@ -161,7 +161,9 @@ def test_plain_http_needs_no_driver(server: TroublesomeServer, monkeypatch: pyte
     without("fsspec.implementations.http", "http", monkeypatch)
     source = UrlSource(Url(url=server.url("/a.jpg")))
     source.import_drivers()
-    assert source.reader().read(image_at(server.url("/a.jpg"))) == A
+    reader = source.reader()
+    assert reader.read(image_at(server.url("/a.jpg"))) == A
+    reader.close()
 
 
 def test_an_image_that_cannot_be_had_is_refused_before_anything_starts(server: TroublesomeServer) -> None:
