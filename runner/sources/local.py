@@ -20,9 +20,8 @@ class LocalSource:
         return FileReader()
 
 
-def checked_file(key: str, path: Path) -> Path:
+def checked_file(key: str, path: Path, accepted: str = "the path of a readable image file") -> Path:
     """``path`` if it is a file that may be read; otherwise a message that names ``key``."""
-    accepted = "the path of a readable image file"
     if not path.exists():
         raise ConfigurationError(key, path, "does not exist", accepted)
     if not path.is_file():

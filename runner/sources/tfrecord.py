@@ -12,7 +12,7 @@ from runner.config.options import Tfrecord
 from runner.errors import ConfigurationError
 from runner.sources.image import Image, described
 from runner.sources.local import checked_file
-from runner.sources.tfrecord_index import spans
+from runner.sources.tfrecord_index import ACCEPTED, spans
 
 
 class TfrecordSource:
@@ -23,15 +23,13 @@ class TfrecordSource:
 
     def images(self, limit: int) -> tuple[Image, ...]:
         """The images of the first ``limit`` records, in their order."""
-        path = checked_file("source.path", Path(self._config.path).expanduser()).absolute()
+        path = checked_file("source.path", Path(self._config.path).expanduser(), ACCEPTED).absolute()
         reader = TfrecordReader(str(path))
         try:
             return tuple(_inspected(reader, span) for span in islice(spans(path, self._config.feature), limit))
         except OSError as error:
             reason = f"cannot be read: {error.strerror or error}"
-            raise ConfigurationError(
-                "source.path", path, reason, "an uncompressed TFRecord file of tf.train.Example"
-            ) from error
+            raise ConfigurationError("source.path", path, reason, ACCEPTED) from error
         finally:
             reader.close()
 

@@ -21,7 +21,7 @@ from runner.folders import outputs, write_atomically
 # Counts up when the index has another form.
 _VERSION = 1
 
-_ACCEPTED = "an uncompressed TFRecord file of tf.train.Example"
+ACCEPTED = "an uncompressed TFRecord file of tf.train.Example"
 
 # Wire types of protobuf.
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
@@ -53,7 +53,7 @@ def spans(path: Path, feature: str) -> list[Span]:
 
 def _found(path: Path, feature: str) -> list[Span]:
     def refused(reason: str) -> ConfigurationError:
-        return ConfigurationError("source.path", path, reason, _ACCEPTED)
+        return ConfigurationError("source.path", path, reason, ACCEPTED)
 
     with path.open("rb") as file:
         if not path.stat().st_size:

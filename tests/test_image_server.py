@@ -1,0 +1,220 @@
+"""source.serve: a server of images beside the trial, with a latency, a jitter and a bandwidth."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from conftest import Program
+from test_results import Silent, point
+
+from runner.config.options import Sample
+from runner.errors import TrialFailed
+from runner.monitor.sampler import Sampler
+from runner.services import child as children
+from runner.services.child import child
+from runner.services.image_server import Link
+from runner.session import Session
+from runner.sources import images_of
+from runner.supervisor import Supervisor
+
+PATHS = [image.path for image in images_of(Sample(), 3)]
+PHOTOS = [Path(path).read_bytes() for path in PATHS]
+SCRIPT = Path(children.__file__).with_name("image_server.py")
+
+Serving = Callable[..., AbstractContextManager[int]]
+
+
+@pytest.fixture
+def services() -> dict[str, dict[str, Any]]:
+    return {}
+
+
+@pytest.fixture
+def serving(services: dict[str, dict[str, Any]]) -> Serving:
+    """Start a server; the context is its port."""
+
+    @contextlib.contextmanager
+    def start(**plan: Any) -> Any:
+        default = {"paths": PATHS, "latency_s": 0.0, "jitter_s": 0.0, "bandwidth": None, "seed": 0}
+        with child("image_server", SCRIPT, default | plan, services) as ready:
+            yield ready["port"]
+
+    return start
+
+
+def get(port: int, target: str) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("GET", target)
+    answer = connection.getresponse()
+    data = answer.read()
+    connection.close()
+    return answer.status, data
+
+
+def test_it_gives_out_the_files_and_nothing_else(serving: Serving, services: dict[str, Any]) -> None:
+    with serving() as port:
+        assert [get(port, f"/{number}/x.jpg") for number in range(3)] == [(200, photo) for photo in PHOTOS]
+        assert get(port, "/0") == (200, PHOTOS[0])
+        for target in ("/3/x.jpg", "/", "/x", "/-1/x", "/../etc/passwd", "/%2e%2e/x"):
+            assert get(port, target) == (404, b"")
+    found = services["image_server"]
+    assert found["requests"] == 10
+    assert found["bytes_sent"] > sum(map(len, PHOTOS))
+    assert found["cpu_s"] > 0
+    assert not psutil.pid_exists(found["pid"])
+
+
+def test_a_file_that_is_gone_is_not_found(serving: Serving, tmp_path: Path) -> None:
+    with serving(paths=[str(tmp_path / "gone.jpg")]) as port:
+        assert get(port, "/0/gone.jpg")[0] == 404
+
+
+@pytest.mark.parametrize("bandwidth", [None, 1e9])
+def test_a_connection_takes_many_requests_however_they_arrive(serving: Serving, bandwidth: float | None) -> None:
+    requests = b"".join(b"GET /%d/x HTTP/1.1\r\nHost: x\r\n\r\n" % (number % 3) for number in range(9))
+    last = b"GET /0/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with serving(bandwidth=bandwidth) as port, socket.create_connection(("127.0.0.1", port), 60) as connection:
+        connection.sendall(requests[:100])
+        connection.sendall(requests[100:] + last)
+        with connection.makefile("rb") as answers:
+            content = answers.read()
+    assert content.count(b"HTTP/1.1 200 OK") == 10
+    assert all(content.count(photo) == 3 for photo in PHOTOS[1:])
+    assert content.count(PHOTOS[0]) == 4
+
+
+def test_many_requests_wait_at_the_same_time(serving: Serving) -> None:
+    """One after the other they would take as long as all their latencies together."""
+    many, latency_s = 96, 0.25
+    with serving(latency_s=latency_s) as port, ThreadPoolExecutor(many) as pool:
+        began = time.monotonic()
+        answers = list(pool.map(lambda number: get(port, f"/{number % 3}/x"), range(many)))
+        took_s = time.monotonic() - began
+    assert answers == [(200, PHOTOS[number % 3]) for number in range(many)]
+    assert latency_s <= took_s < many * latency_s / 4
+
+
+def test_all_connections_share_the_bandwidth(serving: Serving) -> None:
+    bandwidth = 4e6
+    with serving(bandwidth=bandwidth) as port, ThreadPoolExecutor(6) as pool:
+        began = time.monotonic()
+        answers = list(pool.map(lambda number: get(port, f"/{number % 3}/x"), range(6)))
+        took_s = time.monotonic() - began
+    assert answers == [(200, photo) for photo in PHOTOS * 2]
+    assert took_s >= 2 * sum(map(len, PHOTOS)) / bandwidth
+
+
+def test_jitter_goes_both_ways_and_is_the_same_for_the_same_seed() -> None:
+    def delays(seed: int) -> list[float]:
+        link = Link(PATHS, latency_s=0.05, jitter_s=0.02, bandwidth=None, seed=seed)
+        return [link.delay_s(number % 3) for number in range(300)]
+
+    assert delays(1) == delays(1)
+    assert delays(1) != delays(2)
+    assert 0.03 <= min(delays(1)) < 0.035
+    assert 0.065 < max(delays(1)) <= 0.07
+
+
+def test_the_latency_of_a_request_does_not_depend_on_who_comes_first() -> None:
+    one, other = (Link(PATHS, latency_s=0.05, jitter_s=0.02, bandwidth=None, seed=0) for _ in range(2))
+    assert [one.delay_s(number) for number in (0, 1, 2)] == [other.delay_s(number) for number in (2, 1, 0)][::-1]
+
+
+def test_a_line_that_was_idle_has_saved_nothing_up() -> None:
+    link = Link([], latency_s=0, jitter_s=0, bandwidth=1000.0, seed=0)
+    assert [link.sent_at(10.0, 100), link.sent_at(10.0, 100), link.sent_at(20.0, 100)] == pytest.approx([10.1, 10.2, 20.1])
+
+
+def test_it_ends_with_the_conductor_however_that_ends() -> None:
+    script = f"""
+import os, signal
+from pathlib import Path
+from runner.services.child import child
+plan = {{"paths": [], "latency_s": 0.0, "jitter_s": 0.0, "bandwidth": None, "seed": 0}}
+services = {{}}
+with child("image_server", Path({str(SCRIPT)!r}), plan, services):
+    print(services["image_server"]["pid"], flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert answer.returncode == -signal.SIGKILL
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(int(answer.stdout)).wait(30)
+
+
+def test_ctrl_c_is_not_for_it(serving: Serving, services: dict[str, Any]) -> None:
+    with serving() as port:
+        os.kill(services["image_server"]["pid"], signal.SIGINT)
+        assert get(port, "/0/x")[0] == 200
+        assert os.getpgid(services["image_server"]["pid"]) != os.getpgid(0)
+
+
+def test_a_server_that_does_not_get_ready_fails_the_trial(tmp_path: Path, services: dict[str, Any]) -> None:
+    script = tmp_path / "broken.py"
+    script.write_text("raise SystemExit(3)")
+    with pytest.raises(TrialFailed, match="image_server did not get ready"), child("image_server", script, {}, services):
+        pass
+
+
+def test_a_server_that_dies_is_told(serving: Serving, services: dict[str, Any]) -> None:
+    with serving():
+        psutil.Process(services["image_server"]["pid"]).kill()
+    assert services["image_server"]["error"] == f"it ended by itself, with status {-signal.SIGKILL}"
+
+
+@pytest.mark.parametrize("words", [["mode=thread"], ["mode=process"], ["mode=process", "mode.start_method=spawn"]])
+def test_what_is_downloaded_gives_the_results_of_the_files(program: Program, words: list[str]) -> None:
+    common = [*words, "protocol=quick", "protocol.rounds=1", "protocol.epochs=2", "tracking=none", "images=6", "workers=2"]
+    for more in ([], ["source.serve=true", "source.serve_latency_s=0.02", "source.serve_bandwidth_mb_per_s=50"]):
+        answer = program(*common, *more)
+        assert answer.returncode == 0, answer.stderr
+    files, served = (json.loads(path.read_text()) for path in sorted(program.folder.glob("outputs/runs/*/*/result.json")))
+    assert files["trials"][0]["digest"] == served["trials"][0]["digest"]
+    assert [image["path"] for image in files["images"]] == [image["path"] for image in served["images"]] == PATHS
+    assert files["trials"][0]["services"] == {}
+    # A warm-up epoch, two timed ones, and the three different images once more.
+    assert served["trials"][0]["services"]["image_server"]["requests"] == 6 + 2 * 6 + 3
+    for epoch in served["trials"][0]["epochs"]:
+        assert epoch["read_s"] >= 6 * 0.02
+
+
+@pytest.mark.parametrize("method", [None, "spawn"])
+def test_it_is_no_part_of_the_trial(
+    tmp_path: Path, supervisor: Supervisor, method: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, seen = Sample(serve=True, serve_latency_s=0.01), set()
+    listen = Sampler.on_phase
+    monkeypatch.setattr(Sampler, "on_phase", lambda self, phase: (seen.update(phase.pids), listen(self, phase))[1])
+    subject = point(tmp_path / "point", source=source)
+    Session([subject], 0, Silent(), supervisor if method is None else Supervisor(method)).run()
+    (trial,) = subject.trials
+    assert trial["status"] == "ok", trial["error"]
+    server = trial["services"]["image_server"]
+    assert server["cpu_s"] > 0
+    assert seen
+    assert server["pid"] not in seen
+
+
+def test_a_trial_whose_server_does_not_start_is_recorded_as_failed(
+    tmp_path: Path, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    subject = point(tmp_path / "point", source=Sample(serve=True))
+    Session([subject], 0, Silent(), supervisor).run()
+    assert subject.status == "failed"
+    assert "image_server did not get ready" in subject.error["message"]
