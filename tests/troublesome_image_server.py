@@ -142,7 +142,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def troublesome_server() -> Iterator[TroublesomeServer]:
+def troublesome_image_server() -> Iterator[TroublesomeServer]:
     """A server for one test."""
     with TroublesomeServer() as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
