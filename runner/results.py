@@ -195,7 +195,7 @@ def phase_records(phases: Sequence[Phase], wall_offset_s: float) -> list[dict[st
     The borders are the trial's; a phase begins with the moment in which the conductor takes its sample, about a millisecond.
     """
     records = []
-    for phase, following in zip(phases, [*phases[1:], None], strict=True):
+    for phase, following in zip(phases, [*phases, None][1:], strict=True):
         if phase.name == "end":
             continue
         record: dict[str, Any] = {"name": phase.name, "at": phase.at_ns * 1e-9 + wall_offset_s, "wall_s": None}

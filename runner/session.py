@@ -170,12 +170,15 @@ class Session:
             self._display.event(point, event)
 
         before, began = HostState.now(), time.perf_counter()
-        with serving(point.config, point.images) as served:
-            sampler.start()
-            try:
-                outcome = self._supervisor.execute(point.trial_plan(served), point.config.protocol.timeout_s, on_event)
-            finally:
-                watched = sampler.stop()
+        try:
+            with serving(point.config, point.images) as served:
+                sampler.start()
+                try:
+                    outcome = self._supervisor.execute(point.trial_plan(served), point.config.protocol.timeout_s, on_event)
+                finally:
+                    watched = sampler.stop()
+        except TrialFailed as error:  # a server did not get ready, so there was no trial
+            return Outcome(None, error, ()), Seen.nothing(point.cpus_usable)
         wall_s = time.perf_counter() - began
         used_s = outcome.phases[-1].usage.cpu_s if outcome.phases else None
         seen = Seen(

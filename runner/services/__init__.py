@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from runner.config.options import Config, ServedOption, Url
-from runner.services.child import child
+from runner.services.children import child
 from runner.sources.image import Image
 
 
