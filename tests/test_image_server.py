@@ -25,8 +25,8 @@ from test_results import Silent, point
 from runner.config.options import Sample
 from runner.errors import TrialFailed
 from runner.monitor.sampler import Sampler
-from runner.services import child as children
-from runner.services.child import child
+from runner.services import children
+from runner.services.children import child
 from runner.services.image_server import Link
 from runner.session import Session
 from runner.sources import images_of
@@ -144,7 +144,7 @@ def test_it_ends_with_the_conductor_however_that_ends() -> None:
     script = f"""
 import os, signal
 from pathlib import Path
-from runner.services.child import child
+from runner.services.children import child
 plan = {{"paths": [], "latency_s": 0.0, "jitter_s": 0.0, "bandwidth": None, "seed": 0}}
 services = {{}}
 with child("image_server", Path({str(SCRIPT)!r}), plan, services):
@@ -174,7 +174,7 @@ def test_a_server_that_does_not_get_ready_fails_the_trial(tmp_path: Path, servic
 def test_a_server_that_dies_is_told(serving: Serving, services: dict[str, Any]) -> None:
     with serving():
         psutil.Process(services["image_server"]["pid"]).kill()
-    assert services["image_server"]["error"] == f"it ended by itself, with status {-signal.SIGKILL}"
+    assert services["image_server"]["error"] == f"it ended without a last word, with status {-signal.SIGKILL}"
 
 
 @pytest.mark.parametrize("words", [["mode=thread"], ["mode=process"], ["mode=process", "mode.start_method=spawn"]])

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from runner.config.options import Config, ServedOption, Url
 from runner.errors import RunnerError
 from runner.registry import load
-from runner.services.child import child
+from runner.services.children import child
 from runner.sinks import Destination
 from runner.sources.image import Image
 

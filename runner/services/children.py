@@ -38,7 +38,7 @@ def child(name: str, script: Path, plan: dict[str, Any], services: dict[str, dic
         if ready is None:
             raise TrialFailed(f"the {name} did not get ready", kind="ServiceFailed")
         yield ready
-        services[name] |= _end(process) or {"error": f"it ended by itself, with status {process.poll()}"}
+        services[name] |= _end(process) or {"error": f"it ended without a last word, with status {process.wait(_LEAVE_S)}"}
     finally:
         process.kill()
         process.wait()
