@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.config.check import plain
-from runner.config.options import ProcessOption, Sequential, SyntheticProcess
+from runner.config.options import Asyncio, ProcessOption, Sequential, SyntheticProcess
 from runner.config.tasks import last_bits_depend_on_threads
 from runner.point import Point
 
@@ -103,6 +103,8 @@ def _oversubscribed(point: Point) -> Warning | None:
     threads = mode.threads_per_worker if isinstance(mode, ProcessOption) else 1
     inside = 1 if isinstance(mode, SyntheticProcess) else max(1, point.config.tf.intra_op)
     in_all = point.config.workers * threads
+    if isinstance(mode, Asyncio):  # its workers wait; it is the decoders that compute
+        in_all = mode.decode_threads or int(usable_cpus)
     if in_all * inside <= usable_cpus:
         return None
     shown = f"{in_all} workers' threads" if inside == 1 else f"{in_all} workers' threads with {inside} TensorFlow threads each"
