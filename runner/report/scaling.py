@@ -1,0 +1,140 @@
+"""The Universal Scalability Law, fitted to what was measured: how throughput goes on with more workers, and where it peaks.
+
+X(N) = λ N / (1 + σ (N − 1) + κ N (N − 1)), with the contention σ (work that waits its turn) and the coherency κ (work that each pair
+of workers causes). Gunther, A General Theory of Computational Scalability Based on Rational Functions (2008).
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# Three parameters take at least four worker counts to be contradicted by any of them.
+LEAST_COUNTS = 4
+
+# A fit is shown where no measured throughput is further from it than this.
+WORST_RESIDUAL = 0.05
+
+# Rounds are drawn again so often for the intervals, and so many rounds it takes.
+_DRAWS = 300
+_LEAST_ROUNDS = 6
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with a 95 % interval, which is None where there are too few rounds."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Law:
+    """A fit.
+
+    Attributes:
+        rate: λ, images a second of one worker.
+        contention: σ.
+        coherency: κ.
+        residuals: for each number of workers, measured ÷ fitted − 1.
+        peak_workers: where throughput is largest, √((1 − σ) / κ); None where it never falls again (κ = 0).
+        doubling: predicted throughput with twice the most workers that were measured, ÷ that with the most.
+        good: whether no residual is larger than ``WORST_RESIDUAL``.
+    """
+
+    rate: Estimate
+    contention: Estimate
+    coherency: Estimate
+    residuals: Mapping[int, float]
+    peak_workers: Estimate | None
+    doubling: Estimate
+    good: bool
+
+    def predicted(self, workers: float) -> float:
+        """Images a second with so many workers: a prediction, never a measurement."""
+        return _throughput(workers, self.rate.value, self.contention.value, self.coherency.value)
+
+
+def fitted(measured: Mapping[int, Mapping[int, float]]) -> Law | None:
+    """The law for one mode; None where there are too few worker counts.
+
+    Args:
+        measured: for each number of workers, images a second by round.
+    """
+    if len(measured) < LEAST_COUNTS:
+        return None
+    medians = {workers: statistics.median(rounds.values()) for workers, rounds in sorted(measured.items())}
+    best = _fit(medians)
+    residuals = {workers: value / _throughput(workers, *best) - 1 for workers, value in medians.items()}
+    drawn = _drawn_fits(measured)
+    most = max(medians)
+
+    def estimate(value: float, of: Any) -> Estimate:
+        if not drawn:
+            return Estimate(value, None, None)
+        low, high = _middle_95([of(*parameters) for parameters in drawn])
+        return Estimate(value, min(low, value), max(high, value))
+
+    peak = _peak(*best)
+    return Law(
+        rate=estimate(best[0], lambda rate, *_: rate),
+        contention=estimate(best[1], lambda _, contention, __: contention),
+        coherency=estimate(best[2], lambda *parameters: parameters[2]),
+        residuals=residuals,
+        peak_workers=None if peak is None else estimate(peak, lambda *parameters: _peak(*parameters) or math.inf),
+        doubling=estimate(_doubling(most, *best), lambda *parameters: _doubling(most, *parameters)),
+        good=max(map(abs, residuals.values())) <= WORST_RESIDUAL,
+    )
+
+
+def _throughput(workers: float, rate: float, contention: float, coherency: float) -> float:
+    return rate * workers / (1 + contention * (workers - 1) + coherency * workers * (workers - 1))
+
+
+def _peak(_: float, contention: float, coherency: float) -> float | None:
+    return math.sqrt(max(0.0, 1 - contention) / coherency) if coherency > 1e-9 else None
+
+
+def _doubling(most: int, *parameters: float) -> float:
+    return _throughput(2 * most, *parameters) / _throughput(most, *parameters)
+
+
+def _fit(medians: Mapping[int, float]) -> tuple[float, float, float]:
+    """Least squares of the logarithms, so that every worker count weighs the same."""
+    from scipy.optimize import least_squares
+
+    first = min(medians)
+
+    def residuals(parameters: Sequence[float]) -> list[float]:
+        rate, contention, coherency = math.exp(parameters[0]), parameters[1], parameters[2]
+        return [math.log(value / _throughput(workers, rate, contention, coherency)) for workers, value in medians.items()]
+
+    start = [math.log(medians[first] / first), 0.1, 0.001]
+    found = least_squares(residuals, start, bounds=([-math.inf, 0, 0], [math.inf, 1, math.inf]), x_scale=[1, 0.1, 0.01])
+    return math.exp(found.x[0]), float(found.x[1]), float(found.x[2])
+
+
+def _drawn_fits(measured: Mapping[int, Mapping[int, float]]) -> list[tuple[float, float, float]]:
+    """Fits to rounds that were drawn with replacement: what a round does to one point, it does to all."""
+    common = sorted(set.intersection(*(set(rounds) for rounds in measured.values())))
+    if len(common) < _LEAST_ROUNDS:
+        return []
+    draw = random.Random(0)  # noqa: S311  (the same record, the same interval)
+    fits = []
+    for _ in range(_DRAWS):
+        rounds = draw.choices(common, k=len(common))
+        fits.append(
+            _fit({workers: statistics.median(by_round[one] for one in rounds) for workers, by_round in measured.items()})
+        )
+    return fits
+
+
+def _middle_95(values: Sequence[float]) -> tuple[float, float]:
+    ordered = sorted(values)
+    cut = int(0.025 * len(ordered))
+    return ordered[cut], ordered[-1 - cut]

@@ -1,0 +1,233 @@
+"""From a measured sweep to what to do: the scaling law, the recommendation, the plan on paper."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT, Program
+
+from runner.errors import RunnerError
+from runner.plan import duration_s, planned
+from runner.records_on_disk import PointRecord
+from runner.report.recommendation import recommended
+from runner.report.scaling import fitted
+
+# ------------------------------------------------------------------------------------------------ scaling law
+
+
+def measured(contention: float, coherency: float, noise: float = 0.0, rounds: int = 8) -> dict[int, dict[int, float]]:
+    """Throughput by the law itself, each round with noise of its own and a drift that all points share."""
+    draw = random.Random(1)
+    drift = [draw.gauss(0, noise) for _ in range(rounds)]
+    return {
+        n: {
+            place: 100 * n / (1 + contention * (n - 1) + coherency * n * (n - 1)) * (1 + drift[place] + draw.gauss(0, noise))
+            for place in range(rounds)
+        }
+        for n in (1, 2, 4, 8, 16)
+    }
+
+
+@pytest.mark.parametrize(("contention", "coherency"), [(0.0, 0.0), (0.1, 0.0), (0.05, 0.002), (0.3, 0.01)])
+def test_a_law_is_found_again_in_what_it_produced(contention: float, coherency: float) -> None:
+    law = fitted(measured(contention, coherency))
+    assert law is not None
+    assert law.good
+    assert law.rate.value == pytest.approx(100, rel=1e-3)
+    assert law.contention.value == pytest.approx(contention, abs=1e-3)
+    assert law.coherency.value == pytest.approx(coherency, abs=1e-4)
+    assert law.predicted(32) == pytest.approx(100 * 32 / (1 + contention * 31 + coherency * 32 * 31), rel=0.01)
+    if coherency:
+        assert law.peak_workers is not None
+        assert law.peak_workers.value == pytest.approx(((1 - contention) / coherency) ** 0.5, rel=0.01)
+    else:
+        assert law.doubling.value >= 1
+
+
+def test_the_intervals_hold_what_is_true_and_grow_with_the_noise() -> None:
+    laws = [fitted(measured(0.1, 0.004, noise)) for noise in (0.005, 0.02)]
+    widths = []
+    for law in laws:
+        assert law is not None
+        assert law.contention.low is not None
+        assert law.contention.high is not None
+        assert law.contention.low <= 0.1 <= law.contention.high
+        widths.append(law.contention.high - law.contention.low)
+    assert widths[0] < widths[1]
+
+
+def test_few_rounds_give_no_interval_and_few_worker_counts_no_law() -> None:
+    law = fitted(measured(0.1, 0.01, rounds=3))
+    assert law is not None
+    assert law.contention.low is None
+    assert fitted({n: {0: 1.0} for n in (1, 2, 3)}) is None
+
+
+def test_what_the_law_does_not_describe_is_no_good_fit() -> None:
+    steps = {n: dict.fromkeys(range(8), 100.0 * min(n, 2) * (0.5 if n == 8 else 1)) for n in (1, 2, 4, 8, 16)}
+    law = fitted(steps)
+    assert law is not None
+    assert not law.good
+    assert max(map(abs, law.residuals.values())) > 0.05
+
+
+# ---------------------------------------------------------------------------------------------- recommendation
+
+
+def trial(place: int, images_per_s: float, cpu_s: float, memory_mb: float, latency_ms: float) -> dict[str, Any]:
+    epoch = {
+        "images_per_s": images_per_s, "images_ok": 100, "images_failed": 0, "cpu_s": cpu_s * 100,
+        "latency_p50_s": latency_ms / 1e3, "latency_p95_s": latency_ms / 1e3, "latency_p99_s": latency_ms / 1e3,
+    }  # fmt: skip
+    return {
+        "round": place, "session": "s", "status": "ok", "epochs": [epoch], "total_s": 2.0, "startup_s": 0.5, "work_s": 1.0,
+        "teardown_s": 0.5, "import_s": 0.0, "preload_s": 3.0, "cpus_usable": 2.0, "peak_memory_bytes": memory_mb * 1e6,
+        "gpu": {"devices": []}, "digest": None,
+    }  # fmt: skip
+
+
+def point(
+    name: str, images_per_s: float, *, cpu_s: float = 0.01, memory_mb: float = 100, latency_ms: float = 10, rounds: int = 12
+) -> PointRecord:
+    from runner.results import point_metrics
+
+    draw = random.Random(name)
+    trials = [trial(place, images_per_s * (1 + draw.gauss(0, 0.01)), cpu_s, memory_mb, latency_ms) for place in range(rounds)]
+    record = {"status": "ok", "trials": trials, "metrics": point_metrics(trials), "config": {}, "environment": {"cpu": "x"}}
+    return PointRecord(Path(), record, name, [])
+
+
+def test_the_cheapest_of_those_that_are_not_provably_slower_is_taken() -> None:
+    fast, as_fast, slow = point("fast", 101, cpu_s=0.02), point("as fast", 100, cpu_s=0.01), point("slow", 80, cpu_s=0.001)
+    found = recommended([fast, as_fast, slow], "throughput")
+    assert found is not None
+    assert (found.point.label, found.as_good, found.proven) == ("as fast", 2, 1)
+    assert found.provable
+
+
+def test_what_matters_decides() -> None:
+    points = [
+        point("fast", 200, memory_mb=900, latency_ms=50), point("small", 50, memory_mb=90, latency_ms=40),
+        point("prompt", 60, memory_mb=500, latency_ms=4), point("cheap", 70, memory_mb=600, latency_ms=30, cpu_s=0.001),
+    ]  # fmt: skip
+    taken = {criterion: recommended(points, criterion) for criterion in ("throughput", "memory", "latency", "cost")}
+    names = {criterion: found.point.label for criterion, found in taken.items() if found is not None}
+    assert names == {"throughput": "fast", "memory": "small", "latency": "prompt", "cost": "cheap"}
+
+
+def test_rounds_too_few_for_any_proof_do_not_make_a_slow_point_a_good_one() -> None:
+    found = recommended([point("fast", 200, cpu_s=0.02, rounds=3), point("slow", 50, rounds=3)], "throughput")
+    assert found is not None
+    assert found.point.label == "fast"
+    assert not found.provable
+
+
+def test_a_sweep_without_a_good_point_has_nothing_to_recommend() -> None:
+    assert recommended([], "throughput") is None
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Program:
+    program = Program(tmp_path_factory.mktemp("swept"))
+    words = ["mode=thread,process", "mode.start_method=auto", "workers=1,2", "images=8", "tracking=none"]
+    answer = program(*(word for word in words if "start" not in word), "protocol=quick", "protocol.rounds=7", "-m")
+    assert answer.returncode == 0, answer.stderr
+    return program
+
+
+def folder_of(program: Program) -> str:
+    (found,) = (path.parent for path in program.folder.glob("outputs/sweeps/*/*/sweep.json"))
+    return str(found)
+
+
+def test_the_words_that_are_recommended_can_be_pasted(swept: Program) -> None:
+    answer = swept.module("runner.recommend", folder_of(swept), "--by", "memory")
+    assert answer.returncode == 0, answer.stderr
+    (line,) = (line for line in answer.stdout.splitlines() if line.startswith("To run it (memory): "))
+    words = line.partition(": ")[2].split()
+    assert "mode=thread" in words  # a thread's memory is less than a process's
+    assert swept(*words, "protocol=once", "images=2", "tracking=none").returncode == 0
+
+
+def test_a_preset_is_written_and_can_be_run(swept: Program, tmp_path: Path) -> None:
+    preset = ROOT / "conf" / "experiment" / f"test_{tmp_path.name}.yaml"
+    try:
+        answer = swept.module("runner.recommend", folder_of(swept), "--preset", str(preset))
+        assert answer.returncode == 0, answer.stderr
+        assert yaml.safe_load(preset.read_text())["workers"] in {1, 2}
+        assert swept(f"experiment={preset.stem}", "protocol=once", "images=2", "tracking=none").returncode == 0
+        again = swept.module("runner.recommend", folder_of(swept), "--preset", str(preset))
+        assert again.returncode == 1
+        assert "is there already" in again.stderr
+    finally:
+        preset.unlink(missing_ok=True)
+
+
+# -------------------------------------------------------------------------------------------------------- plan
+
+
+def test_a_plan_follows_from_the_throughput() -> None:
+    record = point("one", 100, rounds=8).record
+    rate = record["metrics"]["images_per_s"]
+    once_s = 3.0 + 0.0 + 0.5 + 0.5
+    plan = planned(record, 1e9, None, 0.04)
+    hours = (1e9 / rate["value"] + once_s) / 3600
+    assert plan.hours.value == plan.machine_hours.value == pytest.approx(hours)
+    assert plan.hours.low == pytest.approx((1e9 / rate["high"] + once_s) / 3600)
+    assert plan.money is not None
+    assert plan.money.value == pytest.approx(hours * 2 * 0.04)
+    assert plan.machines is None
+
+
+def test_a_deadline_takes_machines_and_is_kept_by_them() -> None:
+    record = point("one", 100, rounds=8).record
+    plan = planned(record, 1e9, 24 * 3600, None)
+    assert plan.machines is not None
+    assert plan.machines.low is not None
+    assert plan.machines.low <= plan.machines.value <= (plan.machines.high or 0)
+    assert plan.hours.value <= 24
+    assert 1e9 / record["metrics"]["images_per_s"]["value"] / (plan.machines.value - 1) > 24 * 3600 - 4
+    with pytest.raises(RunnerError, match="the start alone takes"):
+        planned(record, 1, 3.9, None)
+
+
+def test_a_plan_without_an_interval_says_so(swept: Program) -> None:
+    folder = Path(folder_of(swept))
+    answer = swept.module("runner.plan", str(folder), "--images", "1e6", "--deadline", "2h", "--price-per-cpu-hour", "0.04")
+    assert answer.returncode == 0, answer.stderr
+    assert "machines" in answer.stdout
+    assert "It assumes:" in answer.stdout
+    record = json.loads((folder / "0" / "result.json").read_text())
+    for metric in record["metrics"].values():
+        metric |= {"low": None, "high": None}
+    assert planned(record, 1e6, None, None).hours.low is None
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("24h", 86400), ("90min", 5400), ("3d", 259200), ("1.5h", 5400), ("30 s", 30), ("2m", 120)]
+)
+def test_a_time_is_a_number_and_its_unit(text: str, seconds: float) -> None:
+    assert duration_s(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--images", "many"], "--images=many"),
+        (["--images", "nan"], "--images=nan"),
+        (["--images", "1e6", "--deadline", "soon"], "--deadline=soon"),
+        (["--images", "1e6", "--deadline", "1.2.3h"], "--deadline=1.2.3h"),
+        (["--images", "1e6", "--price-per-cpu-hour", "-1"], "--price-per-cpu-hour=-1"),
+        (["--images", "1e6", "--point", "nobody"], "thread-w1, thread-w2"),
+    ],
+)
+def test_a_plan_that_cannot_be_made_is_refused(swept: Program, words: list[str], said: str) -> None:
+    answer = swept.module("runner.plan", folder_of(swept), *words)
+    assert answer.returncode == 1
+    assert said in answer.stderr
+    assert "Traceback" not in answer.stderr
