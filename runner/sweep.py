@@ -18,7 +18,7 @@ from runner.folders import write_atomically
 from runner.point import Point, command, labels_of
 from runner.protocol.stopping import half_width, own_half_width
 from runner.protocol.verdicts import FASTER, SLOWER, Comparison, Side, compared
-from runner.protocol.warnings import Warning, of_sweep  # noqa: A004
+from runner.protocol.warnings import Warning, nothing_provable, of_sweep  # noqa: A004
 from runner.results import SCHEMA_VERSION
 from runner.secrets import mask_file, masked_data, masked_override
 
@@ -174,6 +174,8 @@ def execute(
     if protocol.verdicts and protocol.self_check and len(points) > 1 and sweep.baseline in points:
         sweep.duplicate = _duplicate(sweep.baseline, folder)
     measured = [*points, *([sweep.duplicate] if sweep.duplicate else [])]
+    for warning in nothing_provable(every):
+        terminal.print_note(f"Note: {warning.message}; {warning.advice}")
     sweep.write()  # what is on disk says what it is, however it may end
     first = points[0].config
     with terminal.ProgressDisplay() as display:

@@ -246,6 +246,11 @@ def print_error(message: str) -> None:
     Console(stderr=True).print(masked(message), style="red", markup=False, highlight=False, soft_wrap=True)
 
 
+def print_note(message: str) -> None:
+    """One thing to know before it starts."""
+    _out().print(message, style="yellow", markup=False)
+
+
 def print_differences(changed: Sequence[Mapping[str, Any]]) -> None:
     """What is not as it was when the record was made."""
     if not changed:

@@ -23,7 +23,8 @@ from test_sweep import runs_in, sweep_folder
 from runner.config.options import Process, Protocol
 from runner.errors import ConfigurationError
 from runner.point import labels_of
-from runner.protocol.stopping import precise_by_itself
+from runner.protocol.statistics import paired_ratio
+from runner.protocol.stopping import precise_by_itself, rounds_to_prove
 from runner.protocol.warnings import of_point
 from runner.session import Session
 from runner.supervisor import Supervisor
@@ -53,6 +54,32 @@ def started(program: Program, marker: str, *words: str) -> subprocess.Popen[byte
         program.command(*words), cwd=program.folder, env=os.environ | {"TEST_MARKER": marker},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("points", "rounds"), [(2, 6), (3, 7), (6, 8), (8, 9), (21, 10)])
+def test_so_many_rounds_are_the_least_that_can_prove_anything(points: int, rounds: int) -> None:
+    assert rounds_to_prove(points) == rounds
+    alike = [0.5] * rounds  # the same large difference in every round
+    assert paired_ratio(alike, points - 1).robust_low > 1
+    assert paired_ratio(alike[1:], points - 1).robust_low == 0
+
+
+def test_a_sweep_that_cannot_prove_anything_says_so_before_it_starts(program: Program) -> None:
+    words = [
+        "mode=sequential,thread,process",
+        "workers=1",
+        "images=1",
+        "protocol.rounds=6",
+        "protocol.epochs=1",
+        "tracking=none",
+    ]
+    answer = program(*words, "protocol.self_check=false", "-m")
+    assert answer.returncode == 0, answer.stderr
+    said = "6 rounds cannot prove a difference among 3 points"
+    assert answer.stdout.index(said) < answer.stdout.index("3 points, medians")
+    (sweep,) = program.folder.glob("outputs/sweeps/*/*/sweep.json")
+    (warning,) = (found for found in json.loads(sweep.read_text())["warnings"] if found["kind"] == "too_few_rounds")
+    assert warning["advice"].startswith("protocol.rounds=7")
 
 
 def test_a_sweep_gives_verdicts_and_its_noise(program: Program) -> None:

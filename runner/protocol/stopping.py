@@ -7,11 +7,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runner.point import Point
-from runner.protocol.statistics import Ratio, paired_ratio
+from runner.protocol.statistics import ALPHA, Ratio, paired_ratio
 from runner.results import trial_metrics
 
 # To stop by precision takes at least so many rounds: an early interval is narrow by luck too often.
 LEAST_ROUNDS = 8
+
+
+def rounds_to_prove(points: int) -> int:
+    """The least rounds after which a difference between a baseline and the other points can be proven at all.
+
+    The signed-rank interval of n pairs reaches a level of 2 / 2^n, and the level is shared among the comparisons.
+    """
+    return math.ceil(math.log2(2 * max(1, points - 1) / ALPHA))
 
 
 def half_width(ratio: Ratio) -> float:

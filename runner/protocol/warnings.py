@@ -13,6 +13,7 @@ from runner.config.check import plain
 from runner.config.options import Asyncio, ProcessOption, Sequential, SyntheticProcess
 from runner.config.tasks import last_bits_depend_on_threads
 from runner.point import Point
+from runner.protocol.stopping import rounds_to_prove
 
 # An epoch under this is mostly start and end effects, and a clock's tick is 1 % of it.
 SHORT_EPOCH_S = 0.1
@@ -69,7 +70,25 @@ def of_point(point: Point) -> list[Warning]:
 
 
 def of_sweep(points: Sequence[Point], labels: dict[int, str]) -> list[Warning]:
-    """The warnings that take more than one point: results that differ on the same images and task."""
+    """The warnings that take more than one point: too few rounds for so many, results that differ on the same images and task."""
+    return [*nothing_provable(points), *_results_differ(points, labels)]
+
+
+def nothing_provable(points: Sequence[Point]) -> list[Warning]:
+    """Told before the sweep as well, when it can still be mended."""
+    protocol, needed = points[0].config.protocol, rounds_to_prove(len(points))
+    if not protocol.verdicts or protocol.precision is not None or protocol.rounds >= needed or len(points) < 2:
+        return []
+    return [
+        Warning(
+            "too_few_rounds",
+            f"{protocol.rounds} rounds cannot prove a difference among {len(points)} points, however large it is",
+            f"protocol.rounds={needed}, or fewer points",
+        )
+    ]
+
+
+def _results_differ(points: Sequence[Point], labels: dict[int, str]) -> list[Warning]:
     groups: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for point in points:
         task = {key: value for key, value in plain(point.config.task).items() if key != "execution"}
