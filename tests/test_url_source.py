@@ -17,9 +17,12 @@ from typing import Any
 
 import pytest
 from conftest import Program, Trials
+from test_config import composed
 from troublesome_image_server import TroublesomeServer, troublesome_image_server
 
+from runner.config.check import plain
 from runner.config.options import Process, Sample, Thread, Url
+from runner.config.restore import choices_of
 from runner.errors import ConfigurationError, ImageNotFetched
 from runner.registry import module_of
 from runner.sources import images_of
@@ -176,6 +179,31 @@ def test_an_image_that_cannot_be_had_is_refused_before_anything_starts(server: T
     assert "token=***" in str(refused.value)
     assert "pw" not in str(refused.value)
     assert "abc" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"url": "http://h/a.jpg?x=1&y=[2]"},
+        {"url": ["http://h/a b.jpg", "zip://*.jpg::/data/it's.zip"]},
+        {
+            "url": "s3://b/*.jpg",
+            "options": {"anon": True, "s3": {"endpoint_url": "http://h:1/", "config-kwargs": {"n": 3}}, "e": {}},
+        },
+    ],
+)
+def test_a_record_of_addresses_can_be_composed_again(fields: dict[str, Any]) -> None:
+    config = dataclasses.replace(composed("source=url", "source.url=http://h/a.jpg"), source=Url(**fields))
+    assert composed(*choices_of(plain(config))).source == config.source
+
+
+@pytest.mark.parametrize("options", [{"a b": 1}, {"a:1,b": 2}, {"a": {"${x}": 1}}, {"a": "${oc.env:HOME}"}])
+def test_a_record_cannot_smuggle_anything_in_by_the_names_of_options(options: dict[str, Any]) -> None:
+    config = dataclasses.replace(
+        composed("source=url", "source.url=http://h/a.jpg"), source=Url(url="http://h/a.jpg", options=options)
+    )
+    with pytest.raises(ConfigurationError, match=r"source\.options"):
+        choices_of(plain(config))
 
 
 # ------------------------------------------------------------------------------------------------ three ways to read

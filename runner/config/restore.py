@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,9 @@ from runner.errors import ConfigurationError
 
 # What belongs to the session and not to what is measured: chosen anew each time.
 _CHOSEN_ANEW = ("tracking", "resume")
+
+# What a key of a mapping may be on Hydra's command line.
+_NAME = re.compile(r"[A-Za-z_][\w./-]*")
 
 
 def choices_of(config: Any) -> list[str]:
@@ -64,6 +68,11 @@ def quoted(key: str, value: Any) -> str:
         return repr(value)
     if isinstance(value, Sequence):
         return f"[{','.join(quoted(key, inside) for inside in value)}]"
+    if isinstance(value, Mapping):
+        for name in value:
+            if not isinstance(name, str) or not _NAME.fullmatch(name):
+                raise ConfigurationError(key, _shown(name), "is no name", "letters, digits and _ - . / in a record's mapping")
+        return "{" + ",".join(f"{name}:{quoted(f'{key}.{name}', inside)}" for name, inside in value.items()) + "}"
     raise ConfigurationError(key, _shown(value), "is no plain value", "a text, a number, true, false or null")
 
 
