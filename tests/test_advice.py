@@ -13,9 +13,10 @@ from conftest import ROOT, Program
 
 from runner.errors import RunnerError
 from runner.plan import duration_s, planned
+from runner.recommend import law_text
 from runner.records_on_disk import PointRecord
 from runner.report.recommendation import recommended
-from runner.report.scaling import fitted
+from runner.report.scaling import fitted, laws
 
 # ------------------------------------------------------------------------------------------------ scaling law
 
@@ -73,7 +74,25 @@ def test_what_the_law_does_not_describe_is_no_good_fit() -> None:
     law = fitted(steps)
     assert law is not None
     assert not law.good
+    assert "does not describe it" in law_text("thread", law)
     assert max(map(abs, law.residuals.values())) > 0.05
+
+
+def test_a_law_is_fitted_to_each_mode_of_a_sweep_and_told_as_a_prediction() -> None:
+    points = []
+    for mode in ("thread", "process"):
+        for workers, rounds in measured(0.1, 0.01 if mode == "thread" else 0.0).items():
+            trials = [trial(place, rate, 0.01, 100, 10) for place, rate in rounds.items()]
+            record = {"config": {"mode": {"name": mode}, "workers": workers}, "trials": trials}
+            points.append(PointRecord(Path(), record, f"{mode}-w{workers}", ["mode", "workers"]))
+    found = laws(points)
+    assert set(found) == {"thread", "process"}
+    text = law_text("thread", found["thread"])
+    assert "predicted, not measured" in text
+    assert "peaks at 9.49" in text
+    assert "32 workers instead of 16 would bring" in text
+    assert "does not fall within 64 workers" in law_text("process", found["process"])
+    assert laws(points[:3]) == {}
 
 
 # ---------------------------------------------------------------------------------------------- recommendation

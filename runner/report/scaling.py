@@ -13,6 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runner.records_on_disk import PointRecord, flattened
+from runner.results import trial_metrics
+
 # Three parameters take at least four worker counts to be contradicted by any of them.
 LEAST_COUNTS = 4
 
@@ -58,6 +61,22 @@ class Law:
     def predicted(self, workers: float) -> float:
         """Images a second with so many workers: a prediction, never a measurement."""
         return _throughput(workers, self.rate.value, self.contention.value, self.coherency.value)
+
+
+def laws(points: Sequence[PointRecord]) -> dict[str, Law]:
+    """The law for each group of points that differ in their workers alone, by what they have in common; where it can be fitted."""
+    groups: dict[str, dict[int, dict[int, float]]] = {}
+    for point in points:
+        config = flattened(point.record["config"])
+        rounds = {
+            trial["round"]: rate
+            for trial in point.record["trials"]
+            if trial["status"] == "ok" and (rate := trial_metrics(trial)["images_per_s"])
+        }
+        if rounds:
+            others = [f"{key}={config[key]}" for key in point.varying if key not in {"workers", "mode"} and key in config]
+            groups.setdefault(" ".join([config["mode"], *others]), {})[config["workers"]] = rounds
+    return {name: law for name, measured in groups.items() if (law := fitted(measured)) is not None}
 
 
 def fitted(measured: Mapping[int, Mapping[int, float]]) -> Law | None:
