@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 import signal
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,33 @@ def test_lanes_are_given_in_the_order_in_which_they_are_free() -> None:
     lanes = Lanes(2)
     assert [lanes.of(*span) for span in ((0, 10), (5, 12), (10, 20), (12, 22), (21, 30))] == [0, 1, 0, 1, 0]
     assert lanes.of(0, 40) == 1  # none was free: the one that was next
+
+
+def test_lanes_that_have_long_been_free_are_left_for_images_that_were_started_earlier_and_come_later() -> None:
+    lanes = Lanes(2)
+    assert [lanes.of(*span) for span in ((0, 5), (3, 10), (10, 20), (7, 22))] == [0, 1, 1, 0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_two_images_of_a_lane_overlap_in_whatever_order_they_are_taken(seed: int) -> None:
+    chance = random.Random(seed)
+    workers, free_at, waiting, taken = 4, [0] * 4, [], []
+    for _ in range(300):  # each starts on a worker whose last image has been taken; of those that are done, any may be taken first
+        worker = chance.choice([worker for worker in range(workers) if all(busy != worker for busy, _ in waiting)])
+        start = free_at[worker] + chance.randrange(5)
+        waiting.append((worker, (start, start + chance.randrange(1, 50))))
+        if len(waiting) == workers:
+            first = min(waiting, key=lambda image: image[1][1])
+            done = [image for image in waiting if image[1][0] < first[1][1]]
+            image = chance.choice(done)
+            waiting.remove(image)
+            taken.append(image[1])
+            free_at[image[0]] = max(image[1][1], first[1][1])
+    lanes, ends = Lanes(workers), [0] * workers
+    for start, end in taken:
+        lane = lanes.of(start, end)
+        assert ends[lane] <= start
+        ends[lane] = end
 
 
 def test_the_record_says_what_autotuning_chose(trials: Trials) -> None:

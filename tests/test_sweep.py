@@ -232,11 +232,12 @@ def _ask(url: str, server: subprocess.Popen[bytes]) -> bytes:
 def test_points_that_disagree_on_the_same_input_are_called_out(tmp_path: Path) -> None:
     from test_results import point
 
-    from runner.config.options import Execution, Tensorflow
+    from runner.config.options import Execution, Protocol, Tensorflow
     from runner.point import labels_of
     from runner.protocol.warnings import of_sweep
 
-    points = [point(tmp_path / name, workers=workers) for name, workers in (("a", 1), ("b", 2), ("c", 3))]
+    enough = Protocol(rounds=8)
+    points = [point(tmp_path / name, workers=workers, protocol=enough) for name, workers in (("a", 1), ("b", 2), ("c", 3))]
     for one, digest in zip(points, ("same", "same", "other"), strict=True):
         one.trials.append({"digest": digest, "status": "ok", "error": None})
     (warning,) = of_sweep(points, labels_of(points))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 
 class Lanes:
-    """At most ``workers`` lanes; an image gets the first that was free when it was started.
+    """At most ``workers`` lanes; an image gets the one that had been free for the shortest time when it was started.
 
-    Images come in the order in which they end. Where none was free, by the little that clocks differ, it is the one that was free next.
+    Lanes that have been free for longer are left for images that were started earlier but come later. Images may come in any order in
+    which one that ended before another was started comes before it: of the lanes that an image can have, taking the last to get free
+    leaves those that serve every image the others would. Where none was free, by the little that clocks differ, it is the next to be.
     """
 
     def __init__(self, workers: int) -> None:
@@ -15,8 +17,7 @@ class Lanes:
     def of(self, start: int, end: int) -> int:
         """The lane of an image with this start and end."""
         free_at = self._free_at
-        lane = next((lane for lane, at in enumerate(free_at) if at <= start), None)
-        if lane is None:
-            lane = free_at.index(min(free_at))
+        free = [lane for lane, at in enumerate(free_at) if at <= start]
+        lane = max(free, key=free_at.__getitem__) if free else free_at.index(min(free_at))
         free_at[lane] = end
         return lane
