@@ -84,7 +84,8 @@ def test_lanes_that_have_long_been_free_are_left_for_images_that_were_started_ea
 def test_no_two_images_of_a_lane_overlap_in_whatever_order_they_are_taken(seed: int) -> None:
     chance = random.Random(seed)
     workers, free_at, waiting, taken = 4, [0] * 4, [], []
-    for _ in range(300):  # each starts on a worker whose last image has been taken; of those that are done, any may be taken first
+    # Each image starts on a worker whose last one has been taken; of those that are done, any may be taken first.
+    for _ in range(300):
         worker = chance.choice([worker for worker in range(workers) if all(busy != worker for busy, _ in waiting)])
         start = free_at[worker] + chance.randrange(5)
         waiting.append((worker, (start, start + chance.randrange(1, 50))))
