@@ -16,21 +16,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from runner.config.restore import choices_of
 from runner.errors import RunnerError
 from runner.folders import write_atomically
 from runner.records_on_disk import SweepRecord, read_sweep
-from runner.report.recommendation import CRITERIA, Recommendation, recommended
-from runner.report.scaling import Estimate, Law, laws
+from runner.report.recommendation import CRITERIA, Recommendation, recommended, words_for
+from runner.report.scaling import law_text, laws
 from runner.report.words import with_interval
 
-# A peak so many times beyond the most workers that were measured is not worth a number.
-_FAR = 4
-
 _FIGURES = ("images_per_s", "latency_p95_ms", "peak_memory_mb", "cpu_s_per_image")
-
-# What another run chooses for itself.
-_NOT_PASSED_ON = ("protocol", "monitor", "seed", "baseline", "objective", "fail_fast", "images")
 
 
 def main() -> None:
@@ -69,12 +62,6 @@ def recommendations(sweep: SweepRecord) -> list[Recommendation]:
     return found
 
 
-def words_for(recommendation: Recommendation) -> list[str]:
-    """What to add to a command line to run the point again with whatever protocol, monitor and number of images."""
-    words = choices_of(recommendation.point.record["config"])
-    return [word for word in words if word.partition("=")[0].partition(".")[0] not in _NOT_PASSED_ON]
-
-
 def write_preset(recommendation: Recommendation, path: Path) -> None:
     """Write a preset for ``conf/experiment/``, with the figures that speak for it at its head.
 
@@ -107,28 +94,6 @@ def write_preset(recommendation: Recommendation, path: Path) -> None:
         write_atomically(path, lambda file: print("\n".join(lines), file=file))
     except OSError as error:
         raise RunnerError(f"{path}: cannot be written: {error.strerror}") from error
-
-
-def law_text(name: str, law: Law) -> str:
-    """What the scaling law says of one mode, as the prediction that it is."""
-    worst = max(map(abs, law.residuals.values()))
-    if not law.good:
-        return f"{name}: the scaling law does not describe it (up to {worst:.0%} off), so nothing is predicted from it"
-
-    def shown(estimate: Estimate) -> str:
-        interval = "" if estimate.low is None or estimate.high is None else f" [{estimate.low:.3g}, {estimate.high:.3g}]"
-        return f"{estimate.value:.3g}{interval}"
-
-    most = max(law.residuals)
-    if law.peak_workers is None or law.peak_workers.value > _FAR * most:
-        peak = f"does not fall within {_FAR * most} workers"
-    else:
-        peak = f"peaks at {shown(law.peak_workers)} workers"
-    return (
-        f"{name}: predicted, not measured, by the Universal Scalability Law (contention {shown(law.contention)}, coherency "
-        f"{shown(law.coherency)}, at most {worst:.1%} off what was measured): throughput {peak}; {2 * most} workers instead of {most} "
-        f"would bring {shown(law.doubling)} times it"
-    )
 
 
 def _figures(recommendation: Recommendation) -> str:

@@ -14,6 +14,9 @@ from runner.errors import RunnerError
 from runner.folders import ARTIFACTS
 from runner.results import SCHEMA_VERSION
 
+# The folder of the baseline's duplicate, beside those of a sweep's points.
+SELF_CHECK = "self_check"
+
 # What differs between points without making them different.
 _NO_FACTORS = ("seed", "baseline", "objective", "fail_fast", "resume")
 

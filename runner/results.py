@@ -59,6 +59,7 @@ def epoch_record(epoch: EpochReport, wall_offset_s: float) -> dict[str, Any]:
         "sink_s": stages[2],
         "returned_bytes": epoch.records.returned_bytes,
         "returned_bytes_per_s": epoch.records.returned_bytes / work_s,
+        "collect_cpu_s": epoch.collect_cpu_s,
         "sink_bytes": epoch.records.receipt.bytes,
     }
 

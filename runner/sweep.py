@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import shlex
 import sys
 import uuid
 from collections.abc import Sequence
@@ -19,11 +20,9 @@ from runner.point import Point, command, labels_of
 from runner.protocol.stopping import half_width, own_half_width
 from runner.protocol.verdicts import FASTER, SLOWER, Comparison, Side, compared
 from runner.protocol.warnings import Warning, nothing_provable, of_sweep  # noqa: A004
+from runner.records_on_disk import SELF_CHECK
 from runner.results import SCHEMA_VERSION
 from runner.secrets import mask_file, masked_data, masked_override
-
-# The folder of the baseline's duplicate, beside those of the points.
-SELF_CHECK = "self_check"
 
 
 @dataclass
@@ -190,13 +189,29 @@ def execute(
     for point in measured:
         if point.trials:
             write_trace(point.folder)
+    report = _reported(folder) if any(point.trials for point in every) else None
     if any(point.has_failed for point in measured):
         status.worsen(status.FAILED)
     try:
-        terminal.print_sweep(sweep)
+        terminal.print_sweep(sweep, report)
     finally:
         mask_file(folder / "multirun.yaml")
         track(folder, [point.config.tracking for point in points if point.trials])
+
+
+def _reported(folder: Path) -> Path | None:
+    """Make the report; where that goes wrong it costs a message, no result."""
+    from runner.report.page import write_report
+    from runner.terminal import print_error, short
+
+    try:
+        return write_report(folder)
+    except Exception as error:  # whatever a chart stumbles over, the record is there
+        again = f"python -m runner.report {shlex.quote(short(folder))}"
+        print_error(
+            f"the report could not be made: {type(error).__name__}: {error}\n  the record is complete; try again by: {again}"
+        )
+        return None
 
 
 def chosen_baseline(points: Sequence[Point]) -> Point:

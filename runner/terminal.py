@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -145,7 +146,7 @@ def print_point(point: Point, gpus: Gpus, idle_cpu_pct: float | None) -> None:
     console.print(f"\n[dim]Recorded in[/] {escape(short(point.folder))}")
 
 
-def print_sweep(sweep: Sweep) -> None:
+def print_sweep(sweep: Sweep, report: Path | None = None) -> None:
     """The points, the comparison with the baseline, the noise, the warnings, the failures; and where it is recorded."""
     console, record = _out(), sweep.record()
     labels = sweep.labels
@@ -176,6 +177,8 @@ def print_sweep(sweep: Sweep) -> None:
     _print_warnings(console, sweep)
     _print_failures(console, sweep)
     console.print(f"[dim]Recorded in[/] {escape(short(sweep.folder))}")
+    if report is not None:
+        console.print(f"[dim]To look at:[/] {escape(short(report))}")
 
 
 def _print_comparisons(console: Console, record: Mapping[str, Any]) -> None:

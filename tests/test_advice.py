@@ -13,10 +13,9 @@ from conftest import ROOT, Program
 
 from runner.errors import RunnerError
 from runner.plan import duration_s, planned
-from runner.recommend import law_text
 from runner.records_on_disk import PointRecord
 from runner.report.recommendation import recommended
-from runner.report.scaling import fitted, laws
+from runner.report.scaling import fitted, law_text, laws
 
 # ------------------------------------------------------------------------------------------------ scaling law
 

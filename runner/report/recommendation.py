@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runner.config.restore import choices_of
 from runner.protocol.statistics import ALPHA, paired_ratio
 from runner.protocol.verdicts import SLOWER, verdict_on
 from runner.records_on_disk import PointRecord
@@ -19,6 +20,9 @@ CRITERIA = {
     "memory": ("peak_memory_mb", False),
     "cost": ("cpu_s_per_image", False),
 }
+
+# What another run chooses for itself.
+_NOT_PASSED_ON = ("protocol", "monitor", "seed", "baseline", "objective", "fail_fast", "images")
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,16 @@ def recommended(points: Sequence[PointRecord], criterion: str) -> Recommendation
         as_good, key=lambda point: (_rounded(_median(point, "cpu_s_per_image")), _median(point, "peak_memory_mb") or 0.0)
     )
     return Recommendation(criterion, cheapest, best, len(as_good), len(usable) - len(as_good))
+
+
+def words_for(recommendation: Recommendation) -> list[str]:
+    """What to add to a command line to run the point again with whatever protocol, monitor and number of images.
+
+    Raises:
+        ConfigurationError: its configuration is not one of this program.
+    """
+    words = choices_of(recommendation.point.record["config"])
+    return [word for word in words if word.partition("=")[0].partition(".")[0] not in _NOT_PASSED_ON]
 
 
 def _can_prove(best: PointRecord, comparisons: int) -> bool:

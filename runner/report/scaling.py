@@ -22,6 +22,9 @@ LEAST_COUNTS = 4
 # A fit is shown where no measured throughput is further from it than this.
 WORST_RESIDUAL = 0.05
 
+# A peak so many times beyond the most workers that were measured is not worth a number.
+_FAR = 4
+
 # Rounds are drawn again so often for the intervals, and so many rounds it takes.
 _DRAWS = 300
 _LEAST_ROUNDS = 6
@@ -108,6 +111,28 @@ def fitted(measured: Mapping[int, Mapping[int, float]]) -> Law | None:
         peak_workers=None if peak is None else estimate(peak, lambda *parameters: _peak(*parameters) or math.inf),
         doubling=estimate(_doubling(most, *best), lambda *parameters: _doubling(most, *parameters)),
         good=max(map(abs, residuals.values())) <= WORST_RESIDUAL,
+    )
+
+
+def law_text(name: str, law: Law) -> str:
+    """What the scaling law says of one mode, as the prediction that it is."""
+    worst = max(map(abs, law.residuals.values()))
+    if not law.good:
+        return f"{name}: the scaling law does not describe it (up to {worst:.0%} off), so nothing is predicted from it"
+
+    def shown(estimate: Estimate) -> str:
+        interval = "" if estimate.low is None or estimate.high is None else f" [{estimate.low:.3g}, {estimate.high:.3g}]"
+        return f"{estimate.value:.3g}{interval}"
+
+    most = max(law.residuals)
+    if law.peak_workers is None or law.peak_workers.value > _FAR * most:
+        peak = f"does not fall within {_FAR * most} workers"
+    else:
+        peak = f"peaks at {shown(law.peak_workers)} workers"
+    return (
+        f"{name}: predicted, not measured, by the Universal Scalability Law (contention {shown(law.contention)}, coherency "
+        f"{shown(law.coherency)}, at most {worst:.1%} off what was measured): throughput {peak}; {2 * most} workers instead of {most} "
+        f"would bring {shown(law.doubling)} times it"
     )
 
 

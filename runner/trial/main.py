@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from multiprocessing.connection import Connection
-from time import perf_counter_ns
+from time import perf_counter_ns, thread_time
 from typing import Any
 
 import psutil
@@ -139,9 +139,13 @@ class _Trial:
         told = self._told.values() if self._mode is not None or not ended_are_counted else ()
         return total([own_usage(), *others, *(books.usage for books in told)])
 
+    @property
+    def _works_here(self) -> bool:
+        """Whether the workers are threads of this process."""
+        return all(worker.pid == os.getpid() for worker in self._workers)
+
     def _timed_epochs(self, mode: Mode) -> tuple[list[EpochReport], GilWaits | None]:
-        in_threads = all(worker.pid == os.getpid() for worker in self._workers)
-        probe = GilProbe() if self._plan.gil_probe and in_threads and GilProbe.can_tell() else None
+        probe = GilProbe() if self._plan.gil_probe and self._works_here and GilProbe.can_tell() else None
         if probe is not None:
             probe.start()
         epochs = [self._timed(mode, number) for number in range(self._plan.epochs)]
@@ -161,7 +165,8 @@ class _Trial:
         watch = _Watch(self, number)
         records: Records = mode.run(Epoch(self._plan.items, number=len(self._sent)), watch)
         self._sent.append(Sent.of(records))
-        return EpochReport(watch.released_ns, watch.finished_ns, watch.cpu_s, watch.usage, records)
+        collect_cpu_s = None if self._works_here else watch.collect_cpu_s
+        return EpochReport(watch.released_ns, watch.finished_ns, watch.cpu_s, watch.usage, records, collect_cpu_s)
 
     def _footprint(self) -> Footprint:
         largest = [largest_resident_bytes(), *(books.largest_resident_bytes for books in self._told.values())]
@@ -188,12 +193,13 @@ class _Watch:
         self._trial = trial
         self._number = number
         self.released_ns = self.finished_ns = 0
-        self.cpu_s = 0.0
+        self.cpu_s = self.collect_cpu_s = 0.0
         self.usage = Usage()
 
     def released(self) -> None:
         self._before = self._trial.usage()
         self.cpu_s = -self._trial.cpu_s()
+        self.collect_cpu_s = -thread_time()
         self.released_ns = perf_counter_ns()
 
     def progress(self, done: int) -> None:
@@ -201,6 +207,7 @@ class _Watch:
 
     def finished(self) -> None:
         self.finished_ns = perf_counter_ns()
+        self.collect_cpu_s += thread_time()
         self.cpu_s += self._trial.cpu_s()
         self.usage = self._trial.usage() - self._before
         # The clocks are those of processes that live: what came and went within the epoch is in its parent's books.

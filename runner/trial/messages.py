@@ -75,6 +75,8 @@ class EpochReport:
         cpu_s: CPU seconds of the trial and its workers between the two, by the clocks of the processes.
         usage: the same stretch by the processes' own books, in which their bookkeeping shows: some 50 µs of CPU each.
         records: one for each item.
+        collect_cpu_s: CPU seconds of the trial's thread that takes back what worker processes send; one at a time, so that it bounds
+            how many can come back. None where workers are threads.
     """
 
     released_ns: int
@@ -82,6 +84,7 @@ class EpochReport:
     cpu_s: float
     usage: Usage
     records: Records
+    collect_cpu_s: float | None = None
 
 
 @dataclass(frozen=True)

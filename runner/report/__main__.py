@@ -1,0 +1,5 @@
+"""``python -m runner.report FOLDER...``."""
+
+from runner.report.command import main
+
+main()

@@ -1,0 +1,137 @@
+"""The answer to the question that a sweep was run for, in a sentence or two with its interval; or that the data do not say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runner.records_on_disk import PointRecord
+from runner.report.subject import Subject, value_of
+from runner.report.words import ratio_text
+
+
+def answer(subject: Subject) -> list[str]:
+    """The first is the answer; those after it say what else to know at once."""
+    best = subject.best
+    if best is None:
+        return ["No point came to a result, so there is no answer.", *_state(subject)]
+    if len(subject.points) == 1 and subject.expected == 1:
+        return [_alone(best), *_state(subject)]
+    if not subject.comparisons:
+        return [_without_verdicts(subject, best), *_state(subject)]
+    said = [*_distrust(subject), _headline(subject, best)]
+    return [*said, *_state(subject)]
+
+
+def _alone(point: PointRecord) -> str:
+    metric = point.record["metrics"]["images_per_s"]
+    interval = "" if metric["low"] is None else f" [{metric['low']:.4g}, {metric['high']:.4g}]"
+    return f"{_shown(point)} does {metric['value']:.4g}{interval} images a second."
+
+
+def _without_verdicts(subject: Subject, best: PointRecord) -> str:
+    rate = value_of(best, "images_per_s")
+    if len(subject.good) == 1:
+        return f"Only {_shown(best)} has results ({rate:.4g} images a second), so there is nothing to compare."
+    return (
+        f"The data do not say which is faster: so few rounds give no verdicts. By its median {_shown(best)} is first, with {rate:.4g} "
+        "images a second."
+    )
+
+
+def _headline(subject: Subject, best: PointRecord) -> str:
+    baseline = subject.baseline or ""
+    if best.label == baseline:
+        return _baseline_is_best(subject, baseline)
+    found = subject.comparison(best.label, "images_per_s")
+    if found is None or found["ratio"] is None:
+        return f"{_shown(best)} is first by its median, but has no round in common with {baseline}: the data do not say more."
+    against = _named(subject, baseline)
+    match found["verdict"]:
+        case "faster":
+            return f"{_shown(best)} is {ratio_text(found).replace(' x', ' times')} as fast as {against}{_costs(subject, best.label)}."
+        case "same":
+            return f"No point is faster than {against} by more than 2 %: {_shown(best)}, first by its median, came to {ratio_text(found)} of it."
+    needed = found["rounds_needed"]
+    settle = f"about {needed} rounds would settle it" if needed else "more rounds would not settle it"
+    return f"The data do not say which is fastest: {_shown(best)}, first by its median, came to {ratio_text(found)} of {against}; {settle}."
+
+
+def _baseline_is_best(subject: Subject, baseline: str) -> str:
+    others = [found for found in subject.comparisons if found["metric"] == "images_per_s"]
+    slower = sum(found["verdict"] == "slower" for found in others)
+    named = _named(subject, baseline)
+    if slower == len(others):
+        return (
+            f"{named} is the fastest: all {len(others)} others are slower than it."
+            if slower > 1
+            else _one_slower(named, others[0])
+        )
+    return f"No point is faster than {named}: of {len(others)} others {slower} are slower, and of the rest the data do not show a difference."
+
+
+def _one_slower(named: str, found: Mapping[str, Any]) -> str:
+    return f"{named} is the faster: {found['point']} came to {ratio_text(found)} of it."
+
+
+def _costs(subject: Subject, label: str) -> str:
+    """What the faster one costs in memory and CPU, where that is proven."""
+    said = []
+    for metric, what in (("peak_memory_mb", "the memory"), ("cpu_s_per_image", "the CPU time an image")):
+        found = subject.comparison(label, metric)
+        if found is not None and found["verdict"] in {"faster", "slower"} and found["ratio"] is not None:
+            said.append(f"{found['ratio']:.2g} times {what}")
+    return f", and costs {' and '.join(said)}" if said else ""
+
+
+def _distrust(subject: Subject) -> list[str]:
+    if any(warning["kind"] == "results_differ" for warning in subject.warnings):
+        return ["The results differ between points that did the same task on the same images: their times are not comparable."]
+    if not subject.trusted:
+        return ["The baseline came out different from itself, so none of these verdicts is to be trusted."]
+    return []
+
+
+def _state(subject: Subject) -> list[str]:
+    said = []
+    failed = [point.label for point in subject.points if point.record["status"] != "ok" and not _interrupted(point)]
+    if failed:
+        what = f"{failed[0]}" if len(failed) == 1 else f"{len(failed)} of {subject.expected} points"
+        said.append(f"{what} failed; see below why.")
+    if subject.cut_short:
+        said.append(
+            f"The sweep was cut short: {len(subject.points)} of {subject.expected} points have trials, and some have fewer than planned."
+        )
+    return said
+
+
+def _interrupted(point: PointRecord) -> bool:
+    return point.record["error"] is None or point.record["error"]["type"] == "Interrupted"
+
+
+def _named(subject: Subject, label: str) -> str:
+    return _shown(subject.by_label[label]) if label in subject.by_label else label
+
+
+def _shown(point: PointRecord) -> str:
+    """``process × 10``, where nothing else tells its point apart; its label otherwise."""
+    mode, workers = point.record["config"]["mode"]["name"], point.record["config"]["workers"]
+    return f"{mode} × {workers}" if point.label == f"{mode}-w{workers}" else point.label
+
+
+def warnings_by_kind(points: Sequence[PointRecord]) -> list[tuple[str, Mapping[str, str]]]:
+    """Each kind of warning of a point once: the points that it holds for, and the first of them."""
+    kinds: dict[str, list[tuple[str, Mapping[str, str]]]] = {}
+    for point in points:
+        for warning in point.record["warnings"]:
+            kinds.setdefault(warning["kind"], []).append((point.label, warning))
+    told = []
+    for found in kinds.values():
+        labels = [label for label, _ in found]
+        where = (
+            "all points"
+            if len(labels) == len(points) > 1
+            else ", ".join(labels[:6]) + (f" and {len(labels) - 6} more" if len(labels) > 6 else "")
+        )
+        told.append((where, found[0][1]))
+    return told

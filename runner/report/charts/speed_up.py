@@ -1,0 +1,119 @@
+"""Speed-up and efficiency against workers, each with the line of perfect scaling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runner.report.charts.groups import Line, grid_of, left_out, looks, panels_of
+from runner.report.paint import HEIGHT, PAPER, QUIET, WIDTH, Chart, as_svg, figure, label_lines, workers_axis
+from runner.report.subject import Subject, value_of
+
+_PERFECT = {"color": QUIET, "linewidth": 1, "linestyle": (0, (4, 3))}
+
+Values = list[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """One of the two charts.
+
+    Attributes:
+        name, title, caption: as of a chart.
+        label: of the vertical axis.
+        values: of a line.
+        perfect: draws the line of perfect scaling from the fewest to the most workers, and sets the limits for the highest value.
+    """
+
+    name: str
+    title: str
+    caption: str
+    label: str
+    values: Callable[[Line], Values]
+    perfect: Callable[[Any, float, float, float], None]
+
+
+def draw_speed_up(subject: Subject) -> Chart | None:
+    """None where workers are not what varies, or no line has two worker counts."""
+    caption = "Throughput ÷ that of the same line's fewest workers. The dashed line is what perfect scaling would be."
+    return _drawn(subject, _Kind("speed-up", "Speed-up", caption, "times the throughput", speed_up, _perfect_speed_up))
+
+
+def draw_efficiency(subject: Subject) -> Chart | None:
+    """None where there is no speed-up either."""
+    caption = "Speed-up ÷ how many times the workers: what each worker still brings."
+    return _drawn(
+        subject, _Kind("efficiency", "Efficiency", caption, "% of perfect scaling", efficiency_pct, _perfect_efficiency)
+    )
+
+
+def speed_up(line: Line) -> Values:
+    """For each place of a line its throughput ÷ that of the first."""
+    first = value_of(line[0][1], "images_per_s") or 1.0
+    return [(place, (value_of(point, "images_per_s") or 0.0) / first) for place, point in line]
+
+
+def efficiency_pct(line: Line) -> Values:
+    """For each place of a line its speed-up ÷ how many times the workers, in per cent."""
+    return [(place, speed * line[0][0] / place * 100) for place, speed in speed_up(line)]
+
+
+def _drawn(subject: Subject, kind: _Kind) -> Chart | None:
+    panels = _panels(subject)
+    if not panels:
+        return None
+    rows, columns = grid_of(len(panels))
+    words = []
+    with figure(rows, columns, size=(WIDTH * columns, HEIGHT * rows), sharey=len(panels) > 1) as (drawn, grid):
+        for axes in grid.flat[len(panels) :]:
+            axes.set_visible(False)
+        highest = max(value for lines in panels.values() for line in lines.values() for _, value in kind.values(line))
+        for axes, (panel, lines) in zip(grid.flat, panels.items(), strict=False):
+            every = sorted({place for line in lines.values() for place, _ in line})
+            workers_axis(axes, every, "workers")
+            kind.perfect(axes, every[0], every[-1], highest)
+            ends = []
+            for series, line in lines.items():
+                colour, marker, dash = looks(subject)[series]
+                found = kind.values(line)
+                axes.plot(
+                    [place for place, _ in found], [value for _, value in found], color=colour, marker=marker, linestyle=dash,
+                    markeredgecolor=PAPER, markeredgewidth=0.8,
+                )  # fmt: skip
+                ends.append((*found[-1], series, colour))
+                words.append(f"{series}{f' ({panel})' if panel else ''}: {found[-1][1]:.3g} with {found[-1][0]:g} workers")
+            axes.set_ylabel(kind.label)
+            if panel:
+                axes.set_title(panel)
+            label_lines(axes, ends)
+        description = "; ".join(words[:12])
+        svg = as_svg(drawn, kind.name, f"{kind.title}, {kind.label}. {description}.")
+    return Chart(kind.name, kind.title, kind.caption + left_out(subject), description, svg, wide=len(panels) > 1)
+
+
+def _panels(subject: Subject) -> Mapping[str, Mapping[str, Line]]:
+    """The lines with two worker counts or more."""
+    x = subject.layout.x
+    if x is None or "workers" not in x.keys:
+        return {}
+    found = {
+        panel: {name: line for name, line in lines.items() if len(line) > 1} for panel, lines in panels_of(subject).items()
+    }
+    return {panel: lines for panel, lines in found.items() if lines}
+
+
+def _perfect_speed_up(axes: Any, least: float, most: float, highest: float) -> None:
+    top = max(1.6, 1.2 * highest)
+    places = [least + (most - least) * step / 60 for step in range(61)]
+    shown = [(place, place / least) for place in places if place / least <= top]
+    axes.plot([place for place, _ in shown], [speed for _, speed in shown], **_PERFECT)
+    axes.set_ylim(0, top)
+    place, speed = shown[-1]
+    axes.annotate("perfect", (place, speed), xytext=(5, -4), textcoords="offset points", color=QUIET, va="top")
+
+
+def _perfect_efficiency(axes: Any, least: float, most: float, highest: float) -> None:
+    axes.axhline(100, **_PERFECT)
+    axes.set_ylim(0, max(112, 1.08 * highest))
+    axes.annotate("perfect", (max(least, most), 100), xytext=(0, 3), textcoords="offset points", color=QUIET, ha="right")

@@ -1,0 +1,82 @@
+"""Where the time of an image goes: read, task, sink, and the worker's time between them."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any
+
+from runner.records_on_disk import PointRecord
+from runner.report.bounds import lanes_of
+from runner.report.paint import QUIET, SERIES, WIDTH, Chart, as_svg, figure, key_above
+from runner.report.subject import Subject, good_trials, value_of
+
+# More rows are not read; those with the best throughput are drawn.
+MOST = 16
+
+# Per cent; a stage that is never more cannot be seen, and is not named.
+LEAST_SHARE = 0.5
+
+STAGES = ("read", "task", "sink")
+_COLOURS = {"read": SERIES[0], "task": SERIES[1], "sink": SERIES[2], "waiting": QUIET}
+
+
+def draw(subject: Subject) -> Chart | None:
+    """None where no point has figures."""
+    points = list(subject.good)
+    if len(points) > MOST:
+        best = {point.label for point in sorted(points, key=lambda point: -(value_of(point, "images_per_s") or 0.0))[:MOST]}
+        points = [point for point in points if point.label in best]
+    rows = [(point, shares) for point in points if (shares := stage_shares(point))]
+    if not rows:
+        return None
+    with figure(size=(2 * WIDTH, 1.15 + 0.3 * len(rows))) as (drawn, grid):
+        axes = grid[0, 0]
+        for height, (_, shares) in enumerate(reversed(rows)):
+            _bar(axes, height, shares)
+        seen = [name for name in _COLOURS if any(shares[name] >= LEAST_SHARE for _, shares in rows)]
+        key_above(axes, [(name, _COLOURS[name]) for name in seen])
+        axes.set_yticks(range(len(rows)), [point.label for point, _ in reversed(rows)])
+        axes.set_ylim(-0.6, len(rows) - 0.1)
+        axes.set_xlim(0, 100)
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel("% of the workers' time in the timed epochs")
+        description = "; ".join(
+            f"{point.label}: " + ", ".join(f"{name} {share:.0f} %" for name, share in shares.items())
+            for point, shares in rows[:12]
+        )
+        svg = as_svg(drawn, "stages", f"Where the workers' time goes. {description}")
+    caption = (
+        "Medians over timed epochs, as shares of workers × wall-clock time. A stage contains whatever its image waits for in it: a disk, "
+        "a network, a CPU, the interpreter lock. Waiting is the time in which a worker has no image."
+    )
+    return Chart("stages", "The workers' time, by stage", caption, description, svg, wide=True)
+
+
+def stage_shares(point: PointRecord) -> dict[str, float]:
+    """Per cent of workers × wall-clock time in each stage, and what is left of it; empty without figures.
+
+    Images can be in hand beyond the number of workers (results that wait to be taken), so that stages may come to more than all the
+    time there is: then the shares are those of the stages' sum.
+    """
+    found: dict[str, list[float]] = {name: [] for name in STAGES}
+    lanes = lanes_of(point)
+    for trial in good_trials(point):
+        for epoch in trial["epochs"]:
+            if epoch["work_s"] and epoch["images_ok"]:
+                for name in STAGES:
+                    found[name].append(epoch[f"{name}_s"] / (epoch["work_s"] * lanes) * 100)
+    if not found["task"]:
+        return {}
+    shares = {name: statistics.median(values) for name, values in found.items()}
+    whole = sum(shares.values())
+    if whole > 100:
+        return {**{name: share / whole * 100 for name, share in shares.items()}, "waiting": 0.0}
+    return {**shares, "waiting": 100 - whole}
+
+
+def _bar(axes: Any, height: int, shares: dict[str, float]) -> None:
+    start = 0.0
+    for name, share in shares.items():
+        alpha = 0.3 if name == "waiting" else 0.9
+        axes.barh(height, share, left=start, height=0.62, color=_COLOURS[name], alpha=alpha, linewidth=0)
+        start += share

@@ -1,0 +1,87 @@
+"""What each worker did when, in the last timed epoch of a trial."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runner.records_on_disk import median_trial
+from runner.report.charts.stages import STAGES
+from runner.report.paint import SERIES, WIDTH, Chart, as_svg, figure, key_above
+from runner.report.raw import images_of_trial
+from runner.report.subject import Subject
+
+# Images, and rows of workers, that are drawn; beyond them, trace.json has them all.
+MOST_IMAGES = 400
+MOST_WORKERS = 32
+MOST_POINTS = 2
+
+_COLOURS = dict(zip(STAGES, SERIES[:3], strict=True))
+
+
+def draw(subject: Subject) -> Chart | None:
+    """None where no image's times were kept."""
+    shown = []
+    for point in subject.shown_in_detail:
+        trial = median_trial(point.record)
+        if trial and (rows := images_of_trial(point.folder, trial, MOST_IMAGES)):
+            shown.append((point, rows))
+    shown = shown[:MOST_POINTS]
+    if not shown:
+        return None
+    heights = [min(MOST_WORKERS, len({_who(row) for row in rows})) for _, rows in shown]
+    inches = [0.75 + 0.17 * max(2, height) for height in heights]
+    with figure(len(shown), 1, size=(2 * WIDTH, sum(inches) + 0.3), height_ratios=inches) as (drawn, grid):
+        for axes, (point, rows) in zip(grid[:, 0], shown, strict=True):
+            _workers(axes, rows)
+            axes.set_title(point.label)
+        grid[-1, 0].set_xlabel("milliseconds since the workers were released")
+        words = "; ".join(
+            f"{point.label}: {len(rows)} images on {height} workers"
+            for (point, rows), height in zip(shown, heights, strict=True)
+        )
+        svg = as_svg(drawn, "timeline", f"Timeline of the workers. {words}.")
+    caption = (
+        "The last timed epoch of the trial in the middle: a row for each worker, from left to right what it did. "
+        f"At most {MOST_IMAGES} images are drawn; trace.json in the point's folder has them all, for ui.perfetto.dev."
+    )
+    return Chart("timeline", "What the workers did", caption, words, svg, wide=True)
+
+
+def _who(row: dict[str, str]) -> tuple[str, int, int]:
+    return row.get("node") or "", int(row["worker"]), int(row["thread"])
+
+
+def _workers(axes: Any, rows: list[dict[str, str]]) -> None:
+    everyone = sorted({_who(row) for row in rows})[:MOST_WORKERS]
+    heights = {who: len(everyone) - 1 - place for place, who in enumerate(everyone)}
+    spans: dict[str, dict[int, list[tuple[float, float]]]] = {stage: {} for stage in STAGES}
+    for row in rows:
+        height = heights.get(_who(row))
+        if height is None:
+            continue
+        at = float(row["start_s"]) * 1e3
+        for stage in STAGES:
+            length = float(row[f"{stage}_s"]) * 1e3
+            spans[stage].setdefault(height, []).append((at, length))
+            at += length
+    named = _worth_a_name(spans)
+    for stage in STAGES:
+        for height, found in spans[stage].items():
+            axes.broken_barh(found, (height - 0.36, 0.72), facecolors=_COLOURS[stage], linewidth=0)
+    key_above(axes, [(stage, _COLOURS[stage]) for stage in named])
+    several = any(thread for _, _, thread in everyone)
+    step = max(1, len(everyone) // 16)
+    shown = everyone[::step]
+    names = [f"{worker}.{thread}" if several else str(worker) for _, worker, thread in shown]
+    axes.set_yticks([heights[who] for who in shown], names)
+    axes.set_ylim(-0.6, len(everyone) - 0.4)
+    axes.set_xlim(left=0)
+    axes.set_ylabel("worker")
+    axes.grid(visible=False, axis="y")
+
+
+def _worth_a_name(spans: dict[str, dict[int, list[tuple[float, float]]]]) -> list[str]:
+    """The stages that can be seen at all."""
+    sums = {stage: sum(length for found in rows.values() for _, length in found) for stage, rows in spans.items()}
+    whole = sum(sums.values()) or 1.0
+    return [stage for stage in STAGES if sums[stage] / whole > 0.005]

@@ -1,0 +1,224 @@
+"""``report.html``: one file with everything in it, and each of its pictures as a file beside it."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.errors import RunnerError
+from runner.folders import write_atomically
+from runner.report import tables
+from runner.report.answer import answer, warnings_by_kind
+from runner.report.charts import amortisation, latency, law, noise, ranking, resources, speed_up, stages, throughput, timeline
+from runner.report.paint import Chart, schemes
+from runner.report.recommendation import CRITERIA, Recommendation, recommended, words_for
+from runner.report.scaling import Law, laws
+from runner.report.subject import Subject, good_trials, read_subject
+from runner.report.tables import Table
+from runner.report.words import self_check_text, with_interval
+
+REPORT = "report.html"
+
+# The names of all charts: a picture of an earlier report that is not drawn any more would be of other data.
+_NAMES = (
+    "throughput", "ranking", "speed-up", "efficiency", "law", "stages", "amortisation", "latency", "resources", "timeline", "noise",
+)  # fmt: skip
+
+# A chart beside the ranking says the same of so few points.
+_RANKED_FROM = 9
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with its charts and tables; left out of the page where it has neither."""
+
+    id: str
+    title: str
+    charts: Sequence[Chart] = field(default_factory=list)
+    tables: Sequence[Table] = field(default_factory=list)
+    text: str = ""
+
+
+def write_report(folder: Path) -> Path:
+    """Make the report of the sweep or the point in ``folder`` from its record, and its pictures; returns its path.
+
+    Raises:
+        RunnerError: there is no such record, or the report cannot be written.
+    """
+    subject = read_subject(folder)
+    sections = sections_of(subject)
+    page = rendered(subject, sections)
+    charts = [chart for section in sections for chart in section.charts]
+    try:
+        for chart in charts:
+            _write(folder / f"{chart.name}.svg", chart.for_file())
+        for name in set(_NAMES).difference(chart.name for chart in charts):
+            (folder / f"{name}.svg").unlink(missing_ok=True)
+        _write(folder / REPORT, page)
+    except OSError as error:
+        raise RunnerError(f"{folder / REPORT}: cannot be written: {error.strerror}") from error
+    return folder / REPORT
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomically(path, lambda file: print(text, file=file))
+
+
+def sections_of(subject: Subject) -> list[Section]:
+    """What the page shows, in its order."""
+    fits = fits_of(subject)
+    numbered = throughput.draw(subject)
+    ranked = ranking.draw(subject) if numbered is None or len(subject.good) >= _RANKED_FROM else None
+    noise_floor = "" if subject.self_check is None else _sentence(self_check_text(subject.self_check, trusted=subject.trusted))
+    scaled = [numbered, speed_up.draw_speed_up(subject), speed_up.draw_efficiency(subject), law.draw(subject, fits)]
+    return [
+        Section("failures", "What failed", [], _known(tables.of_failures(subject))),
+        Section(
+            "throughput", "Throughput, and what bounds it", _drawn(*scaled, ranked),
+            _known(tables.of_bounds(subject), tables.of_laws(fits)),
+        ),
+        Section(
+            "time", "Where the time goes", _drawn(stages.draw(subject), amortisation.draw(subject), latency.draw(subject)),
+            _known(tables.of_amortisation(subject)),
+        ),
+        Section("trial", "Inside a trial", _drawn(resources.draw(subject), timeline.draw(subject))),
+        Section("verdicts", "Figures and verdicts", [], _known(tables.of_points(subject), tables.of_comparisons(subject))),
+        Section("noise", "How quiet the machine was", _drawn(noise.draw(subject)), [], noise_floor),
+        Section("environment", "What it ran on", [], [tables.of_environment(subject)]),
+    ]  # fmt: skip
+
+
+def fits_of(subject: Subject) -> dict[str, Law]:
+    """The scaling law of the kinds of point that are shown in detail: of hundreds it would take minutes, and be read by nobody."""
+    if subject.layout.x is None or "workers" not in subject.layout.x.keys:
+        return {}
+    kinds = {(subject.places[point.label].series, subject.places[point.label].panel) for point in subject.shown_in_detail}
+    return laws(
+        [point for point in subject.good if (subject.places[point.label].series, subject.places[point.label].panel) in kinds]
+    )
+
+
+def rendered(subject: Subject, sections: Sequence[Section]) -> str:
+    """The page."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    templates = Environment(
+        loader=PackageLoader("runner.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    table = templates.get_template("table.html.j2")
+
+    def render(one: Table) -> Markup:
+        return Markup(table.render(table=one))  # noqa: S704  (the template has escaped it)
+
+    light, dark = schemes()
+    folder = str(subject.folder)
+    return templates.get_template("page.html.j2").render(
+        title=subject.title,
+        answer=answer(subject),
+        facts=_facts(subject),
+        recommendations=_recommendations(subject),
+        preset=shlex.join(["python", "-m", "runner.recommend", folder, "--preset", "conf/experiment/mine.yaml"]),
+        warnings=_warnings(subject),
+        sections=sections,
+        render=render,
+        rerun=_command("runner.rerun", folder),
+        command=subject.command,
+        again=_command("runner.report", folder),
+        light=light,
+        dark=dark,
+        css=Path(__file__).with_name("page.css").read_text(encoding="utf-8"),
+    )
+
+
+def _command(module: str, folder: str) -> str:
+    return shlex.join([Path(sys.executable).name, "-m", module, folder])
+
+
+def _facts(subject: Subject) -> list[tuple[str, str]]:
+    first = subject.points[0].record
+    environment = first["environment"]
+    trials = sum(len(good_trials(point)) for point in subject.points)
+    hosts = {point.record["environment"].get("host") for point in subject.points}
+    facts = [
+        ("points", f"{len(subject.points)} of {subject.expected}" if subject.cut_short else str(subject.expected)),
+        ("trials", str(trials)),
+        ("host", str(environment.get("host")) if len(hosts) == 1 else f"{len(hosts)} hosts"),
+        ("CPU", f"{environment.get('cpu')}, {environment.get('cpus_usable'):g} usable"),
+    ]
+    if subject.baseline is not None:
+        facts.insert(1, ("baseline", subject.baseline))
+    if subject.self_check is not None and subject.self_check["low"] is not None:
+        check = subject.self_check
+        facts.append(("baseline against itself", f"{check['ratio']:.2f} x [{check['low']:.2f}, {check['high']:.2f}]"))
+    return facts
+
+
+def _recommendations(subject: Subject) -> list[dict[str, str]]:
+    if len(subject.good) < 2:
+        return []
+    found = [one for criterion in CRITERIA if (one := recommended(subject.points, criterion)) is not None]
+    return [
+        {
+            "criterion": f"by {one.criterion}",
+            "label": one.point.label,
+            "figures": _figures(one),
+            "words": _words(one),
+            "why": _why(one),
+        }
+        for one in found
+    ]
+
+
+def _figures(one: Recommendation) -> str:
+    metrics, metric = one.point.record["metrics"], CRITERIA[one.criterion][0]
+    shown = {
+        "images_per_s": ("images/s", 1.0), "latency_p95_ms": ("ms p95", 1.0), "peak_memory_mb": ("MB", 1.0), "cpu_s_per_image": ("ms of CPU an image", 1e3),
+    }  # fmt: skip
+    name, factor = shown[metric]
+    scaled = {key: value if key == "n" or value is None else value * factor for key, value in metrics[metric].items()}
+    return f"{with_interval(scaled)} {name}"
+
+
+def _words(one: Recommendation) -> str:
+    try:
+        return shlex.join(words_for(one))
+    except RunnerError:  # a record from elsewhere, whose configuration is not one of this program
+        return ""
+
+
+def _why(one: Recommendation) -> str:
+    if not one.provable:
+        return "Best by its median; the rounds are too few to prove a difference among so many points."
+    among = f"{one.as_good} of {one.as_good + one.proven} points are not provably worse than the best"
+    return f"{among}." if one.point is one.best else f"{among}, {one.best.label}; this is the cheapest of them."
+
+
+def _warnings(subject: Subject) -> list[dict[str, Any]]:
+    told = [
+        {"where": "The sweep", "message": one["message"], "advice": one["advice"], "loud": True} for one in subject.warnings
+    ]
+    for where, one in warnings_by_kind(subject.points):
+        name = where[:1].upper() + where[1:] if where == "all points" else where
+        told.append({"where": name, "message": one["message"], "advice": one["advice"], "loud": False})
+    return told
+
+
+def _drawn(*charts: Chart | None) -> list[Chart]:
+    return [chart for chart in charts if chart is not None]
+
+
+def _known(*found: Table | None) -> list[Table]:
+    return [table for table in found if table is not None]
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."

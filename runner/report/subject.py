@@ -1,0 +1,185 @@
+"""What a report is about: a sweep's record, or a single point's, as the charts and tables want it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from runner.errors import RunnerError
+from runner.protocol.verdicts import Side, compared
+from runner.records_on_disk import SELF_CHECK, PointRecord, SweepRecord, read_point, read_sweep
+from runner.report.layout import Layout, Place, chosen_layout
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A sweep, or one point by itself.
+
+    Attributes:
+        folder: of the record; the report goes there.
+        title: what was swept, and when.
+        points: those that have a trial, in their order.
+        expected: how many points there were to be.
+        baseline: the label of the one that the others are compared with; None for a point by itself.
+        comparisons: as in ``sweep.json``.
+        self_check: the baseline against its duplicate, as in ``sweep.json``.
+        duplicate: the duplicate's own record.
+        trusted: whether the self-check found the baseline equal to itself.
+        warnings: those that take more than one point.
+        command: a line that runs it again.
+        cut_short: whether the sweep has not come to its end, so that its comparisons were made now, from what there is.
+    """
+
+    folder: Path
+    title: str
+    points: Sequence[PointRecord]
+    expected: int
+    baseline: str | None
+    comparisons: Sequence[Mapping[str, Any]]
+    self_check: Mapping[str, Any] | None
+    duplicate: PointRecord | None
+    trusted: bool
+    warnings: Sequence[Mapping[str, Any]]
+    command: str
+    cut_short: bool
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The axes of the charts."""
+        return chosen_layout(self.points)
+
+    @cached_property
+    def places(self) -> Mapping[str, Place]:
+        """Where each point is drawn, by its label."""
+        return {point.label: self.layout.place(point) for point in self.points}
+
+    @cached_property
+    def good(self) -> Sequence[PointRecord]:
+        """The points that have figures."""
+        return [point for point in self.points if value_of(point, "images_per_s") is not None]
+
+    @cached_property
+    def by_label(self) -> Mapping[str, PointRecord]:
+        return {point.label: point for point in self.points}
+
+    @cached_property
+    def best(self) -> PointRecord | None:
+        """The point with the largest median throughput, of those that came to their end; of all, where none did."""
+        whole = [point for point in self.good if point.record["status"] == "ok"]
+        return max(whole or self.good, key=lambda point: value_of(point, "images_per_s") or 0.0, default=None)
+
+    def comparison(self, label: str, metric: str) -> Mapping[str, Any] | None:
+        """Of the point with this label with the baseline, in one metric."""
+        return self._compared.get((label, metric))
+
+    @cached_property
+    def _compared(self) -> Mapping[tuple[str, str], Mapping[str, Any]]:
+        return {(found["point"], found["metric"]): found for found in self.comparisons}
+
+    @cached_property
+    def shown_in_detail(self) -> Sequence[PointRecord]:
+        """The few whose trials are drawn one by one: the best, the baseline, and the best of each other series; four at most."""
+        chosen: dict[str, PointRecord] = {}
+        if self.best is not None:
+            chosen[self.best.label] = self.best
+        baseline = self.by_label.get(self.baseline or "")
+        if baseline is not None and value_of(baseline, "images_per_s") is not None:
+            chosen.setdefault(baseline.label, baseline)
+        ranked = sorted(self.good, key=lambda point: -(value_of(point, "images_per_s") or 0.0))
+        seen = {self.places[label].series for label in chosen}
+        for point in ranked:
+            series = self.places[point.label].series
+            if series not in seen:
+                seen.add(series)
+                chosen.setdefault(point.label, point)
+        return list(chosen.values())[:4]
+
+
+def read_subject(folder: Path) -> Subject:
+    """The sweep or the point in this folder.
+
+    Raises:
+        RunnerError: there is neither, nothing of it has been measured, or it cannot be read.
+    """
+    if (folder / "sweep.json").is_file():
+        return _of_sweep(read_sweep(folder))
+    if (folder / "result.json").is_file():
+        point = read_point(folder)
+        if point is None:
+            raise RunnerError(f"{folder}: this point has no trial, so there is nothing to report")
+        return _of_point(point)
+    raise RunnerError(f"{folder}: holds neither a sweep (sweep.json) nor a point (result.json)")
+
+
+def value_of(point: PointRecord, metric: str) -> float | None:
+    """The median of a metric over the point's trials; None where none could tell."""
+    value: float | None = point.record["metrics"].get(metric, {}).get("value")
+    return value
+
+
+def good_trials(point: PointRecord) -> list[Mapping[str, Any]]:
+    """The trials that went well."""
+    return [trial for trial in point.record["trials"] if trial["status"] == "ok"]
+
+
+def _of_sweep(sweep: SweepRecord) -> Subject:
+    record = sweep.record
+    if not sweep.measured:
+        raise RunnerError(f"{sweep.folder}: no point of this sweep has a trial, so there is nothing to report")
+    duplicate = None
+    with contextlib.suppress(RunnerError):  # without it there is no noise to show
+        duplicate = read_point(sweep.folder / SELF_CHECK)
+    concluded = bool(record["comparisons"]) or record["self_check"] is not None
+    comparisons = record["comparisons"] if concluded else _compared_now(sweep)
+    ends = [(point["status"], (point["error"] or {}).get("type")) for point in record["points"]]
+    return Subject(
+        folder=sweep.folder,
+        title=sweep.title,
+        points=sweep.measured,
+        expected=len(record["points"]),
+        baseline=record["baseline"],
+        comparisons=comparisons,
+        self_check=record["self_check"],
+        duplicate=duplicate,
+        trusted=record["trusted"],
+        warnings=record["warnings"],
+        command=record["command"],
+        cut_short=any(end == "Interrupted" or (status == "killed" and end is None) for status, end in ends),
+    )
+
+
+def _compared_now(sweep: SweepRecord) -> list[Mapping[str, Any]]:
+    """The comparisons of a sweep that did not get as far as making them."""
+    by_label = {point.label: point for point in sweep.measured}
+    baseline = by_label.get(sweep.record["baseline"])
+    others = len(sweep.record["points"]) - 1
+    if baseline is None or others < 1 or not baseline.record["config"]["protocol"].get("verdicts", True):
+        return []
+    theirs = Side(baseline.label, baseline.record["trials"])
+    return [
+        found.record()
+        for point in sweep.measured
+        if point is not baseline
+        for found in compared(Side(point.label, point.record["trials"]), theirs, others)
+    ]
+
+
+def _of_point(point: PointRecord) -> Subject:
+    return Subject(
+        folder=point.folder,
+        title=f"{point.label}, {point.folder.parent.name} {point.folder.name.replace('-', ':', 1)[:5]}",
+        points=[point],
+        expected=1,
+        baseline=None,
+        comparisons=[],
+        self_check=None,
+        duplicate=None,
+        trusted=True,
+        warnings=[],
+        command=point.record["command"],
+        cut_short=(point.record["error"] or {}).get("type") == "Interrupted",
+    )

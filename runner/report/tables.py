@@ -1,0 +1,264 @@
+"""The report's tables: columns, rows, and how each cell is meant; the page and the terminal show the same ones."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runner.records_on_disk import PointRecord
+from runner.report.amortised import SIZES, Cost, cost_of, quickest
+from runner.report.bounds import BINDS, KINDS, bounds_of
+from runner.report.charts.groups import alone_of
+from runner.report.scaling import Estimate, Law, law_text
+from runner.report.subject import Subject, good_trials, value_of
+from runner.report.words import metric_name, ratio_text, verdict_text, with_interval
+
+# Longer ones are folded in the page.
+LONG = 40
+
+_TONES = {"faster": "better", "slower": "worse", "same": "", "inconclusive": "unsure"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading, and whether what is below it are numbers."""
+
+    name: str
+    number: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A text, and how it is meant: ``better``, ``worse``, ``unsure`` or nothing."""
+
+    text: str
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; ``note`` says what its figures are."""
+
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]]
+    note: str = ""
+
+    @property
+    def long(self) -> bool:
+        """Whether it is better folded."""
+        return len(self.rows) > LONG
+
+
+def of_points(subject: Subject) -> Table:
+    """Every point with its figures."""
+    baseline = subject.by_label.get(subject.baseline or "")
+    base = None if baseline is None else value_of(baseline, "images_per_s")
+    columns = [
+        Column("point"), Column("images/s", number=True), Column("speed-up", number=True), Column("start-up s", number=True),
+        Column("p50 ms", number=True), Column("p95 ms", number=True), Column("CPU ms/image", number=True),
+        Column("CPU %", number=True), Column("memory MB", number=True), Column("trials", number=True), Column("status"),
+    ]  # fmt: skip
+    hosts = {point.record["environment"].get("host") for point in subject.points}
+    if len(hosts) > 1:
+        columns.append(Column("host"))
+    rows = []
+    for point in subject.points:
+        rate = value_of(point, "images_per_s")
+        cost_s = value_of(point, "cpu_s_per_image")
+        metric = point.record["metrics"].get("images_per_s")
+        texts = [
+            with_interval(metric) if metric else "-",
+            f"{rate / base:.2f} x" if rate and base else "-",
+            _number(value_of(point, "startup_s"), 3),
+            _number(value_of(point, "latency_p50_ms"), 3),
+            _number(value_of(point, "latency_p95_ms"), 3),
+            _number(None if cost_s is None else cost_s * 1e3, 3),
+            _number(value_of(point, "cpu_utilization_pct"), 3),
+            _number(value_of(point, "peak_memory_mb"), 4),
+            str(len(good_trials(point))),
+        ]
+        ended = point.record["status"]
+        cells = [Cell(point.label), *(Cell(text) for text in texts), Cell(ended, "" if ended == "ok" else "worse")]
+        rows.append([*cells, Cell(str(point.record["environment"].get("host")))] if len(hosts) > 1 else cells)
+    return Table("All points", columns, rows, "Medians over trials. CPU %: of the CPUs that may be used.")
+
+
+def of_comparisons(subject: Subject) -> Table | None:
+    """Verdicts in every compared metric; None where there are none."""
+    if not subject.comparisons:
+        return None
+    columns = [
+        Column("point"),
+        Column("of"),
+        Column("ratio [95 % interval]", number=True),
+        Column("verdict"),
+        Column("pairs", number=True),
+    ]
+    rows, last = [], None
+    for found in subject.comparisons:
+        voided = f" ({len(found['voided_rounds'])} rounds without a pair)" if found["voided_rounds"] else ""
+        rows.append(
+            [
+                Cell("" if found["point"] == last else found["point"]),
+                Cell(metric_name(found["metric"])),
+                Cell(ratio_text(found)),
+                Cell(verdict_text(found) + voided, _TONES[found["verdict"]]),
+                Cell(str(found["n"])),
+            ]
+        )
+        last = found["point"]
+    note = (
+        "Ratios are paired by round; their intervals hold together, for all points of the sweep at once. Faster and slower take both "
+        "Student's and the signed-rank interval; the same means within 2 %."
+    )
+    return Table(f"Against {subject.baseline}", columns, rows, note)
+
+
+def of_bounds(subject: Subject) -> Table | None:
+    """What throughput cannot exceed, and which bound binds."""
+    found = [(point, bounds) for point in _few(subject) if (bounds := bounds_of(point, alone_of(subject, point))) is not None]
+    if not found:
+        return None
+    kinds = [kind for kind in KINDS if any(bound.what == kind for _, bounds in found for bound in bounds.bounds)]
+    rows = []
+    for point, bounds in found:
+        known = {bound.what: bound.images_per_s for bound in bounds.bounds}
+        cells = [
+            Cell(_number(known.get(kind), 4), "" if bounds.bounds and kind == bounds.bounds[0].what else "unsure")
+            for kind in kinds
+        ]
+        verdict = Cell(bounds.verdict, "" if bounds.binding else "unsure")
+        rows.append([Cell(point.label), Cell(f"{bounds.images_per_s:.4g}"), verdict, *cells])
+    columns = [Column("point"), Column("images/s", number=True), Column("what binds")]
+    columns += [Column(f"by {kind}", number=True) for kind in kinds]
+    note = (
+        f"Images a second that each would allow: {'; '.join(f'{kind}: {KINDS[kind]}' for kind in kinds)}. One binds where throughput comes "
+        f"to {BINDS * 100:.0f} % of it. Where none does in a thread mode, monitor.gil_probe=true tells how much of the time the "
+        "interpreter lock is held."
+    )
+    return Table("Which bound binds", columns, rows, note)
+
+
+def of_amortisation(subject: Subject) -> Table | None:
+    """An image's cost in runs of 10, 1 000 and 100 000 images, start and end included."""
+    costs = [cost for point in _few(subject) if (cost := cost_of(point)) is not None]
+    if not costs:
+        return None
+    first = [quickest(costs, size) for size in SIZES]
+    rows = []
+    for cost in costs:
+        cells = [Cell(cost.point.label), Cell(f"{cost.once_s:.3f}"), Cell(f"{cost.image_s * 1e3:.3g}")]
+        for size, best in zip(SIZES, first, strict=True):
+            cells.append(Cell(f"{cost.total_s(size) / size * 1e3:.3g}", "better" if cost is best and len(costs) > 1 else ""))
+        rows.append([*cells, *_imports(cost)])
+    sizes = [Column(f"ms an image of {size:,}".replace(",", " "), number=True) for size in SIZES]
+    columns = [
+        Column("point"),
+        Column("once, s", number=True),
+        Column("an image, ms", number=True),
+        *sizes,
+        Column("import, s", number=True),
+    ]
+    note = "Once: start-up and teardown. The quickest of each column is marked. The import of TensorFlow is not in these figures: a program of your own pays it."
+    return Table("Once and for each image", columns, rows, note)
+
+
+def _imports(cost: Cost) -> list[Cell]:
+    trials = good_trials(cost.point)
+    found = [max(trial.get("preload_s") or 0.0, trial.get("import_s") or 0.0) for trial in trials]
+    return [Cell(f"{statistics.median(found):.2f}" if found else "-")]
+
+
+def of_laws(laws: Mapping[str, Law]) -> Table | None:
+    """The scaling law's parameters, where it was fitted."""
+    if not laws:
+        return None
+    rows = []
+    for name, law in laws.items():
+        residuals = ", ".join(f"{workers}: {off:+.1%}" for workers, off in law.residuals.items())
+        if law.good:
+            figures = [_estimate(law.contention), _estimate(law.coherency), law_text(name, law).rpartition(": ")[2]]
+        else:
+            figures = ["-", "-", "it does not describe what was measured, so nothing is predicted from it"]
+        rows.append([Cell(name), *(Cell(text) for text in figures), Cell(residuals)])
+    columns = [
+        Column("kind"),
+        Column("contention σ", number=True),
+        Column("coherency κ", number=True),
+        Column("prediction"),
+        Column("residuals"),
+    ]
+    note = (
+        "Universal Scalability Law, X(N) = λN / (1 + σ(N − 1) + κN(N − 1)), fitted to the medians; intervals from rounds drawn again. A "
+        "prediction, not a measurement; used only where no measured value is further than 5 % from it. Residuals: measured ÷ fitted − 1."
+    )
+    return Table("The scaling law", columns, rows, note)
+
+
+def of_failures(subject: Subject) -> Table | None:
+    """The points that did not come to their end, and why."""
+    rows = []
+    for point in subject.points:
+        error = point.record["error"]
+        if error is None:
+            continue
+        done = f"{len(good_trials(point))} of {point.record['config'].get('protocol', {}).get('rounds', '?')}"
+        log = str(point.folder / "runner.log")
+        rows.append(
+            [
+                Cell(point.label),
+                Cell(point.record["status"], "worse"),
+                Cell(done),
+                Cell(f"{error['type']}: {error['message']}"),
+                Cell(log),
+            ]
+        )
+    if not rows:
+        return None
+    columns = [Column("point"), Column("status"), Column("rounds done"), Column("why"), Column("log")]
+    return Table("Points that did not come to their end", columns, rows)
+
+
+def of_environment(subject: Subject) -> Table:
+    """What it ran on."""
+    environment: Mapping[str, Any] = subject.points[0].record["environment"]
+    git = environment.get("git")
+    gpus = environment.get("gpus") or []
+    known: list[tuple[str, Any]] = [
+        ("host", environment.get("host")),
+        ("system", environment.get("os")),
+        ("CPU", f"{environment.get('cpu')}, {environment.get('cpus_usable')} of {environment.get('cpus')} usable"),
+        ("memory", f"{(environment.get('memory_bytes') or 0) / 1e9:.1f} GB"),
+        ("GPU", ", ".join(str(gpu) for gpu in gpus) or "none"),
+        (
+            "Python",
+            f"{environment.get('python')} ({environment.get('python_implementation')}, GIL {'on' if environment.get('gil') else 'off'})",
+        ),
+        ("packages", ", ".join(f"{name} {version}" for name, version in (environment.get("packages") or {}).items())),
+        ("commit", f"{git['commit'][:12]}{', with changes' if git['dirty'] else ''}" if git else "not in a git repository"),
+        (
+            "variables",
+            ", ".join(f"{name}={value}" for name, value in (environment.get("variables") or {}).items()) or "none that matter",
+        ),
+    ]
+    return Table("Environment", [Column("what"), Column("it was")], [[Cell(name), Cell(str(value))] for name, value in known])
+
+
+def _few(subject: Subject) -> Sequence[PointRecord]:
+    """All points, or the best where there are too many to read."""
+    if len(subject.good) <= LONG:
+        return subject.good
+    return sorted(subject.good, key=lambda point: -(value_of(point, "images_per_s") or 0.0))[:LONG]
+
+
+def _estimate(found: Estimate) -> str:
+    if found.low is None or found.high is None:
+        return f"{found.value:.3g}"
+    return f"{found.value:.3g} [{found.low:.3g}, {found.high:.3g}]"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}g}"
