@@ -146,6 +146,23 @@ def compiled(source: str, target: Path) -> Path:
     return target
 
 
+def shared_memory() -> set[str]:
+    """The names of shared memory of all processes of this machine."""
+    folder = Path("/dev/shm")
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+
+
+def left_in_shared_memory(before: set[str]) -> set[str]:
+    """What is there that was not ``before`` and that no living process has: other programs come and go meanwhile."""
+    left = shared_memory() - before
+    for process in psutil.process_iter() if left else ():
+        try:
+            left -= {Path(mapped.path.removesuffix(" (deleted)")).name for mapped in process.memory_maps(grouped=True)}
+        except psutil.Error:
+            continue
+    return left & shared_memory()
+
+
 def processes_of(marker: str) -> list[psutil.Process]:
     """Living processes that have ``marker`` in their environment."""
     found = []

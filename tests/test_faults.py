@@ -10,12 +10,11 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from conftest import Program, Trials, processes_of
+from conftest import Program, Trials, left_in_shared_memory, processes_of, shared_memory
 from faulty_task import Fault
 
 from runner.accounting.usage import Usage
@@ -35,11 +34,6 @@ PROCESS_MODES = [
 
 def name(mode: Any) -> str:
     return f"{mode.name}-{getattr(getattr(mode, 'start_method', None), 'value', '')}".rstrip("-")
-
-
-def shared_memory() -> set[str]:
-    folder = Path("/dev/shm")
-    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
 
 
 class Watching:
@@ -73,7 +67,7 @@ def faulty(trials: Trials, mode: Any, fault: Fault, **arguments: Any) -> tuple[O
     before = shared_memory()
     outcome = trials.outcome(mode, on_event=watching, task=fault, task_module="faulty_task", **arguments)
     assert watching.alive() == []
-    assert shared_memory() <= before
+    assert left_in_shared_memory(before) == set()
     return outcome, watching
 
 

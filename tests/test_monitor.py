@@ -224,7 +224,7 @@ def test_python_code_holds_the_interpreter_lock_and_native_code_does_not(trials:
         assert outcome.report is not None
         held[does] = gil_record(outcome.report)
     assert held["burn"]["held_pct"] > 80
-    assert held["burn"]["wait_p50_ms"] > 1
+    assert held["burn"]["wait_p50_ms"] > held["hash"]["wait_p50_ms"]
     assert held["hash"]["held_pct"] < 50
     assert held["burn"]["held_low_pct"] > held["hash"]["held_high_pct"]
     assert held["burn"]["told_from_waiting_for_a_cpu"]

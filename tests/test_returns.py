@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Trials
+from conftest import Trials, left_in_shared_memory, shared_memory
 from faulty_task import Fault
 
 from runner.config.options import Process, ProcessPool, Returns, StartMethod, ThreadPool
@@ -20,10 +20,6 @@ from runner.spool import IN_MEMORY, PART, Collector, unloading
 from runner.supervisor import Event
 
 ONE_RESULT = 224 * 224 * 3 * 4
-
-
-def shared_memory() -> set[str]:
-    return {path.name for path in Path("/dev/shm").glob("psm_*")} if Path("/dev/shm").is_dir() else set()
 
 
 @pytest.mark.parametrize("returns", list(Returns))
@@ -44,7 +40,7 @@ def test_results_come_back_as_they_were_sent_whatever_the_way(trials: Trials, mo
     assert record["returned_bytes"] == expected
     assert record["returned_bytes_per_s"] == pytest.approx(expected / record["work_s"])
     assert len(report.verification.handed_over) == (0 if returns is Returns.digest else 3)
-    assert shared_memory() <= before
+    assert left_in_shared_memory(before) == set()
 
 
 def test_a_result_too_large_for_its_slot_comes_back_all_the_same(trials: Trials) -> None:
@@ -66,7 +62,7 @@ def test_a_killed_worker_leaves_no_shared_memory_behind(trials: Trials) -> None:
     mode = Process(returns=Returns.shared_memory)
     outcome = trials.outcome(mode, items=6, task=task, task_module="faulty_task")
     assert outcome.error is not None
-    assert shared_memory() <= before
+    assert left_in_shared_memory(before) == set()
 
 
 def test_a_killed_trial_leaves_no_shared_memory_behind(trials: Trials) -> None:
@@ -79,7 +75,7 @@ def test_a_killed_trial_leaves_no_shared_memory_behind(trials: Trials) -> None:
     outcome = trials.outcome(Process(returns=Returns.shared_memory), items=2000, on_event=kill)
     assert outcome.error is not None
     assert outcome.error.status == "killed"
-    assert shared_memory() <= before
+    assert left_in_shared_memory(before) == set()
 
 
 def test_a_given_chunk_is_taken_at_once_until_the_end(trials: Trials) -> None:

@@ -17,6 +17,10 @@ from runner.errors import ConfigurationError
 # What belongs to the session and not to what is measured: chosen anew each time.
 _CHOSEN_ANEW = ("tracking", "resume")
 
+# A text that Hydra reads as itself without quotes, unless it is one of these words.
+_PLAIN = re.compile(r"[A-Za-z_/][\w./-]*", re.ASCII)
+_WORDS = ("null", "true", "false", "inf", "nan")
+
 # What a key of a mapping may be on Hydra's command line.
 _NAME = re.compile(r"[A-Za-z_][\w./-]*")
 
@@ -61,6 +65,8 @@ def quoted(key: str, value: Any) -> str:
     if isinstance(value, str):
         if "${" in value:
             raise ConfigurationError(key, value, "would be evaluated", "a plain text in a record's configuration, without ${")
+        if _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
+            return value
         return QuotedString(text=value, quote=Quote.single).with_quotes()
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]

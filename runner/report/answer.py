@@ -131,7 +131,7 @@ def warnings_by_kind(points: Sequence[PointRecord]) -> list[tuple[str, Mapping[s
         where = (
             "all points"
             if len(labels) == len(points) > 1
-            else ", ".join(labels[:6]) + (f" and {len(labels) - 6} more" if len(labels) > 6 else "")
+            else ", ".join(labels[:4]) + (f" and {len(labels) - 4} more" if len(labels) > 4 else "")
         )
         told.append((where, found[0][1]))
     return told

@@ -66,7 +66,7 @@ class Bounds:
         """Which bound binds, in words."""
         if self.reached is None:
             return "not known"
-        nearest = f"{self.bounds[0].what}, {min(1.0, self.reached) * 100:.0f} %"
+        nearest = f"{self.bounds[0].what}, {self.reached * 100:.0f} %"
         return nearest if self.binding else f"none; nearest: {nearest}"
 
 

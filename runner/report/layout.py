@@ -38,10 +38,19 @@ class Factor:
         """As an axis has it."""
         return " / ".join(self.keys)
 
+    @property
+    def short(self) -> str:
+        """As a heading has it: the group where all keys are of one, otherwise the last part of the first key."""
+        groups = {key.partition(".")[0] for key in self.keys}
+        return groups.pop() if len(self.keys) > 1 and len(groups) == 1 else self.keys[0].rpartition(".")[2]
+
     def of(self, config: Mapping[str, Any]) -> Any:
         """The level that a flattened configuration has."""
-        found = tuple(_level(config, key) for key in self.keys)
-        return found[0] if len(found) == 1 or self.numeric else " / ".join(str(one) for one in found)
+        return _level(config, self.keys[0]) if self.numeric else self.text(config)
+
+    def text(self, config: Mapping[str, Any]) -> str:
+        """The levels of all its keys."""
+        return "/".join(str(_level(config, key)) for key in self.keys)
 
 
 @dataclass(frozen=True)
@@ -82,12 +91,8 @@ class Layout:
     def _text(factor: Factor | None, config: Mapping[str, Any], *, bare: bool = False) -> str:
         if factor is None:
             return str(config.get("mode", "all points"))
-        level = factor.of(config)
-        return (
-            str(level)
-            if bare and (factor.keys[0] == "mode" or not factor.numeric)
-            else f"{factor.keys[-1].rpartition('.')[2]}={level}"
-        )
+        level = factor.text(config)
+        return level if bare and not factor.numeric else f"{factor.short}={level}"
 
 
 def chosen_layout(points: Sequence[PointRecord]) -> Layout:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -172,11 +173,18 @@ def label_lines(axes: Any, ends: Sequence[tuple[float, float, str, str]]) -> Non
     low, high = axes.get_ylim()
     logarithmic = axes.get_yscale() == "log"
     heights = [_fraction(y, low, high, logarithmic=logarithmic) for _, y, _, _ in ends]
-    for (x, y, name, colour), height in zip(ends, _apart(heights, 0.085), strict=True):
+    names = [wrapped(name) for _, _, name, _ in ends]
+    gap = 0.085 * max(name.count("\n") + 1 for name in names)
+    for (x, y, _, colour), name, height in zip(ends, names, _apart(heights, gap), strict=True):
         axes.annotate(
             name, (x, y), xytext=(1.02, height), textcoords="axes fraction", color=colour, va="center", fontweight="bold",
             annotation_clip=False, arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 4},
         )  # fmt: skip
+
+
+def wrapped(name: str) -> str:
+    """A label in lines that leave room for the chart."""
+    return "\n".join(textwrap.wrap(name, 18, break_long_words=False, break_on_hyphens=False))
 
 
 def key_above(axes: Any, names: Sequence[tuple[str, str]]) -> None:

@@ -93,7 +93,7 @@ def fitted(measured: Mapping[int, Mapping[int, float]]) -> Law | None:
     medians = {workers: statistics.median(rounds.values()) for workers, rounds in sorted(measured.items())}
     best = _fit(medians)
     residuals = {workers: value / _throughput(workers, *best) - 1 for workers, value in medians.items()}
-    drawn = _drawn_fits(measured)
+    drawn = _drawn_fits(measured, best)
     most = max(medians)
 
     def estimate(value: float, of: Any) -> Estimate:
@@ -148,22 +148,35 @@ def _doubling(most: int, *parameters: float) -> float:
     return _throughput(2 * most, *parameters) / _throughput(most, *parameters)
 
 
-def _fit(medians: Mapping[int, float]) -> tuple[float, float, float]:
-    """Least squares of the logarithms, so that every worker count weighs the same."""
+def _fit(medians: Mapping[int, float], start: tuple[float, float, float] | None = None) -> tuple[float, float, float]:
+    """Least squares of the logarithms, so that every worker count weighs the same; ``start`` is a fit that is near."""
+    import numpy as np
     from scipy.optimize import least_squares
 
+    workers = np.array(list(medians), dtype=float)
+    others, pairs = workers - 1, workers * (workers - 1)
+    target = np.log(np.array(list(medians.values())) / workers)
+
+    def residuals(parameters: Any) -> Any:
+        log_rate, contention, coherency = parameters
+        return target - log_rate + np.log(1 + contention * others + coherency * pairs)
+
+    def jacobian(parameters: Any) -> Any:
+        _, contention, coherency = parameters
+        divisor = 1 + contention * others + coherency * pairs
+        return np.stack([-np.ones_like(workers), others / divisor, pairs / divisor], axis=1)
+
     first = min(medians)
-
-    def residuals(parameters: Sequence[float]) -> list[float]:
-        rate, contention, coherency = math.exp(parameters[0]), parameters[1], parameters[2]
-        return [math.log(value / _throughput(workers, rate, contention, coherency)) for workers, value in medians.items()]
-
-    start = [math.log(medians[first] / first), 0.1, 0.001]
-    found = least_squares(residuals, start, bounds=([-math.inf, 0, 0], [math.inf, 1, math.inf]), x_scale=[1, 0.1, 0.01])
+    rate, contention, coherency = start or (medians[first] / first, 0.1, 0.001)
+    begin = [math.log(rate), min(max(contention, 1e-6), 1 - 1e-6), max(coherency, 1e-9)]  # within the bounds, not on them
+    limits = ([-math.inf, 0, 0], [math.inf, 1, math.inf])
+    found = least_squares(residuals, begin, jac=jacobian, bounds=limits, x_scale=[1, 0.1, 0.01])
     return math.exp(found.x[0]), float(found.x[1]), float(found.x[2])
 
 
-def _drawn_fits(measured: Mapping[int, Mapping[int, float]]) -> list[tuple[float, float, float]]:
+def _drawn_fits(
+    measured: Mapping[int, Mapping[int, float]], near: tuple[float, float, float]
+) -> list[tuple[float, float, float]]:
     """Fits to rounds that were drawn with replacement: what a round does to one point, it does to all."""
     common = sorted(set.intersection(*(set(rounds) for rounds in measured.values())))
     if len(common) < _LEAST_ROUNDS:
@@ -172,9 +185,8 @@ def _drawn_fits(measured: Mapping[int, Mapping[int, float]]) -> list[tuple[float
     fits = []
     for _ in range(_DRAWS):
         rounds = draw.choices(common, k=len(common))
-        fits.append(
-            _fit({workers: statistics.median(by_round[one] for one in rounds) for workers, by_round in measured.items()})
-        )
+        medians = {workers: statistics.median(by_round[one] for one in rounds) for workers, by_round in measured.items()}
+        fits.append(_fit(medians, near))
     return fits
 
 

@@ -16,7 +16,7 @@ from runner.report.subject import Subject, good_trials, value_of
 from runner.report.words import metric_name, ratio_text, verdict_text, with_interval
 
 # Longer ones are folded in the page.
-LONG = 40
+LONG = 20
 
 _TONES = {"faster": "better", "slower": "worse", "same": "", "inconclusive": "unsure"}
 
@@ -131,7 +131,7 @@ def of_bounds(subject: Subject) -> Table | None:
             for kind in kinds
         ]
         verdict = Cell(bounds.verdict, "" if bounds.binding else "unsure")
-        rows.append([Cell(point.label), Cell(f"{bounds.images_per_s:.4g}"), verdict, *cells])
+        rows.append([Cell(point.label), Cell(_number(bounds.images_per_s, 4)), verdict, *cells])
     columns = [Column("point"), Column("images/s", number=True), Column("what binds")]
     columns += [Column(f"by {kind}", number=True) for kind in kinds]
     note = (
@@ -256,9 +256,16 @@ def _few(subject: Subject) -> Sequence[PointRecord]:
 
 def _estimate(found: Estimate) -> str:
     if found.low is None or found.high is None:
-        return f"{found.value:.3g}"
-    return f"{found.value:.3g} [{found.low:.3g}, {found.high:.3g}]"
+        return _small(found.value)
+    return f"{_small(found.value)} [{_small(found.low)}, {_small(found.high)}]"
+
+
+def _small(value: float) -> str:
+    """Three digits; what is nothing but the rest of a fit is 0."""
+    return "0" if abs(value) < 1e-6 else f"{value:.3g}"
 
 
 def _number(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}g}"
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if abs(value) >= 10 ** (digits - 1) else f"{value:.{digits}g}"

@@ -30,7 +30,7 @@ def draw(subject: Subject) -> Chart | None:
         for size in SIZES:
             axes.axvline(size, linewidth=0.6, color=GRID)
         axes.set_xlim(1, 1e5)
-        axes.set_xticks([1, 10, 100, 1_000, 10_000, 100_000], ["1", "10", "100", "1 000", "10 000", "100 000"])
+        axes.set_xticks([1, 10, 100, 1_000, 10_000, 100_000], ["1", "10", "100", "1k", "10k", "100k"])
         _plain_numbers(axes)
         axes.set_xlabel("images in the run")
         axes.set_ylabel("ms an image, start and end included")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from runner.report.charts.groups import detail_looks
-from runner.report.paint import GRID, QUIET, Chart, as_svg, figure
+from runner.report.paint import GRID, QUIET, Chart, as_svg, figure, wrapped
 from runner.report.raw import latencies_ms
 from runner.report.subject import Subject
 
@@ -34,7 +34,7 @@ def draw(subject: Subject) -> Chart | None:
             axes.plot(np.quantile(values, shares), shares * 100, color=colour, linestyle=dash)
             share = (0.28, 0.44, 0.6, 0.76)[place]
             axes.annotate(
-                label, (float(np.quantile(values, share)), share * 100), xytext=(5, -3), textcoords="offset points", color=colour,
+                wrapped(label), (float(np.quantile(values, share)), share * 100), xytext=(5, -3), textcoords="offset points", color=colour,
                 fontweight="bold", va="top",
             )  # fmt: skip
         if high / low > 20:

@@ -28,7 +28,7 @@ def draw(subject: Subject, laws: Mapping[str, Law]) -> Chart | None:
             measured = {workers: law.predicted(workers) * (1 + off) for workers, off in law.residuals.items()}
             axes.plot(list(measured), list(measured.values()), color=colour, marker="o", linestyle="", markeredgecolor=PAPER)
             ends.append((xs[-1], law.predicted(xs[-1]), name, colour))
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.12 * axes.get_ylim()[1])
         ticks = sorted({workers for law in good.values() for workers in law.residuals} | {2 * most})
         workers_axis(axes, ticks, "workers")
         axes.annotate("predicted", (most, 0), xytext=(4, 3), textcoords="offset points", color=QUIET, fontsize=8)

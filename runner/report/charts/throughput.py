@@ -27,7 +27,7 @@ def draw(subject: Subject) -> Chart | None:
             for name, line in lines.items():
                 look = looks(subject)[name]
                 ends.append((*_line(axes, line, look), name, look[0]))
-                bounded = _bound(axes, subject, line, look[0]) or bounded
+                bounded = _bound(axes, subject, line, look[0], named=not bounded) or bounded
             axes.set_ylim(bottom=0)
             axes.set_ylabel("images per second")
             workers_axis(axes, [place for line in lines.values() for place, _ in line], x.name)
@@ -38,7 +38,9 @@ def draw(subject: Subject) -> Chart | None:
         svg = as_svg(drawn, "throughput", f"{what} in images per second against {x.name}. {_in_words(subject)}")
     caption = "Median over trials; the band is its 95 % interval, and where there is none, there were fewer than six trials."
     if bounded:
-        caption += " The thin line in each colour is what the CPUs allow at the CPU time that an image took there."
+        caption += (
+            " The dotted line in each colour is what the CPUs allow: their number ÷ the CPU seconds that an image took there."
+        )
     return Chart(
         "throughput", f"Throughput against {x.name}", caption + left_out(subject), _in_words(subject), svg, wide=len(panels) > 1
     )
@@ -56,7 +58,8 @@ def _line(axes: Any, line: Line, look: tuple[str, str, object]) -> tuple[float, 
     return xs[-1], values[-1]
 
 
-def _bound(axes: Any, subject: Subject, line: Line, colour: str) -> bool:
+def _bound(axes: Any, subject: Subject, line: Line, colour: str, *, named: bool) -> bool:
+    """Draw what the CPUs allow, where it is near; whether it was."""
     found = []
     for place, point in line:
         bounds = bounds_of(point, alone_of(subject, point))
@@ -68,14 +71,11 @@ def _bound(axes: Any, subject: Subject, line: Line, colour: str) -> bool:
     near = [(place, bound) for place, bound in found if bound <= 2.5 * highest]
     if len(near) < 2:
         return False
-    axes.plot(
-        [place for place, _ in near],
-        [bound for _, bound in near],
-        color=colour,
-        linewidth=0.9,
-        alpha=0.9,
-        linestyle=(0, (1, 2)),
-    )
+    axes.plot([place for place, _ in near], [bound for _, bound in near], color=colour, linewidth=0.9, linestyle=(0, (1, 2)))
+    if named:
+        axes.annotate(
+            "what the CPUs allow", near[0], xytext=(2, 3), textcoords="offset points", color=colour, fontsize=8, va="bottom"
+        )
     return True
 
 
