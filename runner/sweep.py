@@ -193,10 +193,12 @@ def execute(
     if any(point.has_failed for point in measured):
         status.worsen(status.FAILED)
     try:
-        terminal.print_sweep(sweep, report)
+        terminal.print_sweep(sweep)
     finally:
         mask_file(folder / "multirun.yaml")
         track(folder, [point.config.tracking for point in points if point.trials])
+        if report is not None:
+            terminal.print_report_path(report)
 
 
 def _reported(folder: Path) -> Path | None:

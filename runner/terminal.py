@@ -146,7 +146,7 @@ def print_point(point: Point, gpus: Gpus, idle_cpu_pct: float | None) -> None:
     console.print(f"\n[dim]Recorded in[/] {escape(short(point.folder))}")
 
 
-def print_sweep(sweep: Sweep, report: Path | None = None) -> None:
+def print_sweep(sweep: Sweep) -> None:
     """The points, the comparison with the baseline, the noise, the warnings, the failures; and where it is recorded."""
     console, record = _out(), sweep.record()
     labels = sweep.labels
@@ -177,8 +177,6 @@ def print_sweep(sweep: Sweep, report: Path | None = None) -> None:
     _print_warnings(console, sweep)
     _print_failures(console, sweep)
     console.print(f"[dim]Recorded in[/] {escape(short(sweep.folder))}")
-    if report is not None:
-        console.print(f"[dim]To look at:[/] {escape(short(report))}")
 
 
 def _print_comparisons(console: Console, record: Mapping[str, Any]) -> None:
@@ -295,6 +293,11 @@ def print_agreement(outcomes: Sequence[Mapping[str, Any]]) -> None:
 
 def _plain_text(value: object) -> str:
     return "-" if value is None else str(value)
+
+
+def print_report_path(report: Path) -> None:
+    """The last line of a sweep: what to open."""
+    _out().print(f"[dim]To look at:[/] {escape(short(report))}")
 
 
 def print_where_tracked(page: str | None) -> None:

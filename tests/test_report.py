@@ -17,7 +17,7 @@ from runner.records_on_disk import PointRecord
 from runner.report.amortised import break_even, cost_of, quickest
 from runner.report.answer import answer
 from runner.report.bounds import bounds_of
-from runner.report.charts import speed_up, throughput
+from runner.report.charts import resources, speed_up, throughput
 from runner.report.layout import chosen_layout, factors
 from runner.report.page import REPORT, rendered, sections_of, write_report
 from runner.report.plain import sparklines
@@ -364,6 +364,20 @@ def test_a_thousand_points_give_a_report_that_can_be_sent_around(folder: Path, t
         points.append(sweep["points"][0] | {"name": f"{mode}-w{workers}", "folder": str(number)})
     (many / "sweep.json").write_text(json.dumps(sweep | {"points": points, "comparisons": []}))
     assert write_report(many).stat().st_size < 20e6
+
+
+def test_a_gpu_has_a_row_of_its_own_beside_cpu_and_memory(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "with a GPU"
+    shutil.copytree(folder, copy)
+    for path in copy.glob("*/samples.csv"):
+        head, *rows = path.read_text().splitlines()
+        path.write_text("\n".join([f"{head},gpu_0_utilization_pct", *(f"{row},37.5" for row in rows)]) + "\n")
+    chart = resources.draw(read_subject(copy))
+    assert chart is not None
+    assert "GPU, %" in chart.svg
+    without = resources.draw(read_subject(folder))
+    assert without is not None
+    assert "GPU" not in without.svg
 
 
 def test_a_single_point_has_a_report_on_request(program: Program) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from runner.report.bounds import bounds_of
 from runner.report.charts.groups import Line, grid_of, left_out, looks, panels_of
 from runner.report.paint import HEIGHT, PAPER, QUIET, WIDTH, Chart, as_svg, figure, label_lines, workers_axis
 from runner.report.subject import Subject, value_of
@@ -24,6 +25,7 @@ class _Kind:
         label: of the vertical axis.
         values: of a line.
         perfect: draws the line of perfect scaling from the fewest to the most workers, and sets the limits for the highest value.
+        bounded: whether the lowest bound of each line is drawn.
     """
 
     name: str
@@ -32,12 +34,18 @@ class _Kind:
     label: str
     values: Callable[[Line], Values]
     perfect: Callable[[Any, float, float, float], None]
+    bounded: bool = False
 
 
 def draw_speed_up(subject: Subject) -> Chart | None:
     """None where workers are not what varies, or no line has two worker counts."""
-    caption = "Throughput ÷ that of the same line's fewest workers. The dashed line is what perfect scaling would be."
-    return _drawn(subject, _Kind("speed-up", "Speed-up", caption, "times the throughput", speed_up, _perfect_speed_up))
+    caption = (
+        "Throughput ÷ that of the same line's fewest workers. Dashed: perfect scaling. Dotted, in a line's colour: the lowest of its other "
+        "bounds, where it is near; the table below has them all."
+    )
+    return _drawn(
+        subject, _Kind("speed-up", "Speed-up", caption, "times the throughput", speed_up, _perfect_speed_up, bounded=True)
+    )
 
 
 def draw_efficiency(subject: Subject) -> Chart | None:
@@ -81,6 +89,13 @@ def _drawn(subject: Subject, kind: _Kind) -> Chart | None:
                     [place for place, _ in found], [value for _, value in found], color=colour, marker=marker, linestyle=dash,
                     markeredgecolor=PAPER, markeredgewidth=0.8,
                 )  # fmt: skip
+                if kind.bounded and (bound := _lowest_bound(line)):
+                    places, heights = [place for place, _, _ in bound], [height for _, height, _ in bound]
+                    axes.plot(places, heights, color=colour, linewidth=0.9, linestyle=(0, (1, 2)))
+                    axes.annotate(
+                        f"bound: {bound[-1][2]}", (places[-1], heights[-1]), xytext=(-2, 3), textcoords="offset points", color=colour,
+                        fontsize=8, ha="right", va="bottom",
+                    )  # fmt: skip
                 ends.append((*found[-1], series, colour))
                 words.append(f"{series}{f' ({panel})' if panel else ''}: {found[-1][1]:.3g} with {found[-1][0]:g} workers")
             axes.set_ylabel(kind.label)
@@ -90,6 +105,18 @@ def _drawn(subject: Subject, kind: _Kind) -> Chart | None:
         description = "; ".join(words[:12])
         svg = as_svg(drawn, kind.name, f"{kind.title}, {kind.label}. {description}.")
     return Chart(kind.name, kind.title, kind.caption + left_out(subject), description, svg, wide=len(panels) > 1)
+
+
+def _lowest_bound(line: Line) -> list[tuple[float, float, str]]:
+    """Place, height and name of the lowest bound that is not the number of workers, which is the line of perfect scaling itself."""
+    first = value_of(line[0][1], "images_per_s") or 1.0
+    top = 1.6 * max(speed for _, speed in speed_up(line))
+    found = []
+    for place, point in line:
+        bounds = bounds_of(point, None)
+        if bounds is not None and bounds.bounds and bounds.bounds[0].images_per_s / first <= top:
+            found.append((place, bounds.bounds[0].images_per_s / first, bounds.bounds[0].what))
+    return found if len(found) > 1 else []
 
 
 def _panels(subject: Subject) -> Mapping[str, Mapping[str, Line]]:
@@ -104,7 +131,7 @@ def _panels(subject: Subject) -> Mapping[str, Mapping[str, Line]]:
 
 
 def _perfect_speed_up(axes: Any, least: float, most: float, highest: float) -> None:
-    top = max(1.6, 1.2 * highest)
+    top = max(1.6, 1.3 * highest)
     places = [least + (most - least) * step / 60 for step in range(61)]
     shown = [(place, place / least) for place in places if place / least <= top]
     axes.plot([place for place, _ in shown], [speed for _, speed in shown], **_PERFECT)
