@@ -108,6 +108,11 @@ def test_a_baseline_that_is_the_fastest_is_the_answer() -> None:
     assert said[0].startswith("No point is faster than thread × 1: of 2 others 1 are slower")
 
 
+def test_rounds_are_believed_over_medians() -> None:
+    said = answer(subject([point("thread-w1", 100), point("process-w2", 101)], [compared("process-w2", "slower", 0.97)]))
+    assert said[0].startswith("thread × 1 is the faster: process-w2 came to 0.97 x")
+
+
 def test_results_that_differ_and_a_baseline_unequal_to_itself_come_before_any_verdict() -> None:
     points, found = [point("thread-w1", 100), point("process-w2", 200)], [compared("process-w2", "faster", 2.0)]
     warning = {"kind": "results_differ", "message": "m", "advice": "a"}

@@ -50,6 +50,8 @@ def _headline(subject: Subject, best: PointRecord) -> str:
     match found["verdict"]:
         case "faster":
             return f"{_shown(best)} is {ratio_text(found).replace(' x', ' times')} as fast as {against}{_costs(subject, best.label)}."
+        case "slower":  # its median is the largest, its rounds say otherwise
+            return _baseline_is_best(subject, baseline)
         case "same":
             return f"No point is faster than {against} by more than 2 %: {_shown(best)}, first by its median, came to {ratio_text(found)} of it."
     needed = found["rounds_needed"]

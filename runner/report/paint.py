@@ -188,14 +188,14 @@ def wrapped(name: str) -> str:
 
 
 def key_above(axes: Any, names: Sequence[tuple[str, str]]) -> None:
-    """What each colour stands for, above the right end of the axes, in that colour."""
+    """What each colour stands for, with its sign before it, above the right end of the axes, in that colour."""
     offset = 0.0
     for name, colour in reversed(names):
         axes.annotate(
-            f"■ {name}", (1, 1), xycoords="axes fraction", xytext=(-offset, 4), textcoords="offset points", ha="right", va="bottom",
+            name, (1, 1), xycoords="axes fraction", xytext=(-offset, 4), textcoords="offset points", ha="right", va="bottom",
             color=colour, fontweight="bold",
         )  # fmt: skip
-        offset += 6.2 * len(name) + 24
+        offset += 6.2 * len(name) + 14
 
 
 def _fraction(value: float, low: float, high: float, *, logarithmic: bool) -> float:

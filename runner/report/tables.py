@@ -15,8 +15,9 @@ from runner.report.scaling import Estimate, Law, law_text
 from runner.report.subject import Subject, good_trials, value_of
 from runner.report.words import metric_name, ratio_text, verdict_text, with_interval
 
-# Longer ones are folded in the page.
-LONG = 20
+# Longer ones are folded in the page, and those that take some reading show the best points only.
+LONG = 40
+_MOST = 20
 
 _TONES = {"faster": "better", "slower": "worse", "same": "", "inconclusive": "unsure"}
 
@@ -249,9 +250,9 @@ def of_environment(subject: Subject) -> Table:
 
 def _few(subject: Subject) -> Sequence[PointRecord]:
     """All points, or the best where there are too many to read."""
-    if len(subject.good) <= LONG:
+    if len(subject.good) <= _MOST:
         return subject.good
-    return sorted(subject.good, key=lambda point: -(value_of(point, "images_per_s") or 0.0))[:LONG]
+    return sorted(subject.good, key=lambda point: -(value_of(point, "images_per_s") or 0.0))[:_MOST]
 
 
 def _estimate(found: Estimate) -> str:

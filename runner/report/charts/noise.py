@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runner.records_on_disk import SELF_CHECK, PointRecord
-from runner.report.paint import GRID, PAPER, QUIET, SERIES, WIDTH, Chart, as_svg, figure
+from runner.report.paint import GRID, PAPER, QUIET, SERIES, WIDTH, Chart, as_svg, figure, key_above
 from runner.report.subject import Subject, good_trials
 from runner.results import trial_metrics
 
@@ -29,19 +29,15 @@ def draw(subject: Subject) -> Chart | None:
             at, off = _minutes(found[id(point)], begin)
             axes.plot(at, off, color=QUIET, alpha=0.55, marker=".", linestyle="", markersize=4)
         ends = []
-        for side, colour, marker, name in (
-            (baseline, SERIES[0], "o", None),
-            (subject.duplicate, SERIES[1], "s", "its duplicate"),
+        for side, colour, marker, sign, name in (
+            (baseline, SERIES[0], "o", "●", None),
+            (subject.duplicate, SERIES[1], "s", "■", "its duplicate"),
         ):
             if side is not None and found.get(id(side)):
                 at, off = _minutes(found[id(side)], begin)
                 axes.plot(at, off, color=colour, marker=marker, linewidth=0.8, markeredgecolor=PAPER, markeredgewidth=0.7)
-                ends.append((at[-1], off[-1], name or side.label, colour))
-        for place, (_, _, name, colour) in enumerate(ends):
-            axes.annotate(
-                f"{'●' if place == 0 else '■'} {name}", (0, 1), xycoords="axes fraction", xytext=(150 * place, 4),
-                textcoords="offset points", color=colour, fontweight="bold", va="bottom",
-            )  # fmt: skip
+                ends.append((f"{sign} {name or side.label}", colour))
+        key_above(axes, ends)
         axes.set_xlabel("minutes since the first trial")
         axes.set_ylabel("off the point's own median, %")
         every = [off for values in found.values() for _, off in values]

@@ -70,16 +70,12 @@ def _column(
     at_host, host = series(rows, "host_cpu_pct", begin)
     cpus = float(trial["cpus_usable"])
     axes[0].plot(at_host, [value * cpus for value in host], color=QUIET, linewidth=0.9, linestyle=(0, (2, 2)))
-    if host:
+    within = [(x, y) for x, y in zip(at_host, host, strict=True) if end is None or x <= end]
+    if within:
         axes[0].annotate(
-            "whole host",
-            (at_host[-1], host[-1] * cpus),
-            xytext=(3, 0),
-            textcoords="offset points",
-            color=QUIET,
-            fontsize=8,
-            va="center",
-        )
+            "whole host", (within[-1][0], within[-1][1] * cpus), xytext=(5, 0), textcoords="offset points", color=QUIET, fontsize=8,
+            va="center", annotation_clip=False,
+        )  # fmt: skip
     at_memory, memory = series(rows, "memory_bytes", begin)
     found = [(phase["at"] - begin, size) for phase, size in _pauses(trial)]
     both = sorted([*zip(at_memory, memory, strict=True), *found])

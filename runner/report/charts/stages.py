@@ -34,7 +34,7 @@ def draw(subject: Subject) -> Chart | None:
         for height, (_, shares) in enumerate(reversed(rows)):
             _bar(axes, height, shares)
         seen = [name for name in _COLOURS if any(shares[name] >= LEAST_SHARE for _, shares in rows)]
-        key_above(axes, [(name, _COLOURS[name]) for name in seen])
+        key_above(axes, [(f"■ {name}", _COLOURS[name]) for name in seen])
         axes.set_yticks(range(len(rows)), [point.label for point, _ in reversed(rows)])
         axes.set_ylim(-0.6, len(rows) - 0.1)
         axes.set_xlim(0, 100)

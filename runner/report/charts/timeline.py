@@ -68,7 +68,7 @@ def _workers(axes: Any, rows: list[dict[str, str]]) -> None:
     for stage in STAGES:
         for height, found in spans[stage].items():
             axes.broken_barh(found, (height - 0.36, 0.72), facecolors=_COLOURS[stage], linewidth=0)
-    key_above(axes, [(stage, _COLOURS[stage]) for stage in named])
+    key_above(axes, [(f"■ {stage}", _COLOURS[stage]) for stage in named])
     several = any(thread for _, _, thread in everyone)
     step = max(1, len(everyone) // 16)
     shown = everyone[::step]
