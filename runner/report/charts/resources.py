@@ -68,7 +68,7 @@ def _column(
     at, cpu = series(rows, "cpu_pct", begin)
     axes[0].plot(at, cpu, color=SERIES[0], marker=".", markersize=3)
     at_host, host = series(rows, "host_cpu_pct", begin)
-    cpus = float(trial["cpus_usable"])
+    cpus = float(point.record["environment"].get("cpus") or trial["cpus_usable"])
     axes[0].plot(at_host, [value * cpus for value in host], color=QUIET, linewidth=0.9, linestyle=(0, (2, 2)))
     within = [(x, y) for x, y in zip(at_host, host, strict=True) if end is None or x <= end]
     if within:
