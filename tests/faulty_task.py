@@ -48,6 +48,18 @@ def _fork_and_burn(cpu_s: float) -> None:
     subprocess.run([sys.executable, "-S", "-c", child], check=True)
 
 
+_kept: list[bytes] = []
+
+
+def _grow(_: float) -> None:
+    """Keep 350 MB, as a decoder may after a large image; loky looks at once, and not only once a second."""
+    from joblib.externals.loky import process_executor
+
+    process_executor._MEMORY_LEAK_CHECK_DELAY = 0.0
+    if not _kept:
+        _kept.append(b"x" * 350_000_000)
+
+
 _DEEDS: dict[str, Callable[[float], object]] = {
     "raise": _raise,
     "exit": lambda _: os._exit(7),
@@ -56,6 +68,7 @@ _DEEDS: dict[str, Callable[[float], object]] = {
     "burn": _burn,
     "hash": _hash,
     "fork_and_burn": _fork_and_burn,
+    "grow": _grow,
 }
 
 

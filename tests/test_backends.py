@@ -158,3 +158,10 @@ def test_workers_of_loky_do_not_outlive_a_killed_trial(trials: Trials) -> None:
     assert seen
     _, alive = psutil.wait_procs(seen, timeout=20)
     assert alive == []
+
+
+def test_a_worker_of_loky_that_grows_is_not_replaced(trials: Trials) -> None:
+    """The executor's own way is to end it in the middle of an epoch and to start another."""
+    report = trials.report(Loky(), workers=2, items=12, task=Fault("grow"), task_module="faulty_task")
+    assert sum(record.ok for record in report.epochs[0].records) == 12
+    assert report.backend == {"replaces_workers_that_grow": False}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 import traceback
@@ -86,6 +87,10 @@ class LokyMode:
         submitted: Future[Records] = self._executor.submit(_handle, items, self._index, epoch.number, epoch.verify)
         return submitted
 
+    def facts(self) -> dict[str, Any]:
+        """What the record is to say of this backend."""
+        return {"replaces_workers_that_grow": False}
+
     def books(self) -> dict[int, Books]:
         return {}  # a worker of this executor cannot be asked by name: it is looked at from outside
 
@@ -112,8 +117,13 @@ _failure: BaseException | None = None
 
 
 def _initialize(plan: ModePlan, trial: int) -> None:
+    from joblib.externals.loky import process_executor
+
     global _pipeline, _worker, _failure  # noqa: PLW0603
     die_with(trial)
+    # A worker that has grown by 300 MB would be replaced, in the middle of an epoch. What a decoder keeps of a large image for the next
+    # is no leak, and the import of TensorFlow in the new one would be timed as if it were work.
+    process_executor._MAX_MEMORY_LEAK_SIZE = math.inf  # noqa: SLF001
     began = perf_counter()
     try:
         plan.pipeline.import_stages()

@@ -102,7 +102,8 @@ class _Trial:
         self._mode = None
         mode.stop()
         teardown_s = self._since(began)
-        self._pids = (os.getpid(),)
+        # Processes that are no workers may live on, such as the one in which loky keeps count of what is to be tidied up.
+        self._pids = tuple(pid for pid in self._pids if pid not in workers)
         self._enter("end")
         return Report(
             import_s=import_s,
