@@ -84,6 +84,11 @@ class FaultyTask:
         self._fault = config
         if config.does == "raise_at_build":
             raise RuntimeError("the task cannot be built")
+        if config.does == "raise_in_graph":
+            self.graph = self._no_graph
+
+    def _no_graph(self, data: object, index: object) -> object:
+        raise RuntimeError("there is no graph of this")
 
     def run(self, data: bytes, image: Image) -> bytes:
         if self._fault.on in image.name and self._fault.does in _DEEDS:

@@ -165,3 +165,27 @@ def test_a_worker_of_loky_that_grows_is_not_replaced(trials: Trials) -> None:
     report = trials.report(Loky(), workers=2, items=12, task=Fault("grow"), task_module="faulty_task")
     assert sum(record.ok for record in report.epochs[0].records) == 12
     assert report.backend == {"replaces_workers_that_grow": False}
+
+
+def test_to_make_the_pipeline_of_tf_data_is_a_part_of_the_start_up(trials: Trials) -> None:
+    outcome = trials.outcome(TfData(), task=Fault("raise_in_graph"), task_module="faulty_task")
+    assert "there is no graph of this" in str(outcome.error)
+    assert outcome.phases[-1].name == "startup"
+
+
+def test_reasons_of_failures_are_looked_for_when_the_epoch_is_over(trials: Trials, tmp_path: Path) -> None:
+    """In a graph an error has no words of ours; to hear them, the image is read once more."""
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(photo(tmp_path / "whole.jpg").read_bytes()[:400])
+    note = tmp_path / "note"
+    words = {
+        "source_module": "counting_source",
+        "source": str(note),
+        "images": [inspect(bad), inspect(photo(tmp_path / "a.jpg"))],
+    }
+    report = trials.report(TfData(), workers=2, items=8, **words)
+    (epoch,) = report.epochs
+    assert sum(not record.ok for record in epoch.records) == 4
+    reads = [int(line) for line in note.read_text().split()]
+    assert sum(epoch.released_ns <= at <= epoch.finished_ns for at in reads) == 8
+    assert all(record.end <= epoch.finished_ns for record in epoch.records)

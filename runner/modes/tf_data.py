@@ -47,6 +47,8 @@ class TfDataMode:
         threads = start_runtime(self._plan.limits, tensorflow=True)
         self._pipeline = self._plan.pipeline.build()
         self._in_graph = hasattr(self._pipeline.task, "graph")
+        # As a program of one's own makes its pipeline: once, before it can be used. Each pass here makes it anew, untimed.
+        self._dataset(range(1), self._work())
         return [Worker(pid=os.getpid(), threads=threads, import_s=0.0, cpus=read_back())]
 
     def run(self, epoch: Epoch, watch: Watch) -> Records:
@@ -55,7 +57,7 @@ class TfDataMode:
         refused = {index for index, image in enumerate(images) if image.refused is not None}
         items = range(epoch.items)
         good = [item for item in items if item % len(images) not in refused] if refused else items
-        work = _Graph(self._pipeline) if self._in_graph else _Calls(self._pipeline)
+        work, failed = self._work(), []
         dataset = self._dataset(good, work)
         watch.released()
         if epoch.verify and not self._in_graph:
@@ -65,12 +67,16 @@ class TfDataMode:
                 self._pipeline.begin(epoch.number)
             handled = self._verified if epoch.verify else self._handled
             seen = unloading(handled(dataset, work, records, watch), records, collector.add)
-            failed = _missing(items, seen)
-            self._account_for(failed, work.errors, records, verify=epoch.verify)
+            failed = list(_missing(items, seen))
             if not epoch.verify:
                 records.receipt = self._pipeline.end()
+        ended = perf_counter_ns()
         watch.finished()
+        self._account_for(failed, work.errors, records, ended, verify=epoch.verify)  # which may take as long as the pass itself
         return collector.done([records])
+
+    def _work(self) -> _Graph | _Calls:
+        return _Graph(self._pipeline) if self._in_graph else _Calls(self._pipeline)
 
     def _dataset(self, items: Iterable[int], work: _Graph | _Calls) -> Any:
         import tensorflow as tf
@@ -81,7 +87,9 @@ class TfDataMode:
             numbers = tf.data.Dataset.range(items.start, items.stop)
         else:
             numbers = tf.data.Dataset.from_tensor_slices(tf.constant(list(items), tf.int64))
-        dataset = numbers.map(work.one, num_parallel_calls=parallel, deterministic=False).ignore_errors()
+        # What is mapped is graph code already: AutoGraph would only translate it, and leave a file in the system's temporary folder.
+        one = tf.autograph.experimental.do_not_convert(work.one)
+        dataset = numbers.map(one, num_parallel_calls=parallel, deterministic=False).ignore_errors()
         if option.prefetch:
             dataset = dataset.prefetch(auto if option.prefetch < 0 else option.prefetch)
         options = tf.data.Options()
@@ -101,7 +109,7 @@ class TfDataMode:
         put, clock = self._pipeline.sink.put, perf_counter_ns
         lanes, told = Lanes(self._plan.workers), perf_counter()
         iterator = iter(dataset)
-        for done, element in enumerate(_elements(iterator)):
+        for done, element in enumerate(_elements(iterator), 1):
             item, stamps, result, error = work.taken(element)
             sink_start = clock()
             if error is None:
@@ -126,9 +134,10 @@ class TfDataMode:
             records.digests[item] = self._pipeline.task.digest(result)
             yield item
 
-    def _account_for(self, failed: Iterable[int], errors: Mapping[int, str], records: Records, *, verify: bool) -> None:
+    def _account_for(
+        self, failed: Iterable[int], errors: Mapping[int, str], records: Records, at_ns: int, *, verify: bool
+    ) -> None:
         """A graph drops what fails in it without a word; where no error was kept, do it once more outside of it to hear the reason."""
-        now = perf_counter_ns()
         for item in failed:
             reason = Records()
             if verify or (item not in errors and len(records.errors) < MOST_ERRORS):
@@ -139,7 +148,7 @@ class TfDataMode:
             if verify:
                 records.digests[item] = reason.digests[item]
             else:
-                records.values.extend((item, 0, 0, now, now, now, now, 0))
+                records.values.extend((item, 0, 0, at_ns, at_ns, at_ns, at_ns, 0))
 
     def facts(self) -> dict[str, Any]:
         """What the record is to say of this backend."""

@@ -55,7 +55,7 @@ class InferenceTask:
             image = tf.image.resize(image, [size, size]) / 127.5 - 1
             return self._model(image[tf.newaxis], training=False)[0]
 
-        traced: Callable[[Any], Any] = tf.function(logits).get_concrete_function(tf.TensorSpec([], tf.string))
+        traced: Callable[[Any], Any] = tf.function(logits, autograph=False).get_concrete_function(tf.TensorSpec([], tf.string))
         return traced
 
 
