@@ -11,6 +11,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -337,11 +338,23 @@ def test_a_resumed_point_is_one_run_with_all_of_it(copied: Program) -> None:
     assert [step for step, _ in run["history"]["images_per_s"]] == [0, 1, 2, 3, 4]
 
 
-def test_programs_that_write_the_same_records_into_one_fresh_store_at_once_write_them_once(copied: Program) -> None:
+@pytest.mark.parametrize("place", ["outputs", "elsewhere"])
+def test_programs_that_write_the_same_records_into_one_fresh_store_at_once_write_them_once(copied: Program, place: str) -> None:
+    store = copied.folder / place / "mlflow.db"
+    store.parent.mkdir(exist_ok=True)
+    words = [] if place == "outputs" else ["--uri", f"sqlite:///{store}"]
+    before = _left_in_temporary_folder()
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda _: sync(copied), range(4)))
+        answers = list(pool.map(lambda _: sync(copied, *words), range(4)))
     assert [answer.returncode for answer in answers] == [0, 0, 0, 0], [answer.stdout for answer in answers]
-    assert len(runs_at(local_store(copied.folder))) == 4
+    assert len(runs_at(f"sqlite:///{store}")) == 4
+    assert len(list((store.parent / "mlartifacts").rglob("result.json"))) == 3
+    assert {path.name for path in copied.folder.iterdir()} == {"outputs", place}
+    assert _left_in_temporary_folder() == before
+
+
+def _left_in_temporary_folder() -> set[Path]:
+    return set(Path(tempfile.gettempdir()).glob("image-pipeline-runner-*"))
 
 
 def _damaged(folder: Path, statement: str) -> None:

@@ -30,7 +30,7 @@ from mlflow.exceptions import MlflowException
 from runner.errors import TrackingError
 from runner.folders import outputs
 from runner.secrets import masked
-from runner.tracking.store import artifacts_uri, database_uri
+from runner.tracking.store import artifacts_beside, database_file, database_uri
 
 # Their notes on making tables are of no use to the user; their warnings are.
 for _talkative in ("mlflow", "alembic"):
@@ -48,7 +48,7 @@ _PARAMS = ("mode", "workers", "tf.intra_op", "source")
 _METRICS = ("images_per_s", "startup_s", "latency_p95_ms", "cpu_s_per_image", "cpu_utilization_pct", "peak_memory_mb")
 
 
-# What may be seen in an error's text, from what is below MLflow, and what to tell the user of it.
+# What may be seen in an error's text, from what is below MLflow, and what to tell the user of it; {uri} is the store's address.
 _REASONS = (
     (("Connection refused",), "nothing answers there (connection refused)"),
     (("NameResolutionError", "Name or service not known"), "there is no such host"),
@@ -58,7 +58,7 @@ _REASONS = (
         ("out-of-date database schema", "Can't locate revision"),
         (
             f"was made by another version of MLflow than this one, {__version__}: use that version; or, where it was an older one, take a "
-            f"backup and run: mlflow db upgrade {database_uri()}"
+            "backup and run: mlflow db upgrade {uri}"
         ),
     ),
 )
@@ -101,16 +101,19 @@ def connect(uri: str | None, experiment: str) -> Connection:
     Raises:
         TrackingError: it cannot be opened.
     """
-    with told(uri or database_uri()):
-        if uri is not None:
+    if uri is None:
+        uri = database_uri()
+        outputs().mkdir(parents=True, exist_ok=True)
+    with told(uri):
+        database = database_file(uri)
+        if database is None:
             client = MlflowClient(tracking_uri=uri)
             return Connection(client, uri, _experiment(client, experiment, None))
-        outputs().mkdir(parents=True, exist_ok=True)
-        _probe(outputs() / "mlflow.db")
+        _probe(database)
         # Several programs that create one fresh database at once break each other.
-        with FileLock(outputs() / ".mlflow.lock", timeout=120):
-            client = MlflowClient(tracking_uri=database_uri())
-            return Connection(client, database_uri(), _experiment(client, experiment, artifacts_uri()))
+        with FileLock(database.with_name(".mlflow.lock"), timeout=120):
+            client = MlflowClient(tracking_uri=uri)
+            return Connection(client, uri, _experiment(client, experiment, artifacts_beside(database)))
 
 
 @contextlib.contextmanager
@@ -121,7 +124,7 @@ def told(uri: str) -> Iterator[None]:
     except TrackingError:
         raise
     except Exception as error:
-        raise TrackingError(f"{masked(uri)}: {_reason(error)}") from error
+        raise TrackingError(f"{masked(uri)}: {_reason(error).replace('{uri}', masked(uri))}") from error
 
 
 def is_gone(error: BaseException | None) -> bool:

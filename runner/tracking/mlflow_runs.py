@@ -6,6 +6,7 @@ too, so that writing it a second time, after a server died half-way say, complet
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -40,7 +41,7 @@ def write_record(connection: Connection, record: PointRecord | SweepRecord) -> i
     Raises:
         TrackingError: the store cannot be reached, or refused some of it; what could be written is there.
     """
-    with FileLock(Path(tempfile.gettempdir()) / f"image-pipeline-runner-{_id(record)}.lock", timeout=600), told(connection.uri):
+    with told(connection.uri), FileLock(_lock_of(record), timeout=600):
         if isinstance(record, PointRecord):
             written = int(_Writer(connection, record.record["id"], [_KEY], 1).write(point_content(record, None), None)[1])
         else:
@@ -49,8 +50,12 @@ def write_record(connection: Connection, record: PointRecord | SweepRecord) -> i
         return written
 
 
-def _id(record: PointRecord | SweepRecord) -> str:
-    return record.id if isinstance(record, SweepRecord) else str(record.record["id"])
+def _lock_of(record: PointRecord | SweepRecord) -> Path:
+    """With the record, so that nothing is left elsewhere; a folder that cannot be written, an archive say, has it elsewhere."""
+    if os.access(record.folder, os.W_OK):
+        return record.folder / ".mlflow.lock"
+    key = record.id if isinstance(record, SweepRecord) else str(record.record["id"])
+    return Path(tempfile.gettempdir()) / f"image-pipeline-runner-{key}.lock"
 
 
 def _write_sweep(connection: Connection, sweep: SweepRecord) -> int:

@@ -1,8 +1,12 @@
-"""The MLflow store under ``outputs/``: a SQLite database, and the artifacts beside it."""
+"""MLflow stores that are files: the one under ``outputs/``, or a SQLite database of the user's; the artifacts lie beside it."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from runner.folders import ARTIFACTS, outputs
+
+_SQLITE = "sqlite:///"
 
 
 def database_uri() -> str:
@@ -11,5 +15,16 @@ def database_uri() -> str:
 
 
 def artifacts_uri() -> str:
-    """Where the local store's artifacts lie; told to MLflow, which would put them into the current folder."""
-    return (outputs() / ARTIFACTS).as_uri()
+    """Where the local store's artifacts lie."""
+    return artifacts_beside(outputs() / "mlflow.db")
+
+
+def artifacts_beside(database: Path) -> str:
+    """Where the artifacts of the runs in ``database`` lie; told to MLflow, which would put them into the current folder."""
+    return (database.parent / ARTIFACTS).as_uri()
+
+
+def database_file(uri: str) -> Path | None:
+    """The absolute path of the SQLite database that a tracking URI names; None where it names anything else."""
+    path = uri.removeprefix(_SQLITE).partition("?")[0]
+    return Path(path).absolute() if uri.startswith(_SQLITE) and path not in {"", ":memory:"} else None
