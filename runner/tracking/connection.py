@@ -159,6 +159,7 @@ def _probe(database: Path) -> None:
     try:
         with contextlib.closing(sqlite3.connect(f"file:{quote(str(database))}?mode=rw", uri=True, timeout=30)) as connection:
             connection.execute("BEGIN IMMEDIATE")
+            connection.execute("CREATE TABLE runner_probe (x)")  # of a file that cannot be written only this would tell
             connection.rollback()
     except sqlite3.Error as error:
         raise TrackingError(f"{database}: {error}; move it away, or mend it") from error
