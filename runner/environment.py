@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 
 from runner import __version__
+from runner.accounting.control_groups import cpu_quota
 from runner.config.cpus import allowed_cpus
 from runner.monitor.gpu import Gpus
 from runner.secrets import masked_data
@@ -55,7 +56,7 @@ def environment() -> dict[str, Any]:
         "cpu": cpu_model(),
         "cpus": os.cpu_count(),
         "cpus_usable": usable_cpus(),
-        "cpu_quota": _cgroup_quota(),
+        "cpu_quota": cpu_quota(),
         "memory_bytes": _memory_bytes(),
         "gpus": [device.name for device in gpus.devices],
         "gpu_driver": gpus.driver,
@@ -93,24 +94,10 @@ def _user() -> str | None:
 
 
 def usable_cpus(affinity: int | None = None) -> float:
-    """CPUs that may be used: ``affinity``, by default that of this process, or its cgroup's quota where that is less."""
+    """CPUs that may be used: ``affinity``, by default that of this process, or the quota of its control groups where that is less."""
     allowed = float(affinity or len(allowed_cpus() or ()) or os.cpu_count() or 1)
-    quota = _cgroup_quota()
+    quota = cpu_quota()
     return allowed if quota is None else min(allowed, quota)
-
-
-def _cgroup_quota() -> float | None:
-    try:  # version 2: "max 100000" or "150000 100000"
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return None if quota == "max" else int(quota) / int(period)
-    except (OSError, ValueError):
-        pass
-    try:
-        folder = Path("/sys/fs/cgroup/cpu")
-        microseconds = int((folder / "cpu.cfs_quota_us").read_text())
-        return None if microseconds <= 0 else microseconds / int((folder / "cpu.cfs_period_us").read_text())
-    except (OSError, ValueError):
-        return None
 
 
 def _memory_bytes() -> int | None:

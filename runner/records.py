@@ -63,7 +63,7 @@ class Records:
 
     Attributes:
         values: the records' integers, one after the other.
-        errors: for each failed item, what went wrong.
+        errors: for each failed item, what went wrong; of very many, for some.
         digests: for each item of a verification, the hash of its result.
         spooled: those that come before ``values``, in a file.
         returned_bytes: of results that came back to the trial from worker processes.
@@ -93,6 +93,14 @@ class Records:
 
         parts = [np.frombuffer(part, dtype=np.int64) for part in self._parts() if len(part)]
         return np.concatenate(parts).reshape(-1, WIDTH) if parts else np.empty((0, WIDTH), dtype=np.int64)
+
+    def failed(self) -> frozenset[int]:
+        """The items that failed: all of them, where ``errors`` has the reasons of some."""
+        import numpy as np
+
+        place = Record._fields.index("ok")
+        tables = (np.frombuffer(part, dtype=np.int64).reshape(-1, WIDTH) for part in self._parts() if len(part))
+        return frozenset(item for table in tables for item in table[table[:, place] == 0, 0].tolist())
 
     def drained(self, least: int = 1) -> Records | None:
         """Records of its own with what is here by now, which is here no more; None where it is fewer than ``least``."""

@@ -17,9 +17,9 @@ from conftest import Program, Trials, compiled
 from faulty_task import Fault
 from test_results import Silent, point
 
+from runner.accounting.control_groups import cpu_quota, throttling
 from runner.accounting.usage import Usage, own_usage, total, usage_of
 from runner.config.options import Loky, Monitor, Process, ProcessPool, Protocol, Sequential, StartMethod, Tensorflow, Thread
-from runner.monitor import host
 from runner.monitor.gpu import Gpus
 from runner.monitor.sampler import Sampler
 from runner.monitor.tree import Turn
@@ -314,13 +314,36 @@ def test_another_trial_can_be_shown_and_one_that_is_not_there_cannot(program: Pr
     ],
     ids=["version 2", "version 1", "no quota"],
 )
-def test_the_time_a_quota_withheld_is_read_in_either_version(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, expected: Any
-) -> None:
-    file = tmp_path / "cpu.stat"
-    file.write_text(content)
-    monkeypatch.setattr(host, "_cpu_stat_files", lambda: [file])
-    assert host._throttling() == expected
+def test_the_time_a_quota_withheld_is_read_in_either_version(tmp_path: Path, content: str, expected: Any) -> None:
+    (tmp_path / "cpu.stat").write_text(content)
+    assert throttling(tmp_path, tmp_path / "none") == expected
+
+
+def _groups(root: Path, files: dict[str, str], membership: str) -> tuple[Path, Path]:
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content)
+    (root / "membership").write_text(membership)
+    return root, root / "membership"
+
+
+def test_the_tightest_quota_of_the_groups_around_this_process_counts(tmp_path: Path) -> None:
+    """As ``systemd-run -p CPUQuota=150%`` sets one, or a slice around it."""
+    files = {"a.slice/b.scope/cpu.max": "max 100000\n", "a.slice/cpu.max": "150000 100000\n", "cpu.max": "400000 100000\n"}
+    files |= {"a.slice/b.scope/cpu.stat": "nr_throttled 0\nthrottled_usec 0\n", "other/cpu.max": "50000 100000\n"}
+    files |= {"a.slice/cpu.stat": "nr_throttled 7\nthrottled_usec 2000000\n"}
+    groups = _groups(tmp_path, files, "0::/a.slice/b.scope\n")
+    assert cpu_quota(*groups) == 1.5
+    assert throttling(*groups) == (2.0, 7)
+
+
+def test_a_quota_of_version_1_is_read_where_its_controller_is_or_where_a_container_sees_it(tmp_path: Path) -> None:
+    files = {"cpu,cpuacct/jobs/1/cpu.cfs_quota_us": "50000\n", "cpu,cpuacct/jobs/1/cpu.cfs_period_us": "100000\n"}
+    membership = "5:memory:/jobs/9\n4:cpu,cpuacct:/jobs/1\n"
+    assert cpu_quota(*_groups(tmp_path / "host", files, membership)) == 0.5
+    files = {"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n"}
+    assert cpu_quota(*_groups(tmp_path / "container", files, "4:cpu,cpuacct:/docker/abc\n")) == 2.0
+    assert cpu_quota(*_groups(tmp_path / "free", {"cpu/cpu.cfs_quota_us": "-1\n"}, membership)) is None
 
 
 def test_the_host_around_a_trial_is_in_its_record_and_feeds_the_warnings(tmp_path: Path, supervisor: Supervisor) -> None:

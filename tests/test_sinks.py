@@ -39,6 +39,7 @@ from runner.config.options import (
 )
 from runner.errors import SinkError
 from runner.receipts import Arrivals, Ledger, Receipt, fingerprint
+from runner.records import Records
 from runner.services.receiver import Receiver
 from runner.session import Session
 from runner.sinks import Sent, retrying
@@ -124,6 +125,15 @@ def test_a_difference_between_what_was_sent_and_what_arrived_is_named(what: Sent
     items = what.receipt.count + len(what.failed) or 4
     problem = compared([what], {0: there}, items, "here").problem
     assert problem is None if says is None else says in (problem or "")
+
+
+def test_of_very_many_images_that_fail_all_are_known_to_have_failed() -> None:
+    """The reasons are kept of some; what was to be sent is told by the records."""
+    records = Records(errors={0: "ValueError: not to my taste"})
+    for item in range(3000):
+        records.values.extend((item, 0, 0, 1, 2, 3, 4, item % 2))
+    assert Sent.of(records).failed == frozenset(range(0, 3000, 2))
+    assert Sent.of(Records()).failed == frozenset()
 
 
 def test_what_comes_twice_counts_once_and_is_reported() -> None:

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 import psutil
 
+from runner.accounting.control_groups import throttling
+
 T = TypeVar("T")
 
 _PRESSURES = ("cpu", "memory", "io")
@@ -55,7 +57,7 @@ class HostState:
             total_s = sum(times[:8])
             stolen_s = getattr(times, "steal", None)
             busy_s = total_s - times.idle - getattr(times, "iowait", 0.0) - (stolen_s or 0.0)
-        throttled = _throttling()
+        throttled = throttling()
         return cls(
             total_s=total_s,
             busy_s=busy_s,
@@ -119,31 +121,3 @@ def _pressure_us(what: str) -> int | None:
         return int(line.rpartition("total=")[2])
     except (OSError, ValueError, IndexError):
         return None
-
-
-def _throttling() -> tuple[float, int] | None:
-    """Seconds and periods by ``cpu.stat`` of this process's control group, version 2 or 1."""
-    for path in _cpu_stat_files():
-        try:
-            lines = dict(line.split(maxsplit=1) for line in path.read_text().splitlines())
-        except (OSError, ValueError):
-            continue
-        if "throttled_usec" in lines:
-            return int(lines["throttled_usec"]) * 1e-6, int(lines.get("nr_throttled", 0))
-        if "throttled_time" in lines:
-            return int(lines["throttled_time"]) * 1e-9, int(lines.get("nr_throttled", 0))
-    return None
-
-
-def _cpu_stat_files() -> list[Path]:
-    root = Path("/sys/fs/cgroup")
-    try:
-        groups = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
-    except OSError:
-        groups = []
-    paths = {controllers: path.lstrip("/") for _, controllers, path in groups}
-    found = [root / paths[""] / "cpu.stat"] if "" in paths else []
-    for controllers, path in paths.items():
-        if "cpu" in controllers.split(","):
-            found += [root / "cpu" / path / "cpu.stat", root / controllers / path / "cpu.stat"]
-    return [*found, root / "cpu.stat", root / "cpu" / "cpu.stat"]

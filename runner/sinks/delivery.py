@@ -23,7 +23,7 @@ class Sent:
 
     @classmethod
     def of(cls, records: Records) -> Sent:
-        return cls(frozenset(records.errors), records.receipt)
+        return cls(records.failed(), records.receipt)
 
 
 @dataclass(frozen=True)

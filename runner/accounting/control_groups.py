@@ -1,0 +1,66 @@
+"""The control groups that this process is in: what they let it have of the CPUs. What the system does not tell is None."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_ROOT = Path("/sys/fs/cgroup")
+_MEMBERSHIP = Path("/proc/self/cgroup")
+
+
+def cpu_quota(root: Path = _ROOT, membership: Path = _MEMBERSHIP) -> float | None:
+    """CPUs that may be used in the mean, by the tightest quota of this process's group and those around it; None where there is none."""
+    quotas = [quota for folder in _folders(root, membership) if (quota := _quota(folder)) is not None]
+    return min(quotas, default=None)
+
+
+def throttling(root: Path = _ROOT, membership: Path = _MEMBERSHIP) -> tuple[float, int] | None:
+    """How long, and in how many periods, a quota stopped this process's group, or the one around it that was stopped most.
+
+    Seconds, summed over CPUs.
+    """
+    found = [stopped for folder in _folders(root, membership) if (stopped := _throttled(folder)) is not None]
+    return max(found, default=None)
+
+
+def _folders(root: Path, membership: Path) -> list[Path]:
+    """Of the process's own group, then outwards; of version 2, then of version 1. Some may not be there: in a container, the names
+    are those of outside.
+    """
+    try:
+        lines = [line.split(":", 2) for line in membership.read_text().splitlines()]
+    except OSError:
+        lines = []
+    found = []
+    for _, controllers, path in (line for line in lines if len(line) == 3):
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        for top in (root / "cpu", root / controllers) if controllers else (root,):
+            own = top / path.lstrip("/")
+            found += [own, *(around for around in own.parents if around.is_relative_to(top))]
+    return list(dict.fromkeys([*found, root, root / "cpu"]))
+
+
+def _quota(folder: Path) -> float | None:
+    try:  # version 2: "max 100000" or "150000 100000"
+        quota, period = (folder / "cpu.max").read_text().split()
+        return None if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError):
+        pass
+    try:
+        microseconds = int((folder / "cpu.cfs_quota_us").read_text())
+        return None if microseconds <= 0 else microseconds / int((folder / "cpu.cfs_period_us").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _throttled(folder: Path) -> tuple[float, int] | None:
+    try:
+        lines = dict(line.split(maxsplit=1) for line in (folder / "cpu.stat").read_text().splitlines())
+        if "throttled_usec" in lines:
+            return int(lines["throttled_usec"]) * 1e-6, int(lines.get("nr_throttled", 0))
+        if "throttled_time" in lines:
+            return int(lines["throttled_time"]) * 1e-9, int(lines.get("nr_throttled", 0))
+    except (OSError, ValueError):
+        pass
+    return None
