@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from conftest import Trials, left_in_shared_memory, shared_memory
 from faulty_task import Fault
+from test_results import point
 
-from runner.config.options import Process, ProcessPool, Returns, StartMethod, ThreadPool
+from runner.config.options import Math, Pillow, Process, ProcessPool, Python, Returns, StartMethod, Tensorflow, ThreadPool
+from runner.errors import TrialFailed
+from runner.modes import returning
 from runner.modes.returning import slot_bytes
 from runner.modes.sharing import run_length
+from runner.protocol.warnings import _returned_otherwise
 from runner.records import WIDTH, Records
 from runner.results import digest_of, epoch_record
 from runner.spool import IN_MEMORY, PART, Collector, unloading
@@ -45,9 +51,50 @@ def test_results_come_back_as_they_were_sent_whatever_the_way(trials: Trials, mo
 
 def test_a_result_too_large_for_its_slot_comes_back_all_the_same(trials: Trials) -> None:
     task = Fault(does="huge")
-    assert slot_bytes(task) < 4_000_000
+    assert slot_bytes(task, trials._images) < 4_000_000
     report = trials.report(Process(returns=Returns.shared_memory), workers=1, items=3, task=task, task_module="faulty_task")
     assert report.epochs[0].records.returned_bytes == 3 * 4_000_000
+    assert report.backend == {"returned_by": {"pickle": 6, "shared_memory": 0}}
+
+
+def test_a_point_whose_results_came_back_by_another_way_says_so(tmp_path: Path) -> None:
+    subject = point(tmp_path / "point", mode=Process(returns=Returns.shared_memory))
+    trial = {"status": "ok", "backend": {"returned_by": {"pickle": 2, "shared_memory": 7}}}
+    found = _returned_otherwise(subject, [trial])
+    assert found is not None
+    assert "2 of 9 results did not fit" in found.message
+    trial["backend"] = {"returned_by": {"pickle": 0, "shared_memory": 9}}
+    assert _returned_otherwise(subject, [trial]) is None
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [
+        (Tensorflow(), ONE_RESULT),
+        (Tensorflow(channels=0), ONE_RESULT * 4 // 3),
+        (Tensorflow(steps=["decode"], channels=1), 640 * 427),
+        (Tensorflow(steps=["decode", "standardize"]), 640 * 427 * 3 * 4),
+        (Pillow(size=64), 64 * 64 * 3 * 4),
+        (Python(size=64), 64 * 64 * 3 * 4),
+        (Math(size=4096), 4096 * 8),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_a_slot_has_room_for_the_largest_result(trials: Trials, task: Any, expected: int) -> None:
+    images = [replace(trials._images[0], width=640, height=427), replace(trials._images[0], width=10, height=10)]
+    assert slot_bytes(task, images) == expected
+
+
+def test_whole_pictures_come_back_by_shared_memory(trials: Trials) -> None:
+    report = trials.report(Process(returns=Returns.shared_memory), items=6, task=Tensorflow(steps=["decode"]))
+    assert report.backend == {"returned_by": {"pickle": 0, "shared_memory": 9}}
+
+
+def test_too_little_shared_memory_is_said_before_anybody_is_killed_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(returning.shutil, "disk_usage", lambda _: SimpleNamespace(free=64_000_000))
+    returning.check_room(64_000_000)
+    with pytest.raises(TrialFailed, match="takes 65 MB, and /dev/shm has 64 MB free"):
+        returning.check_room(65_000_000)
 
 
 def test_a_result_that_arrives_damaged_fails_the_trial(trials: Trials) -> None:
@@ -63,6 +110,15 @@ def test_a_killed_worker_leaves_no_shared_memory_behind(trials: Trials) -> None:
     outcome = trials.outcome(mode, items=6, task=task, task_module="faulty_task")
     assert outcome.error is not None
     assert left_in_shared_memory(before) == set()
+
+
+@pytest.mark.parametrize("method", [StartMethod.auto, StartMethod.spawn], ids=["fork", "spawn"])
+def test_a_worker_that_cannot_start_leaves_no_shared_memory_behind(trials: Trials, method: StartMethod) -> None:
+    before = shared_memory()
+    mode = Process(returns=Returns.shared_memory, start_method=method)
+    outcome = trials.outcome(mode, task=Fault(does="raise_at_build"), task_module="faulty_task")
+    assert "the task cannot be built" in str(outcome.error)
+    assert shared_memory() <= before
 
 
 def test_a_killed_trial_leaves_no_shared_memory_behind(trials: Trials) -> None:

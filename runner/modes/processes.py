@@ -24,9 +24,9 @@ from typing import Any
 from runner.config.options import ProcessOption, Returns, StartMethod
 from runner.errors import ConductorGone, TrialFailed, ended_by
 from runner.modes import Books, Epoch, ModePlan, Watch, Worker
-from runner.modes.returning import InSlot, Outbox, Returned, ReturningSink, hash_of, slot_bytes
+from runner.modes.returning import InSlot, Outbox, Returned, ReturningSink, check_room, hash_of, slot_bytes
 from runner.modes.sharing import Sharing
-from runner.modes.slots import Slots
+from runner.modes.slots import SLOTS, Slots
 from runner.modes.threads import PROGRESS_INTERVAL_S, ThreadTeam
 from runner.pipeline import Pipeline, PipelinePlan
 from runner.records import Records
@@ -97,6 +97,7 @@ class ProcessMode:
         self._connections: list[Connection] = []
         self._returns = option.returns
         self._slots: list[Slots] = []
+        self._ways = dict.fromkeys(("pickle", "shared_memory"), 0)
         self.forks = self._method == "fork"
         self.imports_here = self.forks
 
@@ -106,10 +107,13 @@ class ProcessMode:
     def start(self) -> list[Worker]:
         if self._method == "forkserver":
             self._context.set_forkserver_preload([PRELOAD])
+        room_bytes = slot_bytes(self._plan.pipeline.task, self._plan.pipeline.images)
+        if self._returns is Returns.shared_memory:
+            check_room(room_bytes * SLOTS * self._plan.workers)
         for index in range(self._plan.workers):
             here, there = self._context.Pipe()
             if self._returns is Returns.shared_memory:
-                self._slots.append(Slots(self._context, slot_bytes(self._plan.pipeline.task)))
+                self._slots.append(Slots(self._context, room_bytes))
             plan = WorkerPlan(
                 index, self._threads, self._plan.limits, self._plan.pipeline, self._sharing,
                 returns=self._returns is not Returns.digest, slots=self._slots[index] if self._slots else None,
@@ -122,8 +126,6 @@ class ProcessMode:
         workers: list[Worker | None] = [None] * self._plan.workers
         for index, message in self._messages(Worker):
             workers[index] = message
-        for slots in self._slots:
-            slots.forget_name()
         return [worker for worker in workers if worker is not None]
 
     def run(self, epoch: Epoch, watch: Watch) -> Records:
@@ -143,6 +145,7 @@ class ProcessMode:
             else:
                 with self._result(index, message) as array:  # what a consumer would see
                     returned_bytes += array.nbytes
+                    self._ways["pickle" if isinstance(message, Returned) else "shared_memory"] += 1
                     if epoch.verify:
                         received[message.item] = hash_of(array)
         watch.finished()
@@ -161,6 +164,10 @@ class ProcessMode:
         slots = self._slots[index]
         yield slots.view(message.slot, message.shape, message.dtype)
         slots.release(message.slot)
+
+    def facts(self) -> dict[str, Any]:
+        """What the record is to say of this backend: by which way how many results have come back, warm-up and verification included."""
+        return {} if self._returns is Returns.digest else {"returned_by": dict(self._ways)}
 
     def books(self) -> dict[int, Books]:
         self._tell(AskBooks())

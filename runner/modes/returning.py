@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
+from runner.config.options import Math, Python, StepsOption
+from runner.errors import TrialFailed
 from runner.modes.slots import Slots
 from runner.receipts import Receipt
 from runner.sinks import Sink
+from runner.sources.image import Image
+
+# Steps after which a picture is of float32; without any of them it is of bytes.
+_COMPUTING = frozenset({"resize", "standardize", "colour"})
 
 
 @dataclass(frozen=True)
@@ -93,10 +101,30 @@ def hash_of(array: Any) -> bytes:
     return described.digest()
 
 
-def slot_bytes(task: Any) -> int:
-    """Room for what a task's option says of its result: ``size`` squared, four channels, four bytes each.
+def slot_bytes(task: Any, images: Sequence[Image]) -> int:
+    """Room for what a task's option, and where nothing is resized the headers of the images, say of a result.
 
-    A result that turns out larger is pickled.
+    A result that turns out larger is pickled, which is counted.
     """
-    size = getattr(task, "size", 224)
-    return max(4096, int(size) ** 2 * 4 * 4)
+    match task:
+        case StepsOption():
+            resized = task.size**2 if "resize" in task.steps else max(image.width * image.height for image in images)
+            size = resized * (task.channels or 4) * (4 if _COMPUTING.intersection(task.steps) else 1)
+        case Python():
+            size = task.size**2 * 3 * 4
+        case Math():
+            size = task.size * 8
+        case _:
+            size = 224 * 224 * 4 * 4
+    return max(4096, int(size))
+
+
+def check_room(needed_bytes: int) -> None:
+    """Raise TrialFailed where the system's shared memory is too small: a worker would be killed when it touches what is not there."""
+    place = Path("/dev/shm")  # noqa: S108  (where Linux has it)
+    if place.is_dir() and (free := shutil.disk_usage(place).free) < needed_bytes:
+        raise TrialFailed(
+            f"mode.returns=shared_memory takes {needed_bytes / 1e6:.0f} MB, and {place} has {free / 1e6:.0f} MB free; "
+            "give it more (docker run --shm-size), or take fewer workers or mode.returns=pickle",
+            kind="NoSharedMemory",
+        )

@@ -1,11 +1,14 @@
 """Shared memory through which a worker process hands its results over: slots of equal size, used again and again.
 
-The memory has no name any more as soon as every worker has attached itself, so that the system takes it back whatever kills whom.
+The memory loses its name as soon as it is made, so that the system takes it back whatever kills whom: a worker inherits it, or gets a
+handle of it. Windows takes it back in any case, and hands it over by its name.
 """
 
 from __future__ import annotations
 
 import contextlib
+import mmap
+import os
 import struct
 import sys
 import threading
@@ -22,30 +25,43 @@ _NUMBER = struct.Struct("i")
 
 
 class Slots:
-    """The slots of one worker. Made in the trial, then handed to the worker: by fork as it is, otherwise by its name.
+    """The slots of one worker. Made in the trial, then handed to the worker.
 
     Args:
         context: of the worker.
         slot_bytes: the size of each.
+
+    Raises:
+        OSError: there is not so much.
     """
 
     def __init__(self, context: BaseContext, slot_bytes: int) -> None:
         self.slot_bytes = slot_bytes
+        self._memory: Any  # SharedMemory, or _Mapped in a worker that did not inherit it
         with _untracked():
             self._memory = SharedMemory(create=True, size=slot_bytes * SLOTS)
+            if sys.platform != "win32":
+                self._memory.unlink()
         self._released: Connection
         self._release: Connection
         self._released, self._release = context.Pipe(duplex=False)
         self._free = list(range(SLOTS))
         self._lock = threading.Lock()
 
-    def __getstate__(self) -> tuple[int, str, Connection]:
-        return self.slot_bytes, self._memory.name, self._released
+    def __getstate__(self) -> tuple[int, Any, Connection]:
+        handle: Any = self._memory.name
+        if sys.platform != "win32":
+            from multiprocessing.reduction import DupFd
 
-    def __setstate__(self, state: tuple[int, str, Connection]) -> None:
-        self.slot_bytes, name, self._released = state
-        with _untracked():
-            self._memory = SharedMemory(name)
+            handle = DupFd(self._memory._fd)  # noqa: SLF001  (there is no public way to it)
+        return self.slot_bytes, handle, self._released
+
+    def __setstate__(self, state: tuple[int, Any, Connection]) -> None:
+        self.slot_bytes, handle, self._released = state
+        if sys.platform == "win32":
+            self._memory = SharedMemory(handle)
+        else:
+            self._memory = _Mapped(handle.detach(), self.slot_bytes * SLOTS)
         self._free = list(range(SLOTS))
         self._lock = threading.Lock()
 
@@ -68,11 +84,6 @@ class Slots:
         """In the trial: the slot may be filled again."""
         self._release.send_bytes(_NUMBER.pack(slot))
 
-    def forget_name(self) -> None:
-        """In the trial, when the worker is ready: from now on the memory lives as long as somebody has it open."""
-        with _untracked(), contextlib.suppress(FileNotFoundError):
-            self._memory.unlink()
-
     def close(self) -> None:
         """Let go of it."""
         with contextlib.suppress(BufferError):  # somebody still looks at it; the memory goes with the process
@@ -80,6 +91,21 @@ class Slots:
         self._released.close()
         if hasattr(self, "_release"):
             self._release.close()
+
+
+class _Mapped:
+    """Shared memory by a handle, of which only the mapping is kept."""
+
+    def __init__(self, handle: int, size_bytes: int) -> None:
+        try:
+            self._mapping = mmap.mmap(handle, size_bytes)
+        finally:
+            os.close(handle)
+        self.buf = memoryview(self._mapping)
+
+    def close(self) -> None:
+        self.buf.release()
+        self._mapping.close()
 
 
 @contextlib.contextmanager

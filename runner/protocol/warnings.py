@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.config.check import plain
-from runner.config.options import Asyncio, ProcessOption, Sequential, SyntheticProcess
+from runner.config.options import Asyncio, ProcessOption, Returns, Sequential, SyntheticProcess
 from runner.config.tasks import last_bits_depend_on_threads
 from runner.point import Point
 from runner.protocol.stopping import rounds_to_prove
@@ -64,6 +64,7 @@ def of_point(point: Point) -> list[Warning]:
     """The warnings that one point by itself gives reason for."""
     good = [trial for trial in point.trials if trial["status"] == "ok"]
     found = [_few_rounds(good), _oversubscribed(point), _settings_not_applied(point, good), _cpus_not_applied(point, good)]
+    found.append(_returned_otherwise(point, good))
     if good:
         found += [check(good) for check in _MEASURED]
     return [warning for warning in found if warning is not None]
@@ -157,6 +158,20 @@ def _cpus_not_applied(point: Point, good: Sequence[dict[str, Any]]) -> Warning |
         "cpus_not_applied",
         f"the trial was to be kept to the CPUs {point.config.affinity}, but it and its workers read back {odd[0]}",
         "do not read these numbers as those of the setting",
+    )
+
+
+def _returned_otherwise(point: Point, good: Sequence[dict[str, Any]]) -> Warning | None:
+    if getattr(point.config.mode, "returns", None) is not Returns.shared_memory:
+        return None
+    ways = [trial["backend"].get("returned_by", {}) for trial in good]
+    pickled, shared = (sum(found.get(way, 0) for found in ways) for way in ("pickle", "shared_memory"))
+    if not pickled:
+        return None
+    return Warning(
+        "returned_otherwise",
+        f"{pickled} of {pickled + shared} results did not fit into a slot of shared memory, and came back pickled",
+        "do not read these numbers as those of mode.returns=shared_memory",
     )
 
 
