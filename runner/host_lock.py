@@ -29,12 +29,16 @@ def host_lock(tell: Callable[[str], None]) -> Iterator[None]:
     try:
         with contextlib.suppress(OSError):
             path.chmod(0o666)  # the next to hold it may be another user
-        _beside(path).write_text(
-            json.dumps({"pid": os.getpid(), "folder": str(Path.cwd()), "since": time.strftime("%Y-%m-%d %H:%M:%S")})
-        )
+        with contextlib.suppress(
+            OSError
+        ):  # another user was killed and left his note: it says who it was, and keeps nobody out
+            _beside(path).write_text(
+                json.dumps({"pid": os.getpid(), "folder": str(Path.cwd()), "since": time.strftime("%Y-%m-%d %H:%M:%S")})
+            )
         yield
     finally:
-        _beside(path).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            _beside(path).unlink()
         lock.release()
 
 

@@ -18,7 +18,7 @@ _CREDENTIALS = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*\\?://)[^/\s'\"?#]*@",
 _QUERY = re.compile(r"(?<=[?&;])(?P<name>[\w.-]+)(?P<equals>\\?=)(?P<value>[^&\s'\"#;]+)")
 _NAME = re.compile(r"[\w.-]+")
 _SECRET_NAME = re.compile(
-    r"token|secret|signature|passw|pwd|credential|authorization|(^|[_.-])(sig|auth)$|(^|[_.-]|api|access)key(id)?$", re.IGNORECASE
+    r"token|secret|signature|passw|passphrase|pwd|credential|authorization|cookie|connection.?string|(^|[_.-])(sig|auth)$|(^|[_.-]|api|access)key(id)?$", re.IGNORECASE
 )  # fmt: skip
 
 

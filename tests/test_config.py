@@ -7,16 +7,18 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import ROOT, Program
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from runner.config.check import config_hash, plain, typed
+from runner.config.check import _check_options, config_hash, plain, typed
 from runner.config.cpus import as_text, cpus_of
 from runner.config.options import OPTIONS, Config
 from runner.config.store import conf_dir, register
+from runner.errors import ConfigurationError
 
 
 def composed(*overrides: str) -> Config:
@@ -323,3 +325,18 @@ def test_the_wheel_carries_its_configuration(tmp_path: Path) -> None:
     answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert answer.returncode == 0, answer.stderr
     assert "start_method: auto" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [
+        ({"client_kwargs": {"headers": [{"Cookie": "x"}]}}, "source.options.client_kwargs.headers.0.Cookie"),
+        ({"connection_string": "AccountKey=x"}, "source.options.connection_string"),
+        ({"passphrase": 1234}, "source.options.passphrase"),
+    ],
+)
+def test_credentials_are_refused_however_deep_they_lie(options: Any, key: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        _check_options(options)
+    assert refused.value.key == key
+    assert "1234" not in str(refused.value)

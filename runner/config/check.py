@@ -152,10 +152,10 @@ def _check_options(options: Any) -> None:
     _check_no_secrets(options or {}, "source.options")
 
 
-def _check_no_secrets(options: dict[str, Any], key: str) -> None:
+def _check_no_secrets(options: Any, key: str) -> None:
     """Refuse credentials: what is in the configuration is in every record of it."""
-    for name, value in options.items():
-        if isinstance(value, dict):
+    for name, value in options.items() if isinstance(options, dict) else enumerate(options):
+        if isinstance(value, dict | list):
             _check_no_secrets(value, f"{key}.{name}")
         elif is_secret(str(name)) and value not in (None, "anon"):
             raise ConfigurationError(
