@@ -147,6 +147,16 @@ def test_workers_that_are_still_starting_are_seen(trials: Trials) -> None:
     assert max(starting[:-1]) >= 3
 
 
+def test_a_sample_is_of_the_moment_in_which_the_clocks_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To search the system for more processes takes milliseconds, in which CPU seconds are used."""
+    sampler = Sampler(Monitor(cost_limit_pct=100), Gpus())
+    found: list[int] = []
+    monkeypatch.setattr(sampler._tree, "look_for_more", lambda: found.append(time.perf_counter_ns()))
+    sampler._phase = "startup"
+    sampler._sample(border=False)
+    assert sampler._samples[-1].at_ns > found[-1]
+
+
 def test_a_pause_in_the_sampling_is_a_gap_and_not_hidden() -> None:
     option = Monitor(interval_s=0.02)
     sampler = Sampler(option, Gpus())

@@ -17,6 +17,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ import pytest
 from conftest import Program
 from troublesome_proxy import TroublesomeProxy
 
+from runner.protocol.agreement import agreement
 from runner.records_on_disk import read_point, read_sweep
 from runner.results import METRICS
 from runner.tracking.content import point_content, sweep_content
@@ -226,6 +228,38 @@ def test_the_system_metrics_of_a_short_trial_have_cpu_and_memory_over_its_time(c
     assert max(value for _, value in run["history"]["system/processes"]) == 3
     assert len(run["history"]["system/system_memory_usage_megabytes"]) >= 2
     assert run["metrics"]["system/system_memory_usage_megabytes"] == pytest.approx(run["metrics"]["peak_memory_mb"], rel=0.1)
+
+
+def test_memory_after_the_last_epoch_is_shown_there_however_many_pauses_there_were(recorded: Path) -> None:
+    """A trial whose page cache is emptied pauses before each epoch."""
+    point = read_point(point_in(recorded))
+    assert point is not None
+    record = json.loads(json.dumps(point.record))
+    for trial in record["trials"]:
+        first, last = (place for place, phase in enumerate(trial["phases"]) if phase["name"] == "pause")
+        expected = {MOST_SAMPLES: trial["phases"][first]["at"], MOST_SAMPLES + 1: trial["phases"][last]["at"]}
+        trial["phases"].insert(first + 1, {"name": "pause", "at": trial["phases"][first]["at"] + 0.001, "wall_s": 0.001})
+        trial["memory_at_pauses_bytes"] = [1e6, 2e6]
+        found = point_content(replace(point, record=record | {"trials": [trial]}), None).metrics
+        memory = {value.step: value.timestamp_ms for value in found if value.key == "system/system_memory_usage_megabytes"}
+        assert {step: memory[step] for step in expected} == {step: int(at * 1000) for step, at in expected.items()}
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "outcome"),
+    [
+        ((1.0, 0.9, 1.1), (1.05, 1.0, 1.2), "agrees"),  # they overlap
+        ((1.0, 0.999, 1.001), (1.015, 1.014, 1.016), "agrees"),  # within 2 %
+        ((1.0, 0.99, 1.01), (1.03, 1.02, 1.04), "differs"),
+        ((1.0, 0.99, 1.01), (0.0, 0.0, 0.0), "differs"),
+        ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), "agrees"),
+        ((1.0, None, None), (1.0, 0.9, 1.1), "cannot be said"),
+    ],
+)
+def test_a_repetition_agrees_where_intervals_overlap_or_medians_are_close(then: Any, now: Any, outcome: str) -> None:
+    sides = [{"images_per_s": dict(zip(("value", "low", "high"), side, strict=True))} for side in (then, now)]
+    (found,) = (found for found in agreement(*sides) if found.metric == "images_per_s")
+    assert found.outcome == outcome
 
 
 def test_a_long_trials_series_is_thinned_to_means() -> None:

@@ -161,11 +161,12 @@ class Sampler:
         """One sample; at the border of two phases, where the trial waits for it, all that is cheap is read, due or not."""
         with self._lock:
             began = time.thread_time()
+            if self._phase == "startup" and self._allowed("search", border=False):
+                self._read("search", self._tree.look_for_more)
+            # Right before the clocks are read, between which and the last reading the CPU seconds were used.
             now = time.perf_counter_ns()
             before_ns = self._samples[-1].at_ns if self._samples else None
             elapsed_s = (now - before_ns) * 1e-9 if before_ns is not None else 0.0
-            if self._phase == "startup" and self._allowed("search", border=False):
-                self._read("search", self._tree.look_for_more)
             used_s = self._tree.advance()
             detail = self._read("detail", self._tree.detail) if self._allowed("detail", border=border) else None
             memory, pss = self._memory()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -50,5 +49,5 @@ def _outcome(then: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> s
     if then is None or now is None or any(side[end] is None for side in (then, now) for end in ("low", "high")):
         return UNKNOWN
     overlap = then["low"] <= now["high"] and now["low"] <= then["high"]
-    as_good_as_equal = then["value"] > 0 and abs(math.log(now["value"] / then["value"])) <= math.log1p(MARGIN)
-    return AGREES if overlap or as_good_as_equal else DIFFERS
+    least, most = sorted((then["value"], now["value"]))
+    return AGREES if overlap or 0 < most <= least * (1 + MARGIN) else DIFFERS

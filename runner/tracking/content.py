@@ -196,8 +196,9 @@ def _system(point: PointRecord) -> Iterator[MetricValue]:
     for key, value, at_ms, step in system_metrics(rows, trial["cpus_usable"]):
         yield MetricValue(key, value, at_ms, step)
     pauses = [phase for phase in trial["phases"] if phase["name"] == "pause"]
-    # What it has itself found in its pauses: the monitor reads memory rarely, and of a short trial never.
-    for number, (pause, found) in enumerate(zip(pauses, trial["memory_at_pauses_bytes"], strict=False)):
+    # What it has itself found when its workers were ready and after its last epoch: the monitor reads memory rarely, and of a short trial
+    # never. There are more pauses where the page cache is emptied before each epoch.
+    for number, (pause, found) in enumerate(zip(pauses[:1] + pauses[1:][-1:], trial["memory_at_pauses_bytes"], strict=False)):
         if found is not None:
             yield MetricValue(f"system/{MEMORY}", round(found * 1e-6, 3), int(pause["at"] * 1000), MOST_SAMPLES + number)
 
