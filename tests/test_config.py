@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import ROOT, Program
+from forking_program import ForkingProgram
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
@@ -25,6 +27,13 @@ def composed(*overrides: str) -> Config:
     register()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         return typed(compose("config", overrides=list(overrides)))
+
+
+@pytest.fixture(scope="module")
+def forking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkingProgram]:
+    program = ForkingProgram(tmp_path_factory.mktemp("forking"))
+    yield program
+    program.close()
 
 
 @pytest.mark.parametrize(
@@ -149,14 +158,15 @@ def test_a_list_of_cpus_is_read_as_taskset_reads_it(text: str, cpus: tuple[int, 
     ],
 )
 def test_bad_input_is_refused_in_one_message_before_anything_is_written(
-    program: Program, words: list[str], key: str, given: str, accepted: str
+    forking: ForkingProgram, words: list[str], key: str, given: str, accepted: str
 ) -> None:
-    (program.folder / "empty").mkdir()
-    (program.folder / "file.txt").write_text("no image")
-    (program.folder / "odd").mkdir()
-    (program.folder / "odd" / os.fsdecode(b"\xe9.jpg")).write_bytes(b"no image")
-    before = sorted(program.folder.rglob("*"))
-    answer = program(*words)
+    folder = Path.cwd()
+    (folder / "empty").mkdir()
+    (folder / "file.txt").write_text("no image")
+    (folder / "odd").mkdir()
+    (folder / "odd" / os.fsdecode(b"\xe9.jpg")).write_bytes(b"no image")
+    before = sorted(folder.rglob("*"))
+    answer = forking.run(folder, *words)
     assert answer.returncode == 1
     assert answer.stdout == ""
     message = answer.stderr.strip()
@@ -164,7 +174,7 @@ def test_bad_input_is_refused_in_one_message_before_anything_is_written(
     assert given in message.splitlines()[0], message
     assert accepted in message, message
     assert len(message.splitlines()) == 2, message
-    assert sorted(program.folder.rglob("*")) == before
+    assert sorted(folder.rglob("*")) == before
 
 
 def test_a_path_that_may_not_be_read_is_refused(program: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
