@@ -1,6 +1,6 @@
 """Runs the program again and again without importing it again and again: a process that has imported it forks one for each run.
 
-As a program, it is that process: it reads a line of JSON for each run, and answers with the exit status.
+As a program, it is that process: its words are the modules to import; it reads a line of JSON for each run, and answers with its status.
 """
 
 from __future__ import annotations
@@ -10,30 +10,45 @@ import json
 import os
 import subprocess
 import sys
+import traceback
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+_SETTINGS = {"COLUMNS": "200", "OPENBLAS_NUM_THREADS": "1"}  # threads would not live through a fork
+
 
 class ForkingProgram:
-    """Started once; ``run`` is as if ``python -m runner`` were called, but for the time that imports take."""
+    """As if ``python -m MODULE`` were called in a fresh process, but for the time that imports take.
 
-    def __init__(self, scratch: Path) -> None:
+    Args:
+        scratch: a folder for what a run prints.
+        modules: what is imported beforehand; nothing that starts threads.
+    """
+
+    def __init__(self, scratch: Path, *modules: str) -> None:
         self._scratch = scratch
         self._server = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env=os.environ | {"COLUMNS": "200", "OPENBLAS_NUM_THREADS": "1"},  # threads would not live through a fork
+            [sys.executable, __file__, *modules], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=os.environ | _SETTINGS,
         )  # fmt: skip
 
-    def run(self, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run it in ``folder``."""
+    def run(self, folder: Path, module: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Call the ``main`` of ``module`` in ``folder``, with these words and with these variables besides its own."""
         files = [self._scratch / name for name in ("out", "err")]
-        order = {"folder": str(folder), "words": words, "files": [str(file) for file in files]}
+        order = {
+            "folder": str(folder),
+            "module": module,
+            "words": words,
+            "environment": environment,
+            "files": list(map(str, files)),
+        }
         assert self._server.stdin is not None
         assert self._server.stdout is not None
         self._server.stdin.write(json.dumps(order) + "\n")
         self._server.stdin.flush()
         status = int(self._server.stdout.readline())
-        return subprocess.CompletedProcess(list(words), status, *(file.read_text() for file in files))
+        return subprocess.CompletedProcess([module, *words], status, *(file.read_text() for file in files))
 
     def close(self) -> None:
         """End it."""
@@ -41,18 +56,8 @@ class ForkingProgram:
 
 
 def _serve() -> None:
-    import hydra  # noqa: F401
-    import numpy as np  # noqa: F401
-
-    import runner.app
-    import runner.config.check
-    import runner.config.explain
-    import runner.launch
-    import runner.point
-    import runner.session
-    import runner.sweep
-    import runner.terminal  # noqa: F401
-
+    for module in sys.argv[1:]:
+        import_module(module)
     for line in sys.stdin:
         order = json.loads(line)
         if not (child := os.fork()):
@@ -62,19 +67,23 @@ def _serve() -> None:
 
 
 def _become(order: dict[str, Any]) -> None:
-    from runner.app import main
-
     status = 1
     try:
         os.chdir(order["folder"])
+        os.environ.update(order["environment"])
         for number, name in enumerate(order["files"], 1):
             handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(handle, number)
             os.close(handle)
-        sys.argv = ["runner", *order["words"]]
-        main()
+        sys.argv = [order["module"], *order["words"]]
+        import_module(order["module"]).main()
+        status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.code, str):
+            sys.stderr.write(f"{end.code}\n")
+    except BaseException:
+        traceback.print_exc()
     finally:
         with contextlib.suppress(OSError):
             sys.stdout.flush()

@@ -31,7 +31,8 @@ def composed(*overrides: str) -> Config:
 
 @pytest.fixture(scope="module")
 def forking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkingProgram]:
-    program = ForkingProgram(tmp_path_factory.mktemp("forking"))
+    light = ("app", "config.check", "config.explain", "launch", "point", "session", "sweep", "terminal")
+    program = ForkingProgram(tmp_path_factory.mktemp("forking"), "hydra", "numpy", *(f"runner.{module}" for module in light))
     yield program
     program.close()
 
@@ -166,7 +167,7 @@ def test_bad_input_is_refused_in_one_message_before_anything_is_written(
     (folder / "odd").mkdir()
     (folder / "odd" / os.fsdecode(b"\xe9.jpg")).write_bytes(b"no image")
     before = sorted(folder.rglob("*"))
-    answer = forking.run(folder, *words)
+    answer = forking.run(folder, "runner.app", *words)
     assert answer.returncode == 1
     assert answer.stdout == ""
     message = answer.stderr.strip()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
+import functools
 import json
 import os
 import re
@@ -23,6 +25,7 @@ from typing import Any
 
 import pytest
 from conftest import Program
+from forking_program import ForkingProgram
 from troublesome_proxy import TroublesomeProxy
 
 from runner.protocol.agreement import agreement
@@ -31,30 +34,20 @@ from runner.results import METRICS
 from runner.tracking.content import point_content, sweep_content
 from runner.tracking.system import MOST_SAMPLES, system_metrics
 
-ASK = """
-import json, sys, warnings
-warnings.simplefilter("ignore")
-from mlflow import MlflowClient
-client = MlflowClient(tracking_uri=sys.argv[1])
-experiment = client.get_experiment_by_name(sys.argv[2])
-runs = client.search_runs([experiment.experiment_id], max_results=1000) if experiment else []
-print(json.dumps([{
-    "id": run.info.run_id, "name": run.info.run_name, "status": run.info.status, "tags": run.data.tags,
-    "params": run.data.params, "metrics": run.data.metrics, "seconds": (run.info.end_time or 0) / 1e3 - run.info.start_time / 1e3,
-    "artifacts": sorted(item.path for item in client.list_artifacts(run.info.run_id)),
-    "datasets": [[one.dataset.name, one.dataset.digest] for one in run.inputs.dataset_inputs],
-    "history": {key: [[point.step, point.value] for point in client.get_metric_history(run.info.run_id, key)]
-                for key in run.data.metrics},
-} for run in runs]))
-"""
+
+@functools.cache
+def warm() -> ForkingProgram:
+    """What imports MLflow once for many runs."""
+    scratch = tempfile.TemporaryDirectory()
+    program = ForkingProgram(Path(scratch.name), "mlflow", "mlflow_reader", "runner.sync", "runner.tracking.mlflow_runs")
+    atexit.register(lambda: (program.close(), scratch.cleanup()))
+    return program
 
 
 def runs_at(uri: str, experiment: str = "image-pipeline") -> list[Any]:
     """All runs there, read by MLflow itself in a process of its own: it brings threads and warnings."""
-    answer = subprocess.run(
-        [sys.executable, "-c", ASK, uri, experiment], capture_output=True, text=True, timeout=120, check=True,
-        env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
-    )  # fmt: skip
+    answer = warm().run(Path.cwd(), "mlflow_reader", uri, experiment)
+    assert answer.returncode == 0, answer.stderr
     found: list[Any] = json.loads(answer.stdout.splitlines()[-1])
     return found
 
@@ -80,6 +73,16 @@ def copied(recorded: Path, program: Program) -> Program:
     """The program in a folder with a copy of ``recorded``."""
     shutil.copytree(recorded / "outputs", program.folder / "outputs")
     return program
+
+
+@pytest.fixture(scope="module")
+def stored(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """The runs that became of ``recorded``."""
+    program = Program(tmp_path_factory.mktemp("stored"))
+    shutil.copytree(recorded / "outputs", program.folder / "outputs")
+    answer = sync(program)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return runs_at(local_store(program.folder))
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +117,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def sync(program: Program, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return program.module("runner.sync", "outputs", *words, **environment)
+    return warm().run(program.folder, "runner.sync", "outputs", *words, **environment)
+
+
+def sync_afresh(program: Program, *words: str) -> subprocess.CompletedProcess[str]:
+    """In a process that imports everything itself."""
+    return program.module("runner.sync", "outputs", *words)
 
 
 def sweep_in(folder: Path) -> Path:
@@ -130,10 +138,8 @@ def point_in(folder: Path) -> Path:
 # ------------------------------------------------------------------------------------------------ what a run holds
 
 
-def test_a_sweep_is_a_parent_run_with_its_points_nested(copied: Program) -> None:
-    answer = sync(copied)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    runs = {run["name"]: run for run in runs_at(local_store(copied.folder))}
+def test_a_sweep_is_a_parent_run_with_its_points_nested(stored: list[Any]) -> None:
+    runs = {run["name"]: run for run in stored}
     (parent,) = (run for name, run in runs.items() if name.startswith("mode, 20"))
     assert set(runs) == {parent["name"], "thread-w2", "process-w2", "sequential"}
     assert [runs[name]["tags"].get("mlflow.parentRunId") for name in ("thread-w2", "process-w2", "sequential")] == [
@@ -144,9 +150,8 @@ def test_a_sweep_is_a_parent_run_with_its_points_nested(copied: Program) -> None
     assert {run["status"] for run in runs.values()} == {"FINISHED"}
 
 
-def test_a_run_has_the_same_keys_whatever_was_run_and_numbers_where_numbers_are_meant(copied: Program) -> None:
-    sync(copied)
-    runs = [run for run in runs_at(local_store(copied.folder)) if run["metrics"]]
+def test_a_run_has_the_same_keys_whatever_was_run_and_numbers_where_numbers_are_meant(stored: list[Any]) -> None:
+    runs = [run for run in stored if run["metrics"]]
     assert len(runs) == 3
     plain = [{key for key in run["metrics"] if not key.startswith("system/")} for run in runs]
     assert plain == [set(METRICS)] * 3
@@ -157,19 +162,17 @@ def test_a_run_has_the_same_keys_whatever_was_run_and_numbers_where_numbers_are_
     assert {run["params"]["workers"] for run in runs} == {"1", "2"}  # sequential has one, whatever it was told
 
 
-def test_trials_are_the_steps_of_a_metric_and_its_value_is_their_median(copied: Program) -> None:
-    sync(copied)
-    for run in runs_at(local_store(copied.folder)):
+def test_trials_are_the_steps_of_a_metric_and_its_value_is_their_median(stored: list[Any]) -> None:
+    for run in stored:
         for key in METRICS if run["metrics"] else ():
             steps, values = zip(*run["history"][key], strict=True)
             assert steps == (0, 1, 2, 3)
             assert values[3] == sorted(values[:3])[1] == run["metrics"][key]
 
 
-def test_a_run_says_what_it_was_made_of_and_how_to_repeat_it(copied: Program) -> None:
-    sync(copied)
-    record = json.loads((point_in(copied.folder) / "result.json").read_text())
-    (run,) = (run for run in runs_at(local_store(copied.folder)) if run["name"] == "sequential")
+def test_a_run_says_what_it_was_made_of_and_how_to_repeat_it(recorded: Path, stored: list[Any]) -> None:
+    record = json.loads((point_in(recorded) / "result.json").read_text())
+    (run,) = (run for run in stored if run["name"] == "sequential")
     assert run["tags"]["mlflow.user"] == record["environment"]["user"]
     assert run["tags"]["host"] == socket.gethostname()
     assert run["tags"]["command"] == record["command"]
@@ -220,9 +223,8 @@ def test_a_verdict_is_in_the_note_of_its_run(recorded: Path) -> None:
     assert "1.50 x [1.40, 1.60], faster" in sweep_content(judged).tags["mlflow.note.content"]
 
 
-def test_the_system_metrics_of_a_short_trial_have_cpu_and_memory_over_its_time(copied: Program) -> None:
-    sync(copied)
-    (run,) = (run for run in runs_at(local_store(copied.folder)) if run["name"] == "process-w2")
+def test_the_system_metrics_of_a_short_trial_have_cpu_and_memory_over_its_time(stored: list[Any]) -> None:
+    (run,) = (run for run in stored if run["name"] == "process-w2")
     for name in ("cpu_utilization_percentage", "resident_memory_sum_megabytes", "processes"):
         assert len(run["history"][f"system/{name}"]) >= 4, name
     assert max(value for _, value in run["history"]["system/processes"]) == 3
@@ -380,7 +382,7 @@ def test_programs_that_write_the_same_records_into_one_fresh_store_at_once_write
     words = [] if place == "outputs" else ["--uri", f"sqlite:///{store}"]
     before = _left_in_temporary_folder()
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda _: sync(copied, *words), range(4)))
+        answers = list(pool.map(lambda _: sync_afresh(copied, *words), range(4)))
     assert [answer.returncode for answer in answers] == [0, 0, 0, 0], [answer.stdout for answer in answers]
     assert len(runs_at(f"sqlite:///{store}")) == 4
     assert len(list((store.parent / "mlartifacts").rglob("result.json"))) == 3
