@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
+
+from runner.errors import ConfigurationError
+
+# What a socket's path may have (103 bytes on macOS, 107 on Linux; see unix(7)), without what multiprocessing adds to the folder's.
+_LONGEST_TEMPORARY = 103 - len("/pymp-12345678/listener-12345678")
 
 # Below outputs/: where MLflow keeps its copies of what the runs' own folders hold.
 ARTIFACTS = "mlartifacts"
@@ -15,6 +21,19 @@ ARTIFACTS = "mlartifacts"
 def outputs() -> Path:
     """The absolute path of ``outputs/``; it may not exist yet."""
     return Path("outputs").absolute()
+
+
+def check_temporary_folder() -> None:
+    """The processes of a trial talk through sockets in the system's folder for temporary files, for which its path must be short.
+
+    Raises:
+        ConfigurationError: it is too long.
+    """
+    folder = tempfile.gettempdir()
+    if hasattr(socket, "AF_UNIX") and len(os.fsencode(folder)) > _LONGEST_TEMPORARY:
+        raise ConfigurationError(
+            "TMPDIR", folder, "is too long for the path of a socket in it", f"a path of at most {_LONGEST_TEMPORARY} bytes"
+        )
 
 
 def write_atomically(path: Path, write: Callable[[IO[str]], None]) -> None:

@@ -20,7 +20,7 @@ from runner.config.cpus import cpus_of
 from runner.config.options import Cache, Config, FilesOption, Sequential
 from runner.environment import environment, usable_cpus
 from runner.errors import ConfigurationError
-from runner.folders import write_atomically
+from runner.folders import check_temporary_folder, write_atomically
 from runner.modes import ModePlan
 from runner.monitor.series import Series, write_samples
 from runner.pipeline import PipelinePlan
@@ -75,6 +75,7 @@ class Point:
             ConfigurationError: it cannot be run.
         """
         config = typed(composed)
+        check_temporary_folder()
         images = images_of(config.source, config.images)
         return cls(config=config, images=images, overrides=list(overrides), folder=folder)
 

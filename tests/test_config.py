@@ -351,3 +351,16 @@ def test_credentials_are_refused_however_deep_they_lie(options: Any, key: str) -
         _check_options(options)
     assert refused.value.key == key
     assert "1234" not in str(refused.value)
+
+
+@pytest.mark.parametrize("words", [["images=2"], ["workers=1,2", "-m"]], ids=["run", "sweep"])
+def test_a_folder_for_temporary_files_with_too_long_a_name_is_refused(forking: ForkingProgram, words: list[str]) -> None:
+    """Sockets would not fit into it."""
+    long = Path.cwd() / ("x" * 80)
+    long.mkdir()
+    answer = forking.run(Path.cwd(), "runner.app", *words, TMPDIR=str(long))
+    assert answer.returncode == 1
+    assert answer.stderr.startswith(
+        f"TMPDIR={long}: is too long for the path of a socket in it\n  accepted: a path of at most "
+    )
+    assert list(Path.cwd().iterdir()) == [long]

@@ -6,9 +6,11 @@ import http.client
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -674,12 +676,14 @@ def test_a_disk_that_takes_no_more_leaves_no_half_file(program: Program, form: s
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no limits of this kind")
 @pytest.mark.parametrize("url", ["null", "memory://far/away"])
-def test_results_that_are_lost_with_their_file_fail_the_trial(program: Program, url: str) -> None:
+def test_results_that_are_lost_with_their_file_fail_the_trial(
+    program: Program, request: pytest.FixtureRequest, url: str
+) -> None:
     """A TFRecord file that takes one result and then no more is dropped, and what was in it is not said to be there."""
     import resource
 
-    scratch = program.folder / "scratch"
-    scratch.mkdir()
+    scratch = Path(tempfile.mkdtemp(prefix="scratch-"))  # a short path: a socket lies in it
+    request.addfinalizer(lambda: shutil.rmtree(scratch))
     words = ["workers=1", "images=4", "protocol=once", "tracking=none", "sink=file", "sink.format=tfrecord", f"sink.url={url}"]
     answer = subprocess.run(
         program.command(*words), cwd=program.folder, capture_output=True, text=True, timeout=280, check=False,
