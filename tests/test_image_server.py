@@ -153,6 +153,7 @@ with child("image_server", Path({str(SCRIPT)!r}), plan, services):
 """
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert answer.returncode == -signal.SIGKILL
+    assert answer.stderr == ""
     with contextlib.suppress(psutil.NoSuchProcess):
         psutil.Process(int(answer.stdout)).wait(30)
 
