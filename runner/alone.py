@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig
+
 from runner import status
 from runner.point import Point
 
@@ -12,11 +17,49 @@ def execute_alone(point: Point) -> float | None:
     Raises:
         KeyboardInterrupt: the user has stopped it. What has been measured is on disk and logged.
     """
+    from runner.tracking import track
+
+    try:
+        _measure(point)
+    finally:
+        if point.trials:
+            track(point.folder, [point.config.tracking])
+    if point.interrupted:
+        raise KeyboardInterrupt  # whoever has more points to run should not
+    return point.objective
+
+
+def execute_job(composed: DictConfig, overrides: Sequence[str], folder: Path) -> float | None:
+    """Run one point of a sweep in a process, and perhaps on a host, of its own; returns its objective, or None where it failed.
+
+    Nothing is logged here: the process that started the sweep gathers the records, and logs all of them when nothing is timed any more.
+    All of it is done under the host's lock, since what a job does before and after its trials would be in the trials of another.
+
+    Raises:
+        ConfigurationError: it cannot be run on this host.
+        KeyboardInterrupt: the user has stopped it. What has been measured is on disk.
+    """
+    from runner.host_lock import host_lock
+    from runner.protocol.stopping import complete
+    from runner.secrets import mask_hydra_files
+    from runner.terminal import print_error
+
+    mask_hydra_files(folder)
+    with host_lock(print_error):
+        point = Point.prepared(composed, overrides, folder)
+        point.restore_here()
+        if not complete(point):
+            _measure(point)
+    if point.interrupted:
+        raise KeyboardInterrupt
+    return point.objective
+
+
+def _measure(point: Point) -> None:
     from runner import terminal
     from runner.protocol.stopping import precise_by_itself
     from runner.report.trace import write_trace
     from runner.session import Session
-    from runner.tracking import track
 
     with terminal.ProgressDisplay() as display:
         session = Session([point], point.config.seed, display, precise_enough=precise_by_itself)
@@ -28,10 +71,4 @@ def execute_alone(point: Point) -> float | None:
         status.worsen(status.FAILED)
     if point.trials:
         write_trace(point.folder)
-        try:
-            terminal.print_point(point, session.gpus, session.idle_cpu_pct)
-        finally:
-            track(point.folder, [point.config.tracking])
-    if point.interrupted:
-        raise KeyboardInterrupt  # whoever has more points to run should not
-    return point.objective
+        terminal.print_point(point, session.gpus, session.idle_cpu_pct)

@@ -74,13 +74,17 @@ def run_point(composed: DictConfig) -> float | None:
     Returns its objective, or None where it failed.
     """
     from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
 
-    from runner.alone import execute_alone
+    from runner.alone import execute_alone, execute_job
     from runner.point import Point
     from runner.secrets import mask_hydra_files
 
     hydra_config = HydraConfig.get()
-    point = Point.prepared(composed, list(hydra_config.overrides.task), Path(hydra_config.runtime.output_dir))
+    overrides, folder = list(hydra_config.overrides.task), Path(hydra_config.runtime.output_dir)
+    if hydra_config.mode is RunMode.MULTIRUN:
+        return execute_job(composed, overrides, folder)
+    point = Point.prepared(composed, overrides, folder)
     mask_hydra_files(point.folder)
     return execute_alone(point)
 
@@ -115,8 +119,11 @@ class CheckBeforeRun:
             raise SystemExit(status.FAILED) from None
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Remember where the sweep goes."""
+        """Remember where the sweep goes, and see to it that it is gathered, whichever launcher runs it."""
+        from runner.elsewhere import put_into_gathering
+
         CheckBeforeRun.sweep_folder = Path(str(config.hydra.sweep.dir)).absolute()
+        put_into_gathering(config)
 
     def __getattr__(self, name: str) -> Any:
         """The callback's other events, of which nothing is wanted."""

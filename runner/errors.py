@@ -40,6 +40,10 @@ class ConfigurationError(RunnerError):
         shown = key if given is None else f"{key}={given}"
         super().__init__(f"{shown}: {reason}\n  accepted: {accepted}")
 
+    def __reduce__(self) -> tuple[type[ConfigurationError], tuple[str, object, str, str]]:
+        """How a process that runs one point of a sweep hands it to the one that waits for the point."""
+        return type(self), (self.key, self.given, self.reason, self.accepted)
+
 
 class ImageError(RunnerError):
     """One image could not be handled."""

@@ -15,17 +15,28 @@ from filelock import FileLock, Timeout
 # How often somebody who waits looks again, in seconds.
 _PATIENCE_S = 0.5
 
+# Whether this process holds it already, by its id: a fork does not.
+_holder_pid: int | None = None
+
 
 @contextlib.contextmanager
 def host_lock(tell: Callable[[str], None]) -> Iterator[None]:
-    """Hold the host's lock; while another program holds it, wait, after ``tell`` has been told who that is."""
-    path = Path(tempfile.gettempdir()) / "image-pipeline-runner.lock"
+    """Hold the host's lock; while another program holds it, wait, after ``tell`` has been told who that is.
+
+    A process that holds it already goes on holding it.
+    """
+    global _holder_pid  # noqa: PLW0603
+    if _holder_pid == os.getpid():
+        yield
+        return
+    path = _shared_folder() / "image-pipeline-runner.lock"
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         tell(f"another run is measuring on this host, waiting for it to end: {_holder(path)}")
         lock.acquire(poll_interval=_PATIENCE_S)
+    _holder_pid = os.getpid()
     try:
         with contextlib.suppress(OSError):
             path.chmod(0o666)  # the next to hold it may be another user
@@ -37,9 +48,16 @@ def host_lock(tell: Callable[[str], None]) -> Iterator[None]:
             )
         yield
     finally:
+        _holder_pid = None
         with contextlib.suppress(OSError):
             _beside(path).unlink()
         lock.release()
+
+
+def _shared_folder() -> Path:
+    """A folder that all programs of the host share: what TMPDIR names is, under Slurm, often a job's own."""
+    shared = Path("/tmp")  # noqa: S108  (a lock, whose name everybody is to know)
+    return shared if shared.is_dir() and os.access(shared, os.W_OK) else Path(tempfile.gettempdir())
 
 
 def _beside(path: Path) -> Path:

@@ -33,12 +33,8 @@ def launch(
     Raises:
         ConfigurationError: one of the points cannot be run; no process was started.
     """
-    checked_hydra(config)
     folder = Path(str(config.hydra.sweep.dir)).absolute()
-    composed = [_composed(config, hydra_context, overrides, first + index) for index, overrides in enumerate(job_overrides)]
-    points = [_prepared(job, folder) for job in composed]
-    _refuse_shared_folders(points)
-    chosen_baseline([*earlier, *points])  # refused now, not when everything has been measured
+    composed, points = composed_and_checked(config, hydra_context, job_overrides, earlier, first)
     if points[0].config.resume is not None:
         for point in points:
             point.restore()
@@ -60,6 +56,27 @@ def launch(
     for job, point in zip(returns, points, strict=True):
         job.return_value = point.objective
     return returns
+
+
+def composed_and_checked(
+    config: DictConfig,
+    hydra_context: HydraContext,
+    job_overrides: Sequence[Sequence[str]],
+    earlier: Sequence[Point],
+    first: int,
+) -> tuple[list[DictConfig], list[Point]]:
+    """Hydra's configuration of each job, and its point; nothing is written. The arguments are those of ``launch``.
+
+    Raises:
+        ConfigurationError: one of the points cannot be run.
+    """
+    checked_hydra(config)
+    folder = Path(str(config.hydra.sweep.dir)).absolute()
+    composed = [_composed(config, hydra_context, overrides, first + index) for index, overrides in enumerate(job_overrides)]
+    points = [_prepared(job, folder) for job in composed]
+    _refuse_shared_folders(points)
+    chosen_baseline([*earlier, *points])  # refused now, not when everything has been measured
+    return composed, points
 
 
 def _refuse_shared_folders(points: Sequence[Point]) -> None:

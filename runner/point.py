@@ -8,7 +8,7 @@ import shlex
 import shutil
 import sys
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from runner.config.check import config_hash, plain, typed
 from runner.config.cpus import cpus_of
 from runner.config.options import Cache, Config, FilesOption, Sequential
 from runner.environment import environment, usable_cpus
-from runner.errors import ConfigurationError
+from runner.errors import ConfigurationError, TrialError
 from runner.folders import check_temporary_folder, write_atomically
 from runner.modes import ModePlan
 from runner.monitor.series import Series, write_samples
@@ -55,6 +55,8 @@ class Point:
         series: the monitor's samples of each trial of this session.
         interrupted: whether the user stopped the session before all rounds were run.
         id: of this record, wherever it is copied to; a resumed point keeps it.
+        recorded: the content of ``result.json``, where another process has measured the point, on another host perhaps.
+        lost: why that process left no record, or one that is not complete; None where it is complete.
     """
 
     config: Config
@@ -66,6 +68,8 @@ class Point:
     series: list[Series] = field(default_factory=list)
     interrupted: bool = False
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    recorded: Mapping[str, Any] | None = None
+    lost: TrialError | None = None
 
     @classmethod
     def prepared(cls, composed: DictConfig, overrides: Sequence[str], folder: Path) -> Point:
@@ -110,12 +114,16 @@ class Point:
     def status(self) -> str:
         """``ok`` if every trial was; otherwise that of the first that was not; ``killed`` where it was stopped, or has not begun."""
         failed = next((trial["status"] for trial in self.trials if trial["status"] != "ok"), None)
+        if failed is None and self.lost is not None:
+            return self.lost.status
         return failed or ("ok" if self.trials and not self.interrupted else "killed")
 
     @property
     def error(self) -> dict[str, Any] | None:
         """Type, message and traceback of the first trial's that failed; None if none did."""
         failed = next((trial["error"] for trial in self.trials if trial["error"] is not None), None)
+        if failed is None and self.lost is not None:
+            return {"type": self.lost.kind, "message": str(self.lost), "traceback": self.lost.remote_traceback}
         if failed is None and self.interrupted:
             done = f"interrupted after {len(self.trials)} of {self.config.protocol.rounds} rounds"
             return {"type": "Interrupted", "message": done, "traceback": None}
@@ -123,8 +131,14 @@ class Point:
 
     @property
     def has_failed(self) -> bool:
-        """Whether one of its trials failed, so that it is not tried again."""
-        return any(trial["status"] != "ok" for trial in self.trials)
+        """Whether one of its trials failed, so that it is not tried again, or it was lost."""
+        return self.lost is not None or any(trial["status"] != "ok" for trial in self.trials)
+
+    @property
+    def host(self) -> str | None:
+        """The name of the host on which it was measured; None where it was not."""
+        made_on = environment() if self.recorded is None else self.recorded["environment"]
+        return str(made_on["host"]) if self.trials else None
 
     @property
     def metrics(self) -> dict[str, dict[str, Any]]:
@@ -197,8 +211,10 @@ class Point:
 
     def warnings(self) -> list[Warning]:
         """What a reader should know of this point."""
-        from runner.protocol.warnings import of_point
+        from runner.protocol.warnings import Warning, of_point  # noqa: A004
 
+        if self.recorded is not None:
+            return [Warning(**warning) for warning in self.recorded["warnings"]]
         return of_point(self)
 
     def restore(self) -> None:
@@ -207,13 +223,41 @@ class Point:
         Raises:
             ConfigurationError: what lies there is not a record of this configuration.
         """
+        record = self._on_disk()
+        if record is not None:
+            self.trials, self.id = record["trials"], record["id"]
+
+    def restore_here(self) -> None:
+        """The same for a job that was put back into the queue; what it has measured on another host is removed, and begun anew."""
+        record = self._on_disk()
+        if record is not None and record["environment"]["host"] != environment()["host"]:
+            for name in ("result.json", "samples.csv", "images.csv", "trace.json"):
+                (self.folder / name).unlink(missing_ok=True)
+        self.restore()
+
+    def take_over(self) -> None:
+        """Take over all that another process has recorded in the folder: trials, images, environment, warnings.
+
+        Raises:
+            ConfigurationError: what lies there is not a record of this configuration.
+        """
+        record = self._on_disk()
+        if record is None:
+            return
+        self.trials, self.id, self.recorded = record["trials"], record["id"], record
+        self.interrupted = (record["error"] or {}).get("type") == "Interrupted"
+        self.images = [
+            Image(image["path"], "other", image["width"], image["height"], image["sha256"]) for image in record["images"]
+        ]
+
+    def _on_disk(self) -> dict[str, Any] | None:
         path = self.folder / "result.json"
         if not path.is_file():
-            return
-        record = json.loads(path.read_text(encoding="utf-8"))
+            return None
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if record["config_hash"] != self.hash:
             raise ConfigurationError("resume", self.folder, "holds another configuration", f"a point with the hash {self.hash}")
-        self.trials, self.id = record["trials"], record["id"]
+        return record
 
     def write(self) -> None:
         """Write ``result.json`` anew, in one step."""

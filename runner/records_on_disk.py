@@ -18,7 +18,7 @@ from runner.results import SCHEMA_VERSION
 SELF_CHECK = "self_check"
 
 # What differs between points without making them different.
-_NO_FACTORS = ("seed", "baseline", "objective", "fail_fast", "resume")
+_NO_FACTORS = ("seed", "baseline", "objective", "compare_hosts", "fail_fast", "resume")
 
 # How it is measured, rather than what.
 _HOW = ("protocol", "monitor")

@@ -10,18 +10,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import OmegaConf
 
 from runner import status, terminal
 from runner.alone import execute_alone
-from runner.config.explain import explain
+from runner.config.compose import composed
 from runner.config.options import RUNS_USER_CODE
 from runner.config.restore import choices_of, with_overrides
-from runner.config.store import conf_dir, register
 from runner.environment import differences, environment
 from runner.errors import ConfigurationError
 from runner.folders import outputs, write_atomically
@@ -38,7 +33,6 @@ def prepared(original: PointRecord | SweepRecord, overrides: Sequence[str]) -> l
     Raises:
         ConfigurationError: a recorded configuration, or what ``overrides`` make of it, cannot be run.
     """
-    register()
     records = original.measured if isinstance(original, SweepRecord) else [original]
     kind = "sweeps" if isinstance(original, SweepRecord) else "runs"
     folder = (
@@ -50,7 +44,7 @@ def prepared(original: PointRecord | SweepRecord, overrides: Sequence[str]) -> l
         at = folder / str(number) if isinstance(original, SweepRecord) else folder
         with _in_the_folder_of(record):
             _refuse_code_unasked(words, overrides)
-            points.append((record, Point.prepared(_composed(words), words, at)))
+            points.append((record, Point.prepared(composed(words), words, at)))
     return points
 
 
@@ -114,15 +108,6 @@ def _other_images(record: PointRecord, point: Point) -> Iterator[dict[str, Any]]
             "then": f"{len(then)} images",
             "now": f"{len(now)} images, {other} of them other",
         }
-
-
-def _composed(words: Sequence[str]) -> DictConfig:
-    try:
-        GlobalHydra.instance().clear()
-        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-            return compose("config", overrides=list(words))
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise explain(error, words) from error
 
 
 @contextlib.contextmanager

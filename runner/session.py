@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import random
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -82,7 +83,8 @@ class Session:
         self._supervisor = supervisor or Supervisor()
         self._fail_fast = fail_fast
         self._precise_enough = precise_enough
-        self._id = f"{time.strftime('%Y-%m-%dT%H:%M:%S')}-{os.getpid()}"
+        # With the host: two processes of two hosts may well have one id, and begin in one second.
+        self._id = f"{time.strftime('%Y-%m-%dT%H:%M:%S')}-{socket.gethostname()}-{os.getpid()}"
         self.gpus = Gpus()
         self.idle_cpu_pct: float | None = None
         for point in points:

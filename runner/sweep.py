@@ -19,7 +19,7 @@ from runner.folders import write_atomically
 from runner.point import Point, command, labels_of
 from runner.protocol.stopping import half_width, own_half_width
 from runner.protocol.verdicts import FASTER, SLOWER, Comparison, Side, compared
-from runner.protocol.warnings import Warning, nothing_provable, of_sweep  # noqa: A004
+from runner.protocol.warnings import Warning, nothing_provable, of_hosts, of_sweep  # noqa: A004
 from runner.records_on_disk import SELF_CHECK
 from runner.results import SCHEMA_VERSION
 from runner.secrets import mask_file, masked_data, masked_override
@@ -76,13 +76,14 @@ class Sweep:
         self.comparisons = []
         if self.baseline.config.protocol.verdicts:
             for point in others:
-                self.comparisons += compared(self._side(point, labels), self._side(self.baseline, labels), len(others))
+                sides = self._side(point, labels), self._side(self.baseline, labels)
+                self.comparisons += compared(*sides, len(others), across_hosts=self.baseline.config.compare_hosts)
         if self.duplicate is not None:
-            twin = Side(SELF_CHECK, self.duplicate.trials)
+            twin = Side(SELF_CHECK, self.duplicate.trials, self.duplicate.host)
             (self.noise_floor,) = (
                 found for found in compared(twin, self._side(self.baseline, labels), 1) if found.metric == "images_per_s"
             )
-        self.warnings = of_sweep(self.points, labels)
+        self.warnings = [*of_sweep(self.points, labels), *of_hosts(self.points, self.baseline, labels)]
 
     def precise_enough(self, point: Point) -> bool:
         """Whether every interval of the sweep is as narrow as ``point`` asks for; all stop together, or pairs would be lost."""
@@ -115,6 +116,7 @@ class Sweep:
                     "name": labels[id(point)],
                     "overrides": [masked_override(word) for word in point.overrides],
                     "folder": point.folder.name,
+                    "host": point.host,
                     "status": point.status,
                     "error": point.error and {key: point.error[key] for key in ("type", "message")},
                     "config_hash": point.hash,
@@ -147,7 +149,7 @@ class Sweep:
 
     @staticmethod
     def _side(point: Point, labels: dict[int, str]) -> Side:
-        return Side(labels[id(point)], point.trials)
+        return Side(labels[id(point)], point.trials, point.host)
 
 
 def execute(
@@ -164,7 +166,6 @@ def execute(
     from runner import terminal
     from runner.report.trace import write_trace
     from runner.session import Session
-    from runner.tracking import track
 
     every = [*earlier, *points]
     sweep = Sweep.of(every, folder)
@@ -189,14 +190,22 @@ def execute(
     for point in measured:
         if point.trials:
             write_trace(point.folder)
-    report = _reported(folder) if any(point.trials for point in every) else None
-    if any(point.has_failed for point in measured):
+    close(sweep, points)
+
+
+def close(sweep: Sweep, points: Sequence[Point]) -> None:
+    """Report on the concluded sweep, of which ``points`` are new, and log it to MLflow; the exit status hears of points that failed."""
+    from runner import terminal
+    from runner.tracking import track
+
+    report = _reported(sweep.folder) if any(point.trials for point in sweep.points) else None
+    if any(point.has_failed for point in [*points, *([sweep.duplicate] if sweep.duplicate else [])]):
         status.worsen(status.FAILED)
     try:
         terminal.print_sweep(sweep)
     finally:
-        mask_file(folder / "multirun.yaml")
-        track(folder, [point.config.tracking for point in points if point.trials])
+        mask_file(sweep.folder / "multirun.yaml")
+        track(sweep.folder, [point.config.tracking for point in points if point.trials])
         if report is not None:
             terminal.print_report_path(report)
 

@@ -154,8 +154,11 @@ def print_sweep(sweep: Sweep) -> None:
     table = Table(
         title=f"{len(sweep.points)} point{'' if len(sweep.points) == 1 else 's'}, medians over trials", title_justify="left"
     )
+    hosts = {point.host for point in sweep.points if point.host is not None}
     for title in ("point", "images/s", "speed-up", "startup s", "p50 ms", "CPU %", "memory MB", "rounds"):
         table.add_column(title, justify="left" if title == "point" else "right", no_wrap=title == "point")
+    if len(hosts) > 1:
+        table.add_column("host")
     for point in sweep.points:
         metrics = point.metrics
         name = escape(labels[id(point)]) + ("" if point.error is None else f" [red]{point.status}[/]")
@@ -171,6 +174,7 @@ def print_sweep(sweep: Sweep) -> None:
             f"{metrics['cpu_utilization_pct']['value']:.0f}",
             f"{metrics['peak_memory_mb']['value']:.0f}",
             str(metrics["images_per_s"]["n"]),
+            *([escape(str(point.host))] if len(hosts) > 1 else []),
         )
     console.print(table)
     _print_comparisons(console, record)
@@ -184,6 +188,9 @@ def _print_comparisons(console: Console, record: Mapping[str, Any]) -> None:
         if len(record["points"]) > 1:
             console.print("[dim]No verdicts: so few rounds tell chance from difference badly. protocol=standard gives them.[/]")
         return
+    if all(found["ratio"] is None for found in record["comparisons"]):
+        console.print("[dim]No verdicts: the points were not measured next to each other.[/]")
+        return
     table = Table(title=f"Against {escape(record['baseline'])}, paired by round, 95 % together", title_justify="left")
     for title in ("point", "of", "ratio", "verdict"):
         table.add_column(title, justify="right" if title == "ratio" else "left")
@@ -194,6 +201,7 @@ def _print_comparisons(console: Console, record: Mapping[str, Any]) -> None:
             table.add_section()
         colour = colours[found["verdict"]]
         words = f"[{colour}]{verdict_text(found)}[/]" if colour else verdict_text(found)
+        words += f", {escape(' against '.join(found['hosts']))}" if found["hosts"] else ""
         voided = f" [dim]({len(found['voided_rounds'])} rounds without a pair)[/]" if found["voided_rounds"] else ""
         name = "" if found["point"] == point else escape(found["point"])
         point = found["point"]

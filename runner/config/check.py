@@ -21,7 +21,7 @@ from runner.errors import ConfigurationError
 from runner.secrets import MASK, is_secret, masked
 
 # What does not change what is measured, and so does not make another configuration.
-_NOT_HASHED = ("tracking", "baseline", "objective", "fail_fast", "resume")
+_NOT_HASHED = ("tracking", "baseline", "objective", "compare_hosts", "fail_fast", "resume")
 
 
 def typed(composed: DictConfig) -> Config:

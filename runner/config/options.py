@@ -499,6 +499,7 @@ class Config:
     seed: int = option(0, "orders the trials of a sweep", at_least=0)
     baseline: str | None = option(None, "the point that others are compared with: its name or number; the first by default")
     objective: str = option("images_per_s", "the metric that a sweeper such as Optuna is told", choices=METRICS)
+    compare_hosts: bool = option(False, "whether points that were measured on different hosts get a verdict against each other")
     fail_fast: bool = option(False, "whether a sweep ends at the first point that fails")
     resume: str | None = option(None, "the folder of a sweep to go on with")
 

@@ -14,6 +14,13 @@ from runner.results import trial_metrics
 LEAST_ROUNDS = 8
 
 
+def complete(point: Point) -> bool:
+    """Whether there is nothing more to measure: it has failed, or has its rounds; the least of them where a precision decides."""
+    protocol = point.config.protocol
+    least = protocol.rounds if protocol.precision is None else LEAST_ROUNDS
+    return point.has_failed or len(point.trials) >= least
+
+
 def rounds_to_prove(points: int) -> int:
     """The least rounds after which a difference between a baseline and the other points can be proven at all.
 

@@ -27,6 +27,7 @@ class Comparison:
         verdict: ``faster`` means better and ``slower`` worse: more images a second, less start-up, CPU or memory.
         rounds_needed: how many rounds would give a verdict where there is none; None where no reasonable number would.
         voided: rounds in which one of the two failed or was measured apart from the other, so that there is no pair.
+        hosts: that of the point and that of the baseline where they are two, and were compared all the same; otherwise None.
     """
 
     point: str
@@ -36,6 +37,7 @@ class Comparison:
     verdict: str
     rounds_needed: int | None
     voided: tuple[int, ...]
+    hosts: tuple[str, str] | None = None
 
     def record(self) -> dict[str, Any]:
         """As ``sweep.json`` has it: None for an interval without an end."""
@@ -53,23 +55,39 @@ class Comparison:
             "robust": ratio and [ratio.robust_ratio, _finite(ratio.robust_low), _finite(ratio.robust_high)],
             "rounds_needed": self.rounds_needed,
             "voided_rounds": list(self.voided),
+            "hosts": self.hosts and list(self.hosts),
         }
 
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a comparison: a label, and the records of its trials."""
+    """One side of a comparison: a label, the records of its trials, and the host that they were measured on, where it is known."""
 
     label: str
     trials: Sequence[Mapping[str, Any]]
+    host: str | None = None
 
 
-def compared(point: Side, baseline: Side, comparisons: int) -> list[Comparison]:
-    """Every compared metric; pairs are trials of one round in one session, and the level is shared by ``comparisons`` points."""
+def compared(point: Side, baseline: Side, comparisons: int, *, across_hosts: bool = False) -> list[Comparison]:
+    """Every compared metric; pairs are trials of one round in one session, and the level is shared by ``comparisons`` points.
+
+    Trials of two hosts make no pairs, unless ``across_hosts``: then those of one round do. They have nothing in common, so that
+    nothing but the trials' own noise is in the differences: the interval of their mean is wider, and as right.
+    """
     mine, theirs = _by_round(point.trials), _by_round(baseline.trials)
     rounds = sorted(set(mine) | set(theirs))
-    pairs = [(mine[place], theirs[place]) for place in rounds if _paired(mine.get(place), theirs.get(place))]
-    voided = tuple(place for place in rounds if not _paired(mine.get(place), theirs.get(place)))
+    apart = None not in {point.host, baseline.host} and point.host != baseline.host
+
+    def paired(place: int) -> bool:
+        one, other = mine.get(place), theirs.get(place)
+        if one is None or other is None or one["status"] != "ok" or other["status"] != "ok":
+            return False
+        # Next to each other: a round that was interrupted and resumed has no pairs across the gap.
+        return across_hosts if apart else bool(one["session"] == other["session"])
+
+    pairs = [(mine[place], theirs[place]) for place in rounds if paired(place)]
+    voided = tuple(place for place in rounds if not paired(place))
+    hosts = (str(point.host), str(baseline.host)) if apart and across_hosts else None
     values = [(trial_metrics(one), trial_metrics(other)) for one, other in pairs]
     found = []
     for metric, more_is_better in COMPARED.items():
@@ -78,7 +96,7 @@ def compared(point: Side, baseline: Side, comparisons: int) -> list[Comparison]:
         ratio = paired_ratio(differences, comparisons) if differences else None
         verdict = verdict_on(ratio, more_is_better=more_is_better)
         needed = rounds_to_settle(ratio) if ratio is not None and verdict == INCONCLUSIVE else None
-        found.append(Comparison(point.label, baseline.label, metric, ratio, verdict, needed, voided))
+        found.append(Comparison(point.label, baseline.label, metric, ratio, verdict, needed, voided, hosts))
     return found
 
 
@@ -98,13 +116,6 @@ def verdict_on(ratio: Ratio | None, *, more_is_better: bool) -> str:
 
 def _by_round(trials: Sequence[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
     return {trial["round"]: trial for trial in trials}
-
-
-def _paired(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
-    """Both went well, next to each other: a round that was interrupted and resumed has no pairs across the gap."""
-    if one is None or other is None or one["status"] != "ok" or other["status"] != "ok":
-        return False
-    return bool(one["session"] == other["session"])
 
 
 def _finite(value: float) -> float | None:

@@ -75,6 +75,39 @@ def of_sweep(points: Sequence[Point], labels: dict[int, str]) -> list[Warning]:
     return [*nothing_provable(points), *_results_differ(points, labels)]
 
 
+def of_hosts(points: Sequence[Point], baseline: Point, labels: dict[int, str]) -> list[Warning]:
+    """What keeps points from a verdict against the baseline, or from one of the settings alone: they were measured apart."""
+    hosts: dict[str, list[str]] = defaultdict(list)
+    for point in points:
+        if point.host is not None:
+            hosts[point.host].append(labels[id(point)])
+    found = []
+    if len(hosts) > 1:
+        if baseline.config.compare_hosts:
+            advice = "they were compared all the same, as compare_hosts asks: a ratio is one of machine and setting together"
+        else:
+            advice = "there is no verdict on points of another host than the baseline's; compare_hosts=true gives one, of machine and setting together"
+        where = "; ".join(f"{', '.join(names)} on {host}" for host, names in hosts.items())
+        found.append(Warning("different_hosts", f"the points were measured on {len(hosts)} hosts: {where}", advice))
+    sessions = {trial["session"] for trial in baseline.trials}
+    alone = [
+        labels[id(point)]
+        for point in points
+        if point is not baseline
+        and point.host == baseline.host is not None
+        and sessions.isdisjoint(trial["session"] for trial in point.trials)
+    ]
+    if alone and baseline.config.protocol.verdicts:
+        found.append(
+            Warning(
+                "not_interleaved",
+                f"there is no verdict on {', '.join(alone)}: what the machine did between their trials and the baseline's is in the ratio",
+                "for verdicts on one host, measure all points in one go there: hydra/launcher=rounds, which is the default",
+            )
+        )
+    return found
+
+
 def nothing_provable(points: Sequence[Point]) -> list[Warning]:
     """Told before the sweep as well, when it can still be mended."""
     protocol, needed = points[0].config.protocol, rounds_to_prove(len(points))

@@ -1,0 +1,29 @@
+"""Composes a configuration outside of Hydra's own way of running a program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from runner.config.explain import explain
+from runner.config.store import conf_dir, register
+
+
+def composed(words: Sequence[str]) -> DictConfig:
+    """What these words of a command line compose to.
+
+    Raises:
+        ConfigurationError: they compose to nothing.
+    """
+    register()
+    try:
+        GlobalHydra.instance().clear()
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            return compose("config", overrides=list(words))
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        raise explain(error, words) from error
