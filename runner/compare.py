@@ -1,7 +1,7 @@
 """``python -m runner.compare FOLDER...``: compares points of one sweep or of several, from their records alone.
 
 A verdict needs trials that were run next to each other, in the same rounds of the same session; where they were not, the
-ratio of medians is shown, and why there is no verdict.
+ratio of medians is shown, and why there is no verdict. Points of different hosts get one where it is asked for.
 """
 
 from __future__ import annotations
@@ -35,17 +35,27 @@ class Measured:
     label: str
     record: Mapping[str, Any]
 
+    @property
+    def host(self) -> str:
+        """The name of the host on which it was measured."""
+        return str(self.record["environment"]["host"])
+
 
 def main() -> None:
     """Print the comparison; exits with 1 where there is nothing to compare."""
     parser = argparse.ArgumentParser(prog="python -m runner.compare", description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="of a sweep, or of a point")
     parser.add_argument("--baseline", help="the label of the point to compare with; by default the first")
+    parser.add_argument(
+        "--compare-hosts",
+        action="store_true",
+        help="give verdicts on points of another host than the baseline's too: on machine and setting together",
+    )
     parser.add_argument("--markdown", action="store_true", help="print Markdown instead of a table for the terminal")
     arguments = parser.parse_args()
     try:
         points = read_points(arguments.folders)
-        rows = compare(points, chosen(points, arguments.baseline))
+        rows = compare(points, chosen(points, arguments.baseline), across_hosts=arguments.compare_hosts)
     except RunnerError as error:
         sys.exit(str(error))
     (_print_markdown if arguments.markdown else _print_table)(rows)
@@ -84,19 +94,23 @@ def chosen(points: Sequence[Measured], label: str | None) -> Measured:
     raise RunnerError(f"baseline={label}: is none of {', '.join(point.label for point in points)}")
 
 
-def compare(points: Sequence[Measured], baseline: Measured) -> list[dict[str, Any]]:
-    """A row for each other point and compared metric: ``point``, ``metric``, ``ratio`` and ``verdict`` as texts."""
+def compare(points: Sequence[Measured], baseline: Measured, *, across_hosts: bool = False) -> list[dict[str, Any]]:
+    """A row for each other point and compared metric: ``point``, ``metric``, ``ratio`` and ``verdict`` as texts.
+
+    Where there are several hosts, points and baseline are shown with theirs.
+    """
     others = [point for point in points if point is not baseline]
     if not others:
         raise RunnerError("there is one point only, and nothing to compare it with")
     rows = []
     for point in others:
-        why_not = not_comparable(point.record, baseline.record)
+        why_not = not_comparable(point.record, baseline.record, across_hosts=across_hosts)
         if why_not is None:
-            sides = Side(point.label, point.record["trials"]), Side(baseline.label, baseline.record["trials"])
-            for comparison in compared(*sides, len(others)):
+            mine, theirs = (Side(one.label, one.record["trials"], one.host) for one in (point, baseline))
+            for comparison in compared(mine, theirs, len(others), across_hosts=across_hosts):
                 found = comparison.record()
-                rows.append(_row(point, baseline, found["metric"], ratio_text(found), verdict_text(found)))
+                hosts = f", {found['hosts'][0]} against {found['hosts'][1]}" if found["hosts"] else ""
+                rows.append(_row(point, baseline, found["metric"], ratio_text(found), verdict_text(found) + hosts))
         else:
             rows += [
                 _row(
@@ -104,17 +118,20 @@ def compare(points: Sequence[Measured], baseline: Measured) -> list[dict[str, An
                 )
                 for metric in COMPARED
             ]
+    if len({point.host for point in points}) > 1:
+        hosts_of = {point.label: f"{point.label} on {point.host}" for point in points}
+        rows = [row | {side: hosts_of[row[side]] for side in ("point", "baseline")} for row in rows]
     return rows
 
 
-def not_comparable(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
+def not_comparable(one: Mapping[str, Any], other: Mapping[str, Any], *, across_hosts: bool = False) -> str | None:
     """Why the two give no verdict, or None if they do."""
     if not one["metrics"] or not other["metrics"]:
         return "one of them has no trial that went well"
     if [image["sha256"] for image in one["images"]] != [image["sha256"] for image in other["images"]]:
         return "they did not have the same images"
     if one["environment"]["host"] != other["environment"]["host"]:
-        return "they were measured on different hosts"
+        return None if across_hosts else "they were measured on different hosts"
     sessions = [{(trial["session"], trial["round"]) for trial in record["trials"]} for record in (one, other)]
     if not sessions[0] & sessions[1]:
         return "they were not interleaved, so what the machine did meanwhile is in the ratio"

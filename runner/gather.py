@@ -23,9 +23,12 @@ def main() -> None:
     """Gather and show the sweep; exits with 1 where a point failed or is missing, or there is no sweep."""
     parser = argparse.ArgumentParser(prog="python -m runner.gather", description=__doc__)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="of the sweep")
-    folder = parser.parse_args().folder.absolute()
+    parser.add_argument("--compare-hosts", action="store_true", help="as compare_hosts=true does for a sweep")
+    arguments = parser.parse_args()
     try:
-        sweep = planned(folder)
+        sweep = planned(arguments.folder.absolute())
+        for point in sweep.points:
+            point.config.compare_hosts |= arguments.compare_hosts
         gather(sweep, sweep.points, {})
     except RunnerError as error:
         sys.exit(str(error))

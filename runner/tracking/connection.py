@@ -18,6 +18,8 @@ from urllib.parse import quote
 
 # Before MLflow is imported: otherwise a thread of it calls home.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# Two lines for each run of a server's, where one address for all of them is shown.
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 # A server that hangs costs seconds, not minutes, also one that asks to be tried again in an hour.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")

@@ -118,6 +118,7 @@ def sweep_content(sweep: SweepRecord) -> RunContent:
         tags=_cut(
             {
                 **_common_tags(first),
+                "host": ", ".join(dict.fromkeys(record["environment"]["host"] for record in measured)),
                 "sweep": sweep.id,
                 "folder": str(sweep.folder),
                 "command": sweep.record["command"],
