@@ -1,8 +1,8 @@
 """What it costs to log to MLflow: one point, and a sweep of 200 points with five trials each, from their records on disk.
 
-    python benchmarks/tracking.py [--points 200] [--uri URI]
+    python benchmarks/tracking.py [--points 200] [--uri URI]... [--rounds 3]
 
-The records are copies of a real one.
+The records are copies of a real one. The local store and the servers with these addresses take turns.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from typing import Any
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", type=int, default=200)
-    parser.add_argument("--uri", help="of an MLflow server; by default a fresh local store")
+    parser.add_argument("--uri", action="append", default=[], help="of an MLflow server, beside the local store")
+    parser.add_argument("--rounds", type=int, default=1)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tracking-") as folder:
         os.chdir(folder)
@@ -33,33 +34,46 @@ def main() -> None:
         (real,) = (path.parent for path in Path().glob("outputs/runs/*/*/result.json"))
         sweep = _sweep(real, Path("sweep"), arguments.points)
         singles = [_point(real, Path("points") / str(number), number) for number in range(10)]
-        _measure(sweep, singles, arguments.uri)
+        began = time.perf_counter()
+        import runner.tracking.connection  # noqa: F401
+
+        print(f"import of MLflow {time.perf_counter() - began:.2f} s")
+        taken: dict[str, list[dict[str, float]]] = {}
+        for _ in range(arguments.rounds):
+            for uri in (None, *arguments.uri):
+                taken.setdefault(uri or "the local store", []).append(_measured(sweep, singles, uri))
+    for store, rounds in taken.items():
+        print(f"{store}, {len(rounds)} rounds, median and range:")
+        for what in rounds[0]:
+            values = [measured[what] for measured in rounds]
+            print(f"  {what}: {statistics.median(values):.3f} s [{min(values):.3f}, {max(values):.3f}]")
 
 
-def _measure(sweep: Path, singles: list[Path], uri: str | None) -> None:
-    began = time.perf_counter()
+def _measured(sweep: Path, singles: list[Path], uri: str | None) -> dict[str, float]:
     from runner.records_on_disk import read_point, read_sweep
     from runner.tracking.connection import connect
     from runner.tracking.mlflow_runs import write_record
 
-    imported = time.perf_counter()
+    began = time.perf_counter()
     connection = connect(uri, f"benchmark {uuid.uuid4().hex[:8]}")
-    print(f"import of MLflow {imported - began:.2f} s, opening of the store {time.perf_counter() - imported:.2f} s")
-    taken = []
+    opened_s, taken = time.perf_counter() - began, []
     for folder in singles:
         point = read_point(folder)
         assert point is not None  # noqa: S101
         start = time.perf_counter()
         write_record(connection, point)
         taken.append(time.perf_counter() - start)
-    print(f"one point with its artifacts: median {statistics.median(taken):.3f} s, most {max(taken):.3f} s")
     start = time.perf_counter()
     written = write_record(connection, read_sweep(sweep))
-    seconds = time.perf_counter() - start
-    print(f"a sweep of {written - 1} points, 5 trials each: {seconds:.1f} s, {seconds / written:.3f} s a run")
-    start = time.perf_counter()
+    whole_s, start = time.perf_counter() - start, time.perf_counter()
     write_record(connection, read_sweep(sweep))
-    print(f"the same once more, when all of it is there: {time.perf_counter() - start:.2f} s")
+    return {
+        "opening of the store": opened_s,
+        "one point with its artifacts": statistics.median(taken),
+        f"a sweep of {written - 1} points, 5 trials each": whole_s,
+        "a run of it": whole_s / written,
+        "the same once more, when all of it is there": time.perf_counter() - start,
+    }
 
 
 def _sweep(real: Path, folder: Path, points: int) -> Path:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 
 from omegaconf import DictConfig
 
@@ -45,7 +49,7 @@ def execute_job(composed: DictConfig, overrides: Sequence[str], folder: Path) ->
     from runner.terminal import print_error
 
     mask_hydra_files(folder)
-    with host_lock(print_error):
+    with _ended_by_sigterm(), host_lock(print_error):
         point = Point.prepared(composed, overrides, folder)
         point.restore_here()
         if not complete(point):
@@ -53,6 +57,23 @@ def execute_job(composed: DictConfig, overrides: Sequence[str], folder: Path) ->
     if point.interrupted:
         raise KeyboardInterrupt
     return point.objective
+
+
+@contextlib.contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Take SIGTERM for Ctrl-C: submitit lets it pass, and the trials, which Slurm tells as well, would seem to fail by themselves."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _measure(point: Point) -> None:

@@ -100,7 +100,7 @@ class TeamServer:
         database = self.database.uri.replace("postgresql:", "postgresql+psycopg2:", 1)
         config = self._folder / "basic_auth.ini"
         config.write_text(
-            "[mlflow]\ndefault_permission = EDIT\nadmin_username = admin\n"
+            "[mlflow]\ndefault_permission = EDIT\nadmin_username = admin\nauth_cache_ttl_seconds = 60\n"
             f"database_uri = {database}\nauthorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
         )
         config.chmod(0o600)
