@@ -55,6 +55,8 @@ def gather(sweep: Sweep, points: Sequence[Point], raised: Mapping[int, TrialErro
             rounds = point.config.protocol.rounds
             done = f"its job has not ended, or ended after {len(point.trials)} of {rounds} rounds; see its output"
             point.lost = raised.get(id(point)) or TrialKilled(done, kind="JobLost")
+        if point.error is not None:
+            status.worsen(status.FAILED)
     sweep.conclude()
     sweep.write()
     sweep.write_comparison()

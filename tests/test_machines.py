@@ -109,15 +109,18 @@ def test_a_sweep_of_jobs_is_brought_into_another_store_exactly_once(copied: Prog
     assert "was there already" in second.stdout
 
 
-def test_a_job_that_dies_is_told_of_and_a_resumed_sweep_runs_nothing_but_it(program: Program) -> None:
+@pytest.mark.parametrize(("name", "error"), [("SIGKILL", "JobLost"), ("SIGTERM", "Interrupted")])
+def test_a_job_that_is_ended_is_told_of_and_a_resumed_sweep_runs_nothing_but_it(
+    program: Program, name: str, error: str
+) -> None:
     (program.folder / "deadly.py").write_text(
-        "import os, pathlib, psutil\n"
+        "import pathlib, psutil, signal\n"
         "def once(data):\n"
         "    if not pathlib.Path('died').exists():\n"
         "        pathlib.Path('died').touch()\n"
         "        for parent in psutil.Process().parents():\n"
         "            if 'submitit.core._submit' in parent.cmdline():\n"
-        "                parent.kill()\n"
+        f"                parent.send_signal(signal.{name})\n"
         "    return data\n"
         "def never(data):\n"
         "    return data\n"
@@ -137,7 +140,7 @@ def test_a_job_that_dies_is_told_of_and_a_resumed_sweep_runs_nothing_but_it(prog
     assert gathered.returncode == 1, gathered.stderr
     points = json.loads((folder / "sweep.json").read_text())["points"]
     assert [point["status"] for point in points] == ["ok", "killed"]
-    assert points[1]["error"]["type"] == "JobLost"
+    assert points[1]["error"]["type"] == error
     assert points[1]["host"] is None
     before = (folder / "0" / "result.json").read_bytes()
 
