@@ -21,6 +21,7 @@ from test_sources import photo
 from test_tracking import local_store, runs_at, sweep_in
 
 from runner.errors import ConfigurationError
+from runner.gather import planned
 from runner.host_lock import host_lock
 from runner.protocol.verdicts import Side, compared
 
@@ -233,6 +234,17 @@ def test_a_verdict_across_hosts_is_given_where_it_is_asked_for_and_names_them(co
     assert "compare_hosts asks" in answer.stdout
     compare = copied.module("runner.compare", str(folder), "--compare-hosts")
     assert f", node-b against {socket.gethostname()}" in compare.stdout
+
+
+def test_a_job_that_comes_back_goes_on_on_its_host_and_begins_anew_on_another(copied: Program) -> None:
+    folder = sweep_in(copied.folder)
+    on_another_host(folder, 1)
+    here, elsewhere, _ = planned(folder).points
+    here.restore_here()
+    elsewhere.restore_here()
+    assert [len(here.trials), len(elsewhere.trials)] == [6, 0]
+    assert not list((folder / "1").glob("*.csv"))
+    assert not (folder / "1" / "result.json").exists()
 
 
 def trial(number: int, session: str, rate: float) -> dict[str, Any]:
