@@ -41,10 +41,7 @@ def logged(server: TeamServer, tmp_path_factory: pytest.TempPathFactory) -> tupl
         output, _ = process.communicate(timeout=280)
         assert process.returncode == 0, output
         assert "MLflow has not heard" not in output
-    with pytest.MonkeyPatch.context() as patched:
-        for name, value in users["ben"].items():
-            patched.setenv(name, value)
-        return runs_at(server.uri), folders
+    return runs_at(server.uri, **users["ben"]), folders
 
 
 def test_two_who_log_at_once_are_both_there_in_full(logged: tuple[list[Any], list[Path]]) -> None:

@@ -44,9 +44,9 @@ def warm() -> ForkingProgram:
     return program
 
 
-def runs_at(uri: str, experiment: str = "image-pipeline") -> list[Any]:
+def runs_at(uri: str, experiment: str = "image-pipeline", **environment: str) -> list[Any]:
     """All runs there, read by MLflow itself in a process of its own: it brings threads and warnings."""
-    answer = warm().run(Path.cwd(), "mlflow_reader", uri, experiment)
+    answer = warm().run(Path.cwd(), "mlflow_reader", uri, experiment, **environment)
     assert answer.returncode == 0, answer.stderr
     found: list[Any] = json.loads(answer.stdout.splitlines()[-1])
     return found
