@@ -100,6 +100,12 @@ def test_where_the_data_do_not_say_the_answer_says_so(verdict: str, ratio: float
     assert said[0].startswith(says)
 
 
+def test_a_verdict_across_hosts_says_so() -> None:
+    found = compared("process-w2", "faster", 2.0) | {"hosts": ["far", "near"]}
+    said = answer(subject([point("thread-w1", 100), point("process-w2", 200)], [found]))
+    assert said[0].endswith("as fast as thread × 1 (far against near: machine and setting together).")
+
+
 def test_a_baseline_that_is_the_fastest_is_the_answer() -> None:
     points = [point("thread-w1", 100), point("process-w2", 50), point("process-w4", 60)]
     said = answer(subject(points, [compared("process-w2", "slower", 0.5), compared("process-w4", "slower", 0.6)]))

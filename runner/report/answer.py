@@ -47,6 +47,8 @@ def _headline(subject: Subject, best: PointRecord) -> str:
     if found is None or found["ratio"] is None:
         return f"{_shown(best)} is first by its median, but has no round in common with {baseline}: the data do not say more."
     against = _named(subject, baseline)
+    if found.get("hosts"):
+        against += f" ({found['hosts'][0]} against {found['hosts'][1]}: machine and setting together)"
     match found["verdict"]:
         case "faster":
             return f"{_shown(best)} is {ratio_text(found).replace(' x', ' times')} as fast as {against}{_costs(subject, best.label)}."

@@ -159,13 +159,17 @@ def _compared_now(sweep: SweepRecord) -> list[Mapping[str, Any]]:
     others = len(sweep.record["points"]) - 1
     if baseline is None or others < 1 or not baseline.record["config"]["protocol"].get("verdicts", True):
         return []
-    theirs = Side(baseline.label, baseline.record["trials"])
+    across = bool(baseline.record["config"].get("compare_hosts", False))
     return [
         found.record()
         for point in sweep.measured
         if point is not baseline
-        for found in compared(Side(point.label, point.record["trials"]), theirs, others)
+        for found in compared(_side(point), _side(baseline), others, across_hosts=across)
     ]
+
+
+def _side(point: PointRecord) -> Side:
+    return Side(point.label, point.record["trials"], point.record["environment"].get("host"))
 
 
 def _of_point(point: PointRecord) -> Subject:

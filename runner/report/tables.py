@@ -101,12 +101,13 @@ def of_comparisons(subject: Subject) -> Table | None:
     rows, last = [], None
     for found in subject.comparisons:
         voided = f" ({len(found['voided_rounds'])} rounds without a pair)" if found["voided_rounds"] else ""
+        hosts = f", {' against '.join(found['hosts'])}" if found.get("hosts") else ""
         rows.append(
             [
                 Cell("" if found["point"] == last else found["point"]),
                 Cell(metric_name(found["metric"])),
                 Cell(ratio_text(found)),
-                Cell(verdict_text(found) + voided, _TONES[found["verdict"]]),
+                Cell(verdict_text(found) + hosts + voided, _TONES[found["verdict"]]),
                 Cell(str(found["n"])),
             ]
         )
