@@ -21,6 +21,7 @@ AHEAD_S = 5000
 _QUICK = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "disabled",
+    "RAY_local_fs_capacity_threshold": "0.01",  # a disk that is full: what the object store has no room for has none anywhere
     # A dead node is noticed in two seconds instead of fifteen.
     "RAY_health_check_initial_delay_ms": "1000",
     "RAY_health_check_period_ms": "500",
@@ -92,7 +93,12 @@ class Cluster:
             raise
 
     def add(self, ip: str, *, before: str = "", cpus: int = 2) -> Node:
-        words = [f"--address={self.address}", f"--node-ip-address={ip}", f"--num-cpus={cpus}", "--object-store-memory=100000000"]
+        words = [
+            f"--address={self.address}",
+            f"--node-ip-address={ip}",
+            f"--num-cpus={cpus}",
+            "--object-store-memory=100000000",
+        ]
         node = Node(words, before)
         self.nodes.append(node)
         return node.wait()

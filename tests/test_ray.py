@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,14 +19,19 @@ import psutil
 import pytest
 from conftest import Program, Trials, processes_of
 from faulty_task import Fault
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
 from ray_cluster import AHEAD_S, Cluster, running
+from test_config import composed
+from test_faults import Watching
 from test_sources import photo
 
-from runner.config.options import Placement, Ray, Returns, Sequential
-from runner.errors import TrialKilled
-from runner.results import digest_of, epoch_record, trial_record
+from runner.config.options import Placement, Ray, Returns, Sequential, Tensorflow
+from runner.errors import ConfigurationError, TrialKilled, TrialTimeout
+from runner.modes.ray_cluster import remove_abandoned
+from runner.results import digest_of
 from runner.sources.image import Image, inspect
-from runner.supervisor import Event, Outcome
+from runner.supervisor import Event, Outcome, Supervisor
 from runner.trial.messages import Phase, Report
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the cluster of these tests takes POSIX")
@@ -45,7 +53,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Image]:
 def joined(cluster: Cluster, trials: Trials, images: Sequence[Image], *, task: Any = None, **words: Any) -> Outcome:
     fields = {key: words.pop(key) for key in list(words) if key in Ray.__dataclass_fields__}
     mode = Ray(**{"address": cluster.address, **fields})
-    return trials.outcome(mode, images=images, task=task or Fault(), task_module="faulty_task", **words)
+    return trials.outcome(mode, images=images, task=task or Fault(), task_module="light_faulty_task", **words)
 
 
 def reported(outcome: Outcome) -> Report:
@@ -58,7 +66,7 @@ def test_workers_on_two_hosts_do_the_work_of_one(trials: Trials, cluster: Cluste
     burn = Fault("burn", cpu_s=0.02)
     outcome = joined(cluster, trials, images, workers=4, items=40, epochs=2, warmup_epochs=1, task=burn)
     report = reported(outcome)
-    plain = trials.report(Sequential(), images=images, task=burn, task_module="faulty_task", items=6)
+    plain = trials.report(Sequential(), images=images, task=burn, task_module="light_faulty_task", items=6)
     assert digest_of(report.verification) == digest_of(plain.verification)
     hosts = {node["host"] for node in report.nodes}
     assert len(report.nodes) == 2
@@ -71,7 +79,7 @@ def test_workers_on_two_hosts_do_the_work_of_one(trials: Trials, cluster: Cluste
         assert node["gpu"]["devices"] == [] or node["gpu"]["devices"][0]["name"]
     for epoch in report.epochs:
         assert sorted(record.item for record in epoch.records) == list(range(40))
-        # Every CPU second once, wherever it was used: 40 × 0.02 s, and what it takes besides.
+        # Every CPU second once, wherever it was used: 40 times 0.02 s, and what it takes besides.
         assert 0.8 <= epoch.cpu_s < 1.6
         assert epoch.usage.cpu_s == pytest.approx(epoch.cpu_s, abs=0.3)
     startup = report.backend
@@ -133,7 +141,7 @@ def test_a_node_that_goes_away_in_the_middle_costs_nothing_but_time(
     assert {record.worker for record in epoch.records} <= set(report.node_of)
     assert 3.0 <= epoch.cpu_s < 8.0
     assert digest_of(report.verification) == digest_of(
-        trials.report(Sequential(), images=images, task=Fault(), task_module="faulty_task").verification
+        trials.report(Sequential(), images=images, task=Fault(), task_module="light_faulty_task").verification
     )
 
 
@@ -219,3 +227,156 @@ def test_a_cluster_is_joined_in_every_way(trials: Trials, cluster: Cluster, imag
     report = reported(outcome)
     assert len(report.epochs[0].records) == 9
     assert report.backend["cluster"] == address
+
+
+def test_an_object_store_that_is_full_is_a_failure_and_no_hang(
+    trials: Trials, cluster: Cluster, images: Sequence[Image]
+) -> None:
+    task = Fault("huge")
+    outcome = joined(
+        cluster, trials, images, workers=2, items=200, task=task, returns=Returns.shared_memory, chunksize=9, timeout_s=60
+    )
+    assert outcome.error is not None
+    assert outcome.error.kind == "ObjectStoreFull"
+    assert "mode.object_store_mb" in str(outcome.error)
+
+
+def test_a_cluster_that_is_started_has_the_threads_and_the_results_of_every_mode(
+    trials: Trials, supervisor: Supervisor, tmp_path: Path
+) -> None:
+    task = Tensorflow(size=32)
+    report = trials.report(Ray(cpus_per_worker=0.5), workers=3, items=9, limits=(2, 3), task=task)
+    assert [(worker.threads.intra_op, worker.threads.inter_op) for worker in report.workers] == [(2, 3)] * 3
+    assert digest_of(report.verification) == digest_of(trials.report(Sequential(), items=9, task=task).verification)
+    assert report.backend["cluster"] == "started here"
+    assert report.backend["cluster_s"] + report.backend["actors_s"] == pytest.approx(report.startup_s, rel=0.1)
+    assert len({worker.pid for worker in report.workers}) == 3
+    assert left_behind() == []
+    assert not trials.log.exists() or trials.log.stat().st_size < 10_000
+
+
+def test_every_phase_has_what_was_used_in_it_and_nothing_twice(trials: Trials, images: Sequence[Image]) -> None:
+    words = {"items": 30, "epochs": 2, "task": Fault("burn", cpu_s=0.02), "task_module": "light_faulty_task", "images": images}
+    outcome = trials.outcome(Ray(), **words)
+    reported(outcome)
+    usages = {phase.name: after.usage - phase.usage for phase, after in itertools.pairwise(outcome.phases)}
+    assert all(usage.cpu_s >= -0.02 for usage in usages.values())
+    assert 0.6 <= usages["epoch"].cpu_s < 1.2
+    assert 0.06 <= usages["verify"].cpu_s < 0.5
+    assert usages["teardown"].cpu_s < 2
+
+
+def test_a_killed_trial_leaves_no_process_and_no_folder_of_its_cluster(trials: Trials, images: Sequence[Image]) -> None:
+    seen: list[psutil.Process] = []
+
+    def kill(event: Event) -> None:
+        if isinstance(event, Phase) and event.name == "epoch":
+            seen.extend(psutil.Process(event.pids[0]).children(recursive=True))
+            os.kill(event.pids[0], signal.SIGKILL)
+
+    outcome = trials.outcome(
+        Ray(), items=10, images=images, task=Fault("hang"), task_module="light_faulty_task", on_event=kill, timeout_s=60
+    )
+    assert isinstance(outcome.error, TrialKilled)
+    assert len(seen) > 5
+    assert [process for process in seen if lives(process)] == []
+    assert left_behind() == []
+
+
+def test_work_that_hangs_is_ended_at_the_deadline_with_its_cluster(trials: Trials, images: Sequence[Image]) -> None:
+    watching = Watching()
+    outcome = trials.outcome(
+        Ray(), items=10, images=images, task=Fault("hang"), task_module="light_faulty_task", on_event=watching, timeout_s=15
+    )
+    assert isinstance(outcome.error, TrialTimeout)
+    assert watching.alive() == []
+    assert left_behind() == []
+
+
+def test_nothing_of_a_cluster_is_left_when_the_conductor_is_killed(program: Program, marker: str) -> None:
+    words = ["mode=ray", "workers=2", "task=python", "protocol=once", "images=100000", "tracking=none"]
+    conductor = subprocess.Popen(
+        program.command(*words), cwd=program.folder, env=os.environ | {"TEST_MARKER": marker},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        limit = time.monotonic() + 120
+        while not (raylets := [process for process in processes_of(marker) if process.name() == "raylet"]):
+            assert time.monotonic() < limit, "the cluster did not start"
+            assert conductor.poll() is None
+            time.sleep(0.05)
+        while len(workers := [child for child in raylets[0].children() if "ImageWorker" in child.name()]) < 2:
+            assert time.monotonic() < limit, "the workers did not start"
+            time.sleep(0.05)
+        session = [process for process in psutil.process_iter() if session_of(process) == session_of(raylets[0])]
+        assert {process.pid for process in workers} <= {process.pid for process in session}
+    finally:
+        conductor.kill()
+        conductor.wait()
+    limit = time.monotonic() + 30
+    while left := [process for process in session if lives(process)]:
+        assert time.monotonic() < limit, f"still there: {left}"
+        time.sleep(0.05)
+    assert processes_of(marker) == []
+    remove_abandoned()  # as the next trial does: nobody was left to do it
+    assert left_behind() == []
+
+
+def test_workers_on_a_cluster_that_was_joined_end_with_a_killed_trial(
+    trials: Trials, cluster: Cluster, images: Sequence[Image]
+) -> None:
+    seen: list[psutil.Process] = []
+
+    def kill(event: Event) -> None:
+        if isinstance(event, Phase) and event.name == "epoch":
+            seen.extend(process for process in psutil.process_iter() if "ImageWorker" in process.name())
+            os.kill(event.pids[0], signal.SIGKILL)
+
+    outcome = joined(cluster, trials, images, workers=3, items=10, task=Fault("hang"), on_event=kill, timeout_s=60)
+    assert isinstance(outcome.error, TrialKilled)
+    assert len(seen) >= 3
+    limit = time.monotonic() + 30
+    while left := [process for process in seen if lives(process)]:
+        assert time.monotonic() < limit, f"still there: {left}"
+        time.sleep(0.05)
+
+
+def test_without_ray_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runner.config.check.find_spec", lambda _: None)
+    with pytest.raises(ConfigurationError, match=r"mode=ray: takes Ray(.|\n)*image-pipeline-runner\[ray\]"):
+        composed("mode=ray")
+
+
+@pytest.mark.parametrize(
+    ("words", "key", "accepted"),
+    [
+        (["mode.address=here"], "mode.address", "auto"),
+        (["mode.address=ray://"], "mode.address", "auto"),
+        (["mode.cpus_per_worker=0"], "mode.cpus_per_worker", "above 0"),
+        (["mode.placement=near"], "mode.placement", "spread, packed"),
+        (["mode.address=auto", "mode.object_store_mb=100"], "mode.object_store_mb", "null"),
+        (["mode.ship_source=true", "source.serve=true"], "mode.ship_source", "false"),
+    ],
+)
+def test_choices_that_make_no_sense_are_refused(words: list[str], key: str, accepted: str) -> None:
+    with pytest.raises((ConfigurationError, OmegaConfBaseException, HydraException)) as refused:
+        composed("mode=ray", *words)
+    assert key in str(refused.value) or isinstance(refused.value, HydraException)
+    if isinstance(refused.value, ConfigurationError):
+        assert accepted in str(refused.value)
+
+
+def left_behind() -> list[str]:
+    return sorted(str(path) for path in Path(tempfile.gettempdir()).glob("runner-ray-*"))
+
+
+def lives(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def session_of(process: psutil.Process) -> int | None:
+    with contextlib.suppress(OSError):
+        return os.getsid(process.pid)
+    return None

@@ -515,7 +515,8 @@ def _first_line(error: Exception) -> str:
 
 def _store_is_full(error: Exception) -> TrialFailed:
     advice = "fewer workers, smaller results, mode.returns=digest, or a larger mode.object_store_mb"
-    return TrialFailed(f"Ray's memory for objects is full ({_first_line(error)}): {advice}", kind="ObjectStoreFull")
+    message = f"Ray's memory for objects is full, and what does not fit into it cannot be written to disk: {advice}"
+    return TrialFailed(message, kind="ObjectStoreFull", remote_traceback=str(error))
 
 
 PROVIDES = RayMode

@@ -185,7 +185,7 @@ def actor_class(ray: Any) -> Any:
             here = {*sys.path}
             sys.path.extend(path for path in paths if path not in here and os.path.isdir(path))  # noqa: PTH112  (as in sys.path)
             try:
-                from runner.modes.ray_worker import RayWorker  # noqa: PLW0406  (where this is run, it has not been imported)
+                from runner.modes.ray_worker import RayWorker
 
                 self._inside = RayWorker(pickle.loads(order), ray.get_runtime_context().get_node_id())  # noqa: S301
                 self._failure = None
