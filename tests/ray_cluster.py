@@ -103,6 +103,11 @@ class Cluster:
         self.nodes.append(node)
         return node.wait()
 
+    def workers(self) -> list[psutil.Process]:
+        """The processes of its nodes that handle images."""
+        roots = [psutil.Process(node.process.pid) for node in self.nodes if node.process.poll() is None]
+        return [child for root in roots for child in root.children(recursive=True) if "ImageWorker" in child.name()]
+
     def end(self) -> None:
         for node in reversed(self.nodes):
             node.kill()

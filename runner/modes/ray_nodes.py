@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from time import perf_counter_ns
 from typing import Any
 
-from runner.accounting.usage import total
-from runner.modes import Books
+from runner.accounting.footprint import Footprint
+from runner.accounting.usage import Usage, total, usage_of
+from runner.modes import Books, Who
+from runner.modes.ray_cluster import Cluster
+from runner.modes.ray_crew import Crew, Hand
 from runner.modes.ray_worker import Here, Place
+from runner.records import WIDTH, Record, Records
 
 _QUESTIONS = 10
+
+# Which of a record's integers are times.
+_TIMES = slice(Record._fields.index("read_start"), Record._fields.index("end") + 1)
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,7 @@ class Readings:
     first: Here | None = None
     last: Here | None = None
     memory_bytes: int | None = None
-    memory_method: str | None = field(default=None)
+    memory_method: str | None = None
 
     def add(self, here: Here) -> None:
         """Once more."""
@@ -52,6 +60,91 @@ class Readings:
         memory = here.footprint.memory_bytes
         if memory is not None and memory >= (self.memory_bytes or 0):
             self.memory_bytes, self.memory_method = memory, here.footprint.memory_method
+
+
+class Accounts:
+    """What the workers used, wherever they are; their clocks; and what their nodes say of themselves."""
+
+    def __init__(self, crew: Crew, cluster: Cluster) -> None:
+        self._crew, self._cluster = crew, cluster
+        self._books: dict[Who, Books] = {}
+        self._clocks: dict[str, Clock] = {}
+        self._readings: dict[str, Readings] = {}
+
+    def books(self) -> dict[Who, Books]:
+        """Of all workers that there ever were, and of what else their cluster runs and nobody waits for."""
+        hands = self._crew.hands()
+        answers = self._crew.ask_whoever_lives([(hand, hand.call("books")) for hand in hands])
+        for hand, books in zip(hands, answers, strict=True):
+            if books is not None:
+                hand.told = self._books[hand.who] = books
+        known = [hand.place.pid for hand in self._crew.all if hand.place is not None]
+        for pid in self._cluster.others(known):
+            self._books[pid] = Books(usage_of(pid), None)
+        return dict(self._books)
+
+    def settle(self, hand: Hand) -> None:
+        """What a worker had used that is no more: what it told, and the CPU time that it showed with its last run of items."""
+        if hand.worker is None or hand.dead:
+            return
+        told = hand.told or Books(Usage(), None)
+        more_s = max(0.0, hand.cpu_ns * 1e-9 - (told.usage.cpu_s or 0.0))
+        usage = replace(told.usage, cpu_user_s=(told.usage.cpu_user_s or 0.0) + more_s)
+        hand.told = self._books[hand.who] = replace(told, usage=usage)
+
+    def set_clocks(self) -> None:
+        """How far the clocks of other hosts are from this one's."""
+        for host, hand in {hand.here.host: hand for hand in self._crew.hands() if hand.elsewhere}.items():
+
+            def shown(hand: Hand = hand) -> int:
+                return int(self._crew.got(hand.call("clock"), hand))
+
+            with contextlib.suppress(*self._crew.gone):  # seen when it is given something to do
+                self._clocks[host] = Clock.estimated(shown)
+
+    def onto_our_clock(self, records: Records, hand: Hand) -> None:
+        """Have the times of a worker's records be of this host's clock."""
+        if (clock := self._clocks.get(hand.here.host)) is not None and records.values:
+            import numpy as np
+
+            np.frombuffer(records.values, np.int64).reshape(-1, WIDTH)[:, _TIMES] -= clock.offset_ns
+
+    def look(self) -> list[Footprint]:
+        """Have each node say something of itself; the memory of the workers on each that is of another host."""
+        on_node = self._by_node(self._crew.hands())
+        calls = [(hands[0], hands[0].call("here", [hand.here.pid for hand in hands])) for hands in on_node.values()]
+        footprints = []
+        for (hand, _), here in zip(calls, self._crew.ask_whoever_lives(calls), strict=True):
+            if here is not None:
+                self._readings.setdefault(hand.here.node, Readings()).add(here)
+                if hand.elsewhere:
+                    footprints.append(here.footprint)
+        return footprints
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """Each as the record has it."""
+        on_node = self._by_node([hand for hand in self._crew.all if hand.worker is not None])
+        records = [
+            record_of(
+                self._crew.node(hands[0]),
+                hands[0].here,
+                self._readings.get(node, Readings()),
+                self._clocks.get(hands[0].here.host),
+                elsewhere=hands[0].elsewhere,
+                workers=[hand.number for hand in hands],
+                died=[hand.number for hand in hands if hand.dead],
+                books=[hand.told for hand in hands if hand.told is not None],
+            )
+            for node, hands in on_node.items()
+        ]
+        return sorted(records, key=lambda record: str(record["node"]))
+
+    @staticmethod
+    def _by_node(hands: Sequence[Hand]) -> dict[str, list[Hand]]:
+        found: dict[str, list[Hand]] = {}
+        for hand in hands:
+            found.setdefault(hand.here.node, []).append(hand)
+        return found
 
 
 def record_of(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from runner.errors import TrialFailed
@@ -12,21 +13,21 @@ from runner.pipeline import PipelinePlan
 from runner.sinks.places import local_path
 
 
-def check_source(plan: PipelinePlan, node: str, unlike: Callable[[], str | None]) -> None:
-    """Refuse a source that is not on another host what it is here; ``unlike`` asks a worker there.
+def check_source(plan: PipelinePlan, node: str, ask: Callable[..., Any]) -> None:
+    """Refuse a source that is not on another host what it is here; ``ask`` has a worker there do something.
 
     Raises:
         TrialFailed: it says which image, and what can be done.
     """
     if any(is_loopback(image.path) for image in plan.images):
         raise _unreachable("source", node, "the images are at a loopback address, which is every host's own", "another source")
-    if (reason := unlike()) is not None:
+    if (reason := ask("unlike")) is not None:
         advice = "mode.ship_source=true, which sends the bytes to the nodes once; or a source that all of them can reach"
         raise _unreachable("source", node, reason, advice)
 
 
-def check_sink(plan: PipelinePlan, node: str, sees: Callable[[str], bool]) -> None:
-    """Refuse a sink that on another host is not the one that is looked into here; ``sees`` asks a worker there for a file.
+def check_sink(plan: PipelinePlan, node: str, ask: Callable[..., Any]) -> None:
+    """Refuse a sink that on another host is not the one that is looked into here.
 
     Raises:
         TrialFailed: as above.
@@ -41,7 +42,7 @@ def check_sink(plan: PipelinePlan, node: str, sees: Callable[[str], bool]) -> No
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.touch()
         try:
-            seen = sees(str(mark))
+            seen = ask("sees", str(mark))
         finally:
             mark.unlink()
         if not seen:
