@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import itertools
 import os
 import signal
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +21,35 @@ import psutil
 import pytest
 from conftest import Program, Trials, processes_of
 from faulty_task import Fault
+from filelock import FileLock, Timeout
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from ray_cluster import AHEAD_S, Cluster, running
 from test_config import composed
 from test_faults import Watching
+from test_monitor import measured
 from test_sources import photo
 
-from runner.config.options import Placement, Ray, Returns, Sequential, Tensorflow
-from runner.errors import ConfigurationError, TrialKilled, TrialTimeout
+from runner.accounting.footprint import Footprint
+from runner.config.options import (
+    Folder,
+    NoSink,
+    Pillow,
+    Placement,
+    Ray,
+    Returns,
+    Sequential,
+    Tensorflow,
+    ToFile,
+    ToHttp,
+)
+from runner.errors import ConfigurationError, TrialFailed, TrialKilled, TrialTimeout
 from runner.modes.ray_cluster import remove_abandoned
+from runner.modes.ray_nodes import Clock, Readings, record_of
+from runner.modes.ray_reach import check_sink, check_source
+from runner.modes.ray_worker import Here, Place
+from runner.pipeline import PipelinePlan
+from runner.report.trace import write_trace
 from runner.results import digest_of
 from runner.sources.image import Image, inspect
 from runner.supervisor import Event, Outcome, Supervisor
@@ -200,6 +221,71 @@ def test_a_source_that_a_node_cannot_reach_is_refused_or_sent(trials: Trials, cl
     assert len({report.node_of[record.worker] for record in report.epochs[0].records}) == 2
 
 
+def test_the_node_is_in_every_row_and_each_node_in_the_record(
+    tmp_path: Path, supervisor: Supervisor, cluster: Cluster, images: Sequence[Image]
+) -> None:
+    folder = str(Path(images[0].path).parent)
+    mode = Ray(address=cluster.address)
+    subject = measured(tmp_path, supervisor, mode=mode, workers=4, images=40, source=Folder(path=folder), task=Pillow(size=32))
+    (trial,) = subject.trials
+    assert trial["error"] is None
+    with (subject.folder / "images.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["node"] for row in rows} == {node["node"] for node in trial["nodes"]}
+    assert len(trial["nodes"]) == 2
+    of_worker = {number: node["node"] for node in trial["nodes"] for number in node["workers"]}
+    assert all(row["node"] == of_worker[int(row["worker"])] for row in rows)
+    assert trial["cpus_usable"] == (4 if cluster.apart else 2) * os.cpu_count() / 2
+    assert write_trace(subject.folder) == 0
+
+
+@pytest.mark.parametrize("where", ["sink", "receiver", "served"])
+def test_what_is_of_one_host_alone_is_refused_on_another(tmp_path: Path, images: Sequence[Image], where: str) -> None:
+    sink: Any = {"sink": ToFile(url=str(tmp_path / "sink")), "receiver": ToHttp(url="http://127.0.0.1:8080/")}.get(
+        where, NoSink()
+    )
+    if where == "served":
+        images = [replace(image, path=f"http://127.0.0.1:8080/{image.name}") for image in images]
+    plan = PipelinePlan(images, "", None, "", None, "", sink)
+
+    def asked(name: str, path: str = "") -> Any:
+        return {"unlike": None, "sees": not Path(path).exists()}[name]  # a host that has other files than this one
+
+    check = check_source if where == "served" else check_sink
+    with pytest.raises(TrialFailed, match="node there cannot reach it") as refused:
+        check(plan, "there", asked)
+    assert refused.value.kind == "Unreachable"
+    assert list(tmp_path.rglob(".seen-*")) == []
+
+
+def test_a_node_is_told_with_the_energy_of_its_gpus_between_the_first_reading_and_the_last() -> None:
+    def here(joules: float | None) -> Here:
+        device = {"name": "A", "memory_total_bytes": 8, "memory_bytes": 4, "utilization_pct": 50.0, "energy_j": joules}
+        return Here(Footprint(100, "pss", 90, 3, 1), 2.0, [device], None)
+
+    readings = Readings()
+    for joules in (10.0, 25.0):
+        readings.add(here(joules))
+    place = Place("id", "host", "hostname", 1)
+    record = record_of("n", place, readings, Clock(5_000_000, 1000), elsewhere=True, workers=[0], died=[], books=[])
+    assert record["gpu"] == {
+        "absent": None,
+        "devices": [{"name": "A", "memory_total_bytes": 8, "memory_bytes": 4, "energy_j": 15.0}],
+    }
+    assert (record["clock_offset_s"], record["memory_bytes"]) == (0.005, 100)
+    readings.add(here(None))
+    assert (
+        record_of("n", place, readings, None, elsewhere=False, workers=[0], died=[], books=[])["gpu"]["devices"][0]["energy_j"]
+        is None
+    )
+
+
+def test_a_clock_is_as_far_off_as_the_quickest_question_shows() -> None:
+    ahead = 3_000_000_000
+    clock = Clock.estimated(lambda: time.perf_counter_ns() + ahead)
+    assert abs(clock.offset_ns - ahead) <= clock.error_ns + 1
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1"])
 def test_a_head_that_cannot_be_reached_is_told_at_once(trials: Trials, images: Sequence[Image], address: str) -> None:
     outcome = trials.outcome(Ray(address=address), images=images, timeout_s=20)
@@ -362,7 +448,12 @@ def test_choices_that_make_no_sense_are_refused(words: list[str], key: str, acce
 
 
 def left_behind() -> list[str]:
-    return sorted(str(path) for path in Path(tempfile.gettempdir()).glob("runner-ray-*"))
+    """Folders of clusters whose trial is no more; one that runs beside these tests holds its lock."""
+    found = []
+    for path in Path(tempfile.gettempdir()).glob("runner-ray-*.lock"):
+        with contextlib.suppress(Timeout, OSError), FileLock(path, blocking=False):
+            found.append(str(path))
+    return found
 
 
 def lives(process: psutil.Process) -> bool:
