@@ -35,7 +35,7 @@ _LONGEST_FOLDER = 40
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # without GPUs of its own a worker sees none
-    "RAY_DEDUP_LOGS": "0",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "10",  # a head that has gone is not waited for a minute; Ray ends this process then
 }
 _OF_OUR_OWN = {
     "RAY_task_events_report_interval_ms": "0",  # nobody looks at the history of a million calls, which would be kept
