@@ -92,12 +92,12 @@ def _watched(supervisor: Supervisor, workers: int, items: int) -> tuple[Report, 
 def _against_the_pool(supervisor: Supervisor, arguments: argparse.Namespace, size: int) -> float:
     """Ray's throughput over that of ``process_pool``, median over rounds, on photographs of this size."""
     images = images_of(Synthetic(width=size, height=size), 3)
-    items = 60 if size > 1000 else 600
+    items = 300 if size > 1000 else 600
     returns = Returns(arguments.returns)
     task = Tensorflow(execution=Execution.graph)
 
     def measured(mode: Any) -> float:
-        of = plan(mode, workers=arguments.workers, items=items, epochs=5, warmup_epochs=1, images=images, task=task)
+        of = plan(mode, workers=arguments.workers, items=items, epochs=3, warmup_epochs=1, images=images, task=task)
         return work_s(trial(supervisor, of)) / items * 1e6
 
     pool, ray = ProcessPool(returns=returns), Ray(returns=returns)
