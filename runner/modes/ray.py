@@ -140,7 +140,11 @@ class _Runs:
         self._option: Ray = plan.mode
         self._workers = plan.workers
         # Empty results need no limit, and their task may not say how large they are.
-        self._most = items if self._option.returns is Returns.digest else max(1, _RUN_BYTES // slot_bytes(plan.pipeline.task))
+        self._most = (
+            items
+            if self._option.returns is Returns.digest
+            else max(1, _RUN_BYTES // slot_bytes(plan.pipeline.task, plan.pipeline.images))
+        )
         self._fresh = self._cut(items)
         self.again: deque[_Run] = deque()
         self.retried = 0

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.config.check import plain
-from runner.config.options import Asyncio, ProcessOption, Returns, Sequential, SyntheticProcess
-from runner.config.options import Asyncio, ProcessOption, Ray, Sequential, SyntheticProcess
+from runner.config.options import Asyncio, ProcessOption, Ray, Returns, Sequential, SyntheticProcess
 from runner.config.tasks import last_bits_depend_on_threads
 from runner.point import Point
 from runner.protocol.stopping import rounds_to_prove

@@ -109,6 +109,7 @@ class _Trial:
         mode.stop()
         teardown_s = self._since(began)
         # Processes that are no workers may live on, such as the one in which loky keeps count of what is to be tidied up.
+        workers = {worker.pid for worker in self._met} - {os.getpid()}
         self._pids = tuple(pid for pid in self._pids if pid not in workers)
         self._enter("end")
         return Report(
