@@ -25,12 +25,12 @@ from runner.monitor.gpu import Gpus
 from runner.secrets import masked_data
 
 _PACKAGES = (
-    "tensorflow", "tensorflow-cpu", "numpy", "pillow", "scipy", "hydra-core", "omegaconf", "mlflow", "psutil", "nvidia-ml-py",
+    "tensorflow", "tensorflow-cpu", "numpy", "pillow", "scipy", "hydra-core", "omegaconf", "mlflow", "psutil", "nvidia-ml-py", "ray",
 )  # fmt: skip
 
 # Variables that change results; others are the user's own business.
 _VARIABLE_PREFIXES = (
-    "OMP_", "OPENBLAS_", "MKL_", "NUMEXPR_", "TF_", "XLA_", "CUDA_", "NVIDIA_", "KMP_", "MALLOC_", "LD_PRELOAD", "MLFLOW_", "PYTHON",
+    "OMP_", "OPENBLAS_", "MKL_", "NUMEXPR_", "TF_", "XLA_", "CUDA_", "NVIDIA_", "KMP_", "MALLOC_", "LD_PRELOAD", "MLFLOW_", "PYTHON", "RAY_",
 )  # fmt: skip
 
 

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from runner.protocol.warnings import Warning  # noqa: A004
 
 _IMAGE_COLUMNS = (
-    "round", "epoch", "item", "image", "worker", "thread", "status", "start_s", "read_s", "task_s", "sink_s", "error",
+    "round", "epoch", "item", "image", "worker", "thread", "node", "status", "start_s", "read_s", "task_s", "sink_s",
+    "error",
 )  # fmt: skip
 
 
@@ -281,21 +282,21 @@ class Point:
                 for row in table[table[:, 0].argsort(kind="stable")]:
                     record = Record(*row.tolist())
                     error = timed.records.errors.get(record.item)
-                    writer.writerow(self._image_row(number, epoch, timed.released_ns, record, error))
+                    node = report.node_of.get(record.worker)
+                    writer.writerow([number, epoch, *self._image_row(timed.released_ns, record, node, error)])
 
         _append(self.folder / "images.csv", write)
 
-    def _image_row(self, number: int, epoch: int, released_ns: int, record: Record, error: str | None) -> list[object]:
+    def _image_row(self, released_ns: int, record: Record, node: str | None, error: str | None) -> list[object]:
         def seconds(start: int, end: int) -> str:
             return f"{(end - start) * 1e-9:.9f}"
 
         return [
-            number,
-            epoch,
             record.item,
             self.images[record.item % len(self.images)].name,
             record.worker,
             record.thread,
+            node,
             "ok" if record.ok else "failed",
             seconds(released_ns, record.read_start),
             seconds(record.read_start, record.task_start),

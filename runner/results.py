@@ -147,6 +147,7 @@ def trial_record(
         "image_errors": {},
         "gil": None,
         "backend": {},
+        "nodes": [],
         "cache": None,
         "services": seen.services,
         "gpu": seen.gpu,
@@ -181,6 +182,8 @@ def trial_record(
         "digest": digest_of(report.verification),
         "gil": gil_record(report),
         "backend": dict(report.backend),
+        "nodes": [dict(node) for node in report.nodes],
+        "cpus_usable": seen.cpus_usable + _cpus_elsewhere(report.nodes),
         "cache": None if report.cache is None else report.cache.record(),
     }
     return record
@@ -257,6 +260,12 @@ def _cpus_of(report: Report) -> list[int] | None:
     told = [report.cpus, *(worker.cpus for worker in report.workers)]
     known = [set(cpus) for cpus in told if cpus is not None]
     return sorted(set.union(*known)) if known else None
+
+
+def _cpus_elsewhere(nodes: Sequence[Mapping[str, Any]]) -> float:
+    """CPUs that may be used on hosts other than the trial's; nodes of one host share its CPUs."""
+    of_host = {node["host"]: node["cpus_usable"] or 0.0 for node in nodes if node["elsewhere"]}
+    return float(sum(of_host.values()))
 
 
 def _larger(one: int | None, other: int | None) -> int | None:

@@ -189,6 +189,8 @@ class Session:
         if outcome.error is None and problem is not None:
             outcome = Outcome(outcome.report, problem, outcome.phases)
         used_s = outcome.phases[-1].usage.cpu_s if outcome.phases else None
+        if used_s is not None and outcome.report is not None:
+            used_s -= sum(node["cpu_s"] or 0.0 for node in outcome.report.nodes if node["elsewhere"])
         ours_s = max(used_s or 0.0, watched.tree_cpu_s or 0.0) + (delivery or {}).get("receiver_cpu_s", 0.0) + served.cpu_s
         seen = Seen(
             watched=watched,

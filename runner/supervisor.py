@@ -14,6 +14,7 @@ import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from time import monotonic, sleep
@@ -92,6 +93,7 @@ class Supervisor:
         finally:
             _end(process)
             here.close()
+            _after(plan)
 
 
 def _until_report(
@@ -179,6 +181,11 @@ def _as_error(failure: Failure) -> TrialError:
     return kind(failure.message, kind=failure.kind, remote_traceback=failure.traceback)
 
 
+def _after(plan: TrialPlan) -> None:
+    """Have the mode remove what a trial of it may leave that is no process; most leave nothing."""
+    getattr(import_module(plan.mode_module).PROVIDES, "after_trial", lambda: None)()
+
+
 def _end(process: BaseProcess) -> None:
     """Leave no process of the trial behind, whether it has ended, hangs, or has been killed."""
     pid = process.pid
@@ -192,9 +199,35 @@ def _end(process: BaseProcess) -> None:
         _signal(pid, signal.SIGCONT)  # a stopped process takes no signal but this and SIGKILL
         process.join(GRACE_S)
     # Also where the trial has ended: its workers are in its group, whoever their parent is now.
-    if _signal(pid, signal.SIGKILL):
+    killed = _signal(pid, signal.SIGKILL)
+    # Some make groups of their own (Ray's workers do); they are in its session still.
+    killed = _kill_session(pid) or killed
+    if killed:
         _await_removal(pid)
     process.join()
+
+
+def _kill_session(session: int) -> bool:
+    """Send SIGKILL to every process of the trial's session; whether there was one."""
+    found = [pid for pid in _all_pids() if _session_of(pid) == session]
+    for pid in found:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+    return bool(found)
+
+
+def _all_pids() -> list[int]:
+    try:
+        return psutil.pids()
+    except (psutil.Error, OSError):  # where processes cannot be listed
+        return []
+
+
+def _session_of(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except (ProcessLookupError, PermissionError):
+        return None
 
 
 def _signal(pid: int, number: int) -> bool:
@@ -228,7 +261,7 @@ def _await_removal(group: int) -> None:
 
 
 def _living(group: int) -> list[int]:
-    """The processes of the group that are not zombies; where processes cannot be listed, the group while it has any."""
+    """The processes of the group, or of the session that it leads, that are not zombies; where processes cannot be listed, the group while it has any."""
     try:
         return [process.pid for process in psutil.process_iter(["pid", "status"]) if _in_group(process, group)]
     except (psutil.Error, OSError):
@@ -242,7 +275,7 @@ def _living(group: int) -> list[int]:
 
 def _in_group(process: psutil.Process, group: int) -> bool:
     try:
-        return process.info["status"] != psutil.STATUS_ZOMBIE and os.getpgid(process.pid) == group
+        return process.info["status"] != psutil.STATUS_ZOMBIE and group in {os.getpgid(process.pid), os.getsid(process.pid)}
     except (ProcessLookupError, PermissionError):
         return False
 

@@ -1,4 +1,4 @@
-"""The backends that are other people's: TensorFlow's own pipeline, asyncio, loky. Each takes every source and every task."""
+"""The backends that are other people's: TensorFlow's own pipeline, asyncio, loky, Ray. Each takes every source and every task."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from conftest import Trials
 from faulty_task import Fault
 from test_sources import photo, png_bomb
 
-from runner.config.options import Asyncio, Execution, Loky, Parallelism, Tensorflow, TfData, ThreadPool
+from runner.config.options import Asyncio, Execution, Loky, Parallelism, Ray, Tensorflow, TfData, ThreadPool
 from runner.modes.lanes import Lanes
 from runner.results import digest_of
 from runner.sources.image import inspect
 from runner.supervisor import Event
 from runner.trial.messages import Phase
 
-BACKENDS = [TfData(), TfData(parallelism=Parallelism.autotune), Asyncio(), Loky()]
+BACKENDS = [TfData(), TfData(parallelism=Parallelism.autotune), Asyncio(), Loky(), Ray()]
 
 
 def label(mode: Any) -> str:

@@ -19,6 +19,7 @@ from runner.config.options import (
     Process,
     ProcessPool,
     Protocol,
+    Ray,
     Sample,
     Sequential,
     Tensorflow,
@@ -31,7 +32,17 @@ from runner.config.options import (
 )
 from runner.supervisor import Supervisor
 
-BACKENDS = [Sequential(), Thread(), ThreadPool(), Process(), ProcessPool(threads_per_worker=2), TfData(), Asyncio(), Loky()]
+BACKENDS = [
+    Sequential(),
+    Thread(),
+    ThreadPool(),
+    Process(),
+    ProcessPool(threads_per_worker=2),
+    TfData(),
+    Asyncio(),
+    Loky(),
+    Ray(),
+]
 TASKS = [Tensorflow(size=32, execution=Execution.graph), Pillow(size=32, steps=["decode", "flip", "resize", "standardize"])]
 
 

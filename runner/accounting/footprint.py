@@ -61,6 +61,17 @@ def footprint(pids: Sequence[int], fork_server: int | None, largest_rss_bytes: i
     return Footprint(memory, method, pss, threads, len(living) if threads is not None else len(pids))
 
 
+def together(parts: Sequence[Footprint]) -> Footprint:
+    """Of several hosts; what one of them does not tell is left out of the sum, and the first says how memory was found."""
+
+    def summed(name: str) -> int | None:
+        known = [value for part in parts if (value := getattr(part, name)) is not None]
+        return sum(known) if known else None
+
+    memory, pss, threads = (summed(name) for name in ("memory_bytes", "pss_bytes", "threads"))
+    return Footprint(memory, parts[0].memory_method, pss, threads, sum(part.processes for part in parts))
+
+
 def _memory(processes: Sequence[psutil.Process], fork_server: int | None) -> tuple[int | None, str | None, int | None]:
     """Bytes, the method, and the sum of PSS."""
     try:

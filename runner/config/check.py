@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from enum import Enum
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +16,19 @@ from omegaconf.errors import MissingMandatoryValue
 from runner.config.cpus import allowed_cpus, as_text, cpus_of
 from runner.config.explain import accepted_by, unknown_key
 from runner.config.fields import Rule
-from runner.config.options import Config, ProcessOption, ServedOption, SinkOption, SyntheticProcess, ToFile, ToHttp, Url
+from runner.config.options import (
+    Config,
+    FilesOption,
+    ProcessOption,
+    Ray,
+    ServedOption,
+    SinkOption,
+    SourceOption,
+    SyntheticProcess,
+    ToFile,
+    ToHttp,
+    Url,
+)
 from runner.config.tasks import check_task
 from runner.errors import ConfigurationError
 from runner.secrets import MASK, is_secret, masked
@@ -96,6 +109,8 @@ def _check_together(config: Config) -> None:
 
         addresses.given(config.source.url)
         _check_options(config.source.options)
+    if isinstance(config.mode, Ray):
+        _check_ray(config.mode, config.source)
     if isinstance(config.mode, ProcessOption):
         import multiprocessing
 
@@ -103,6 +118,18 @@ def _check_together(config: Config) -> None:
         if method != "auto" and method not in there_are:
             accepted = ", ".join(["auto", *there_are])
             raise ConfigurationError("mode.start_method", method, "does not exist on this system", accepted)
+
+
+def _check_ray(mode: Ray, source: SourceOption) -> None:
+    if find_spec("ray") is None:
+        accepted = "an environment with the extra ray: pip install 'image-pipeline-runner[ray]'"
+        raise ConfigurationError("mode", mode.name, "takes Ray, which is not installed", accepted)
+    if mode.address is not None and mode.object_store_mb is not None:
+        reason = "is of a cluster that is started here; the one that mode.address names has its own"
+        raise ConfigurationError("mode.object_store_mb", mode.object_store_mb, reason, "null")
+    if mode.ship_source and (not isinstance(source, FilesOption) or (isinstance(source, ServedOption) and source.serve)):
+        reason = "sends the bytes of files, and these images come from addresses"
+        raise ConfigurationError("mode.ship_source", "true", reason, "false, or a source of files")
 
 
 def _check_sink(sink: SinkOption) -> None:

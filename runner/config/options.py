@@ -126,6 +126,37 @@ class Loky(ModeOption):
     chunksize: int | None = option(None, "how many images a worker takes at once; by default fewer towards the end", at_least=1)
 
 
+class Placement(Enum):
+    """Where Ray's scheduler puts the workers, as far as there is room."""
+
+    spread = "spread"  # over as many nodes as there are
+    packed = "packed"  # on as few as will do
+
+
+@dataclass
+class Ray(ModeOption):
+    name: str = name("ray")
+    address: str | None = option(
+        None,
+        "the cluster: null starts one on this machine, auto finds one on it, host:port or ray://host:port joins one",
+        matches=r"auto|(ray://)?(\[[0-9a-fA-F:]+\]|[^\s/:@?#\[\]]+):\d{1,5}",
+    )
+    cpus_per_worker: float = option(1.0, "of Ray's CPUs, which are counted and not enforced", above=0, at_most=1024)
+    gpus_per_worker: float = option(0.0, "of Ray's GPUs; with 0 a worker sees none", at_least=0, at_most=64)
+    placement: Placement = option(Placement.spread, "over as many nodes as there are, or on as few as will do")
+    returns: Returns = option(Returns.digest, "how results come back to the trial")
+    chunksize: int | None = option(None, "how many images a worker takes at once; by default fewer towards the end", at_least=1)
+    max_retries: int = option(0, "how often an image is tried again whose worker or node has died", at_least=0, at_most=100)
+    ship_source: bool = option(
+        False, "whether the bytes of the images are sent to the nodes once, for those that cannot reach them"
+    )
+    object_store_mb: int | None = option(
+        None,
+        "10^6 bytes of shared memory for Ray's objects, of a cluster that is started here; null is Ray's choice",
+        at_least=80,
+    )
+
+
 # ------------------------------------------------------------------------------------------------------- source
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from runner.accounting.footprint import Footprint
 from runner.accounting.usage import Usage, largest_resident_bytes, own_usage
 from runner.pipeline import PipelinePlan
 from runner.records import Records
@@ -32,13 +33,15 @@ class Worker:
         pid: the process.
         threads: TensorFlow's and BLAS's threading, read back from its runtime.
         import_s: how long it took this process to import what the task needs; 0 where it was there already.
-        cpus: the CPUs it may use, read back; None where the system does not tell.
+        cpus: the CPUs it may use, read back; None where the system does not tell, or where they are another host's.
+        elsewhere: whether it is on another host, where its process number means nothing here.
     """
 
     pid: int
     threads: Threads
     import_s: float
     cpus: tuple[int, ...] | None = None
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,14 @@ class Watch(Protocol):
         """The last result is back in the trial."""
 
 
+# Whose books: a process of this host by its number, one of another host by a word.
+Who = int | str
+
+
 class Mode(Protocol):
     """A concurrency backend.
+
+    One that tells more of itself than the others has ``facts()`` for the record; one whose workers are on several nodes is ``Spread``.
 
     Attributes:
         forks: whether ``start`` forks this process, which must then have one thread and no TensorFlow runtime.
@@ -111,8 +120,8 @@ class Mode(Protocol):
             TrialError: a worker died.
         """
 
-    def books(self) -> dict[int, Books]:
-        """What each worker process has used, by its id, asked while no epoch is timed; empty where workers are threads.
+    def books(self) -> Mapping[Any, Books]:
+        """What each worker process has used, by its ``Who``, asked while no epoch is timed; empty where workers are threads.
 
         Raises:
             TrialError: a worker died.
@@ -120,3 +129,23 @@ class Mode(Protocol):
 
     def stop(self) -> None:
         """Return when every worker is gone."""
+
+
+@runtime_checkable
+class Spread(Protocol):
+    """What a mode has beside the verbs whose workers are on nodes of a cluster, and may be replaced in the middle.
+
+    The books of its workers stand when they are gone: nobody's that the trial waits for have them.
+    """
+
+    def crew(self) -> Sequence[Worker]:
+        """The workers as they are now."""
+
+    def node_of(self) -> Mapping[int, str]:
+        """The node of each worker that there ever was, by the number that records have for it."""
+
+    def elsewhere(self) -> Sequence[Footprint]:
+        """The memory of the workers on each other host, asked while no epoch is timed."""
+
+    def nodes(self) -> Sequence[Mapping[str, Any]]:
+        """What each node's workers took, as the record has it, asked while no epoch is timed."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from runner.config.options import Math, Python, StepsOption
 from runner.errors import TrialFailed
@@ -40,6 +40,13 @@ class InSlot:
     dtype: str
 
 
+class Sender(Protocol):
+    """Takes results of a worker for the trial."""
+
+    def send(self, message: Any) -> None:
+        """Take one."""
+
+
 class Outbox:
     """A worker's end of the pipe, for all its threads."""
 
@@ -62,7 +69,7 @@ class ReturningSink:
         slots: of this worker; None where results are pickled.
     """
 
-    def __init__(self, sink: Sink, array: Callable[[Any], Any], outbox: Outbox, slots: Slots | None) -> None:
+    def __init__(self, sink: Sink, array: Callable[[Any], Any], outbox: Sender, slots: Slots | None) -> None:
         self._sink, self._array, self._outbox, self._slots = sink, array, outbox, slots
 
     def begin(self, epoch: int) -> None:

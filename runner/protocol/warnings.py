@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.config.check import plain
-from runner.config.options import Asyncio, ProcessOption, Returns, Sequential, SyntheticProcess
+from runner.config.options import Asyncio, ProcessOption, Ray, Returns, Sequential, SyntheticProcess
 from runner.config.tasks import last_bits_depend_on_threads
 from runner.point import Point
 from runner.protocol.stopping import rounds_to_prove
@@ -153,6 +153,8 @@ def _oversubscribed(point: Point) -> Warning | None:
     mode, usable_cpus = point.config.mode, point.cpus_usable
     if isinstance(mode, Sequential):
         return None
+    if isinstance(mode, Ray) and mode.address is not None:
+        return _oversubscribed_hosts(point)
     threads = mode.threads_per_worker if isinstance(mode, ProcessOption) else 1
     inside = 1 if isinstance(mode, SyntheticProcess) else max(1, point.config.tf.intra_op)
     in_all = point.config.workers * threads
@@ -166,6 +168,24 @@ def _oversubscribed(point: Point) -> Warning | None:
         f"{shown} share {usable_cpus:g} CPU{'' if usable_cpus == 1 else 's'} that it may use",
         "more than there are CPUs helps only where workers wait, for a disk or a network; compare with fewer",
     )
+
+
+def _oversubscribed_hosts(point: Point) -> Warning | None:
+    """Of a cluster, whose hosts have CPUs of their own: the one with most workers to a CPU, in any trial."""
+    inside, worst = max(1, point.config.tf.intra_op), (1.0, "")
+    for trial in point.trials:
+        on_host: dict[str, int] = defaultdict(int)
+        cpus = {node["host"]: node["cpus_usable"] for node in trial["nodes"] if node["cpus_usable"]}
+        for node in trial["nodes"]:
+            on_host[node["host"]] += (len(node["workers"]) - len(node["died"])) * inside
+        for host, threads in on_host.items():
+            if host in cpus:
+                shown = f"on host {host} {threads} workers' threads share {cpus[host]:g} CPUs"
+                worst = max(worst, (threads / cpus[host], shown))
+    if not worst[1]:
+        return None
+    advice = "more than there are CPUs helps only where workers wait; fewer workers, or mode.placement=spread"
+    return Warning("oversubscribed", worst[1], advice)
 
 
 def _settings_not_applied(point: Point, good: Sequence[dict[str, Any]]) -> Warning | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
+import secrets
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +23,7 @@ _ENCODINGS: dict[FileFormat, Callable[[Any], bytes]] = {FileFormat.npy: as_npy, 
 
 
 class FileSink:
-    """Writes below ``config.url``, which the destination has set: ``epoch-000/000000007.npy``, ``epoch-000/4711-0.tfrecord``."""
+    """Writes below ``config.url``, which the destination has set: ``epoch-000/000000007.npy``, ``epoch-000/4711-5f68c62e-0.tfrecord``."""
 
     def __init__(self, config: ToFile, array: Callable[[Any], Any]) -> None:
         assert config.url is not None  # noqa: S101  (the destination has set it)
@@ -31,6 +32,8 @@ class FileSink:
         self._format = config.format
         self._ledger = Ledger()
         self._folder = ""
+        # On another host there may be a process of this number.
+        self._own = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._numbers = itertools.count()
         self._rows: dict[int, _Row] = {}  # one for each thread
         if config.format is FileFormat.png:
@@ -75,7 +78,7 @@ class FileSink:
     def _row(self) -> _Row:
         thread = threading.get_ident()
         if thread not in self._rows:
-            name = f"{self._folder}/{os.getpid()}-{next(self._numbers)}.tfrecord"
+            name = f"{self._folder}/{self._own}-{next(self._numbers)}.tfrecord"
             self._rows[thread] = _Row(self._place, name)
         return self._rows[thread]
 

@@ -54,6 +54,26 @@ class Image:
         return masked(self.path) + self._place
 
     @property
+    def in_file(self) -> bool:
+        """Whether it is a file's, and not an address's."""
+        return "://" not in self.path
+
+    def differs_here(self) -> str | None:
+        """Whether this machine does not have its file with the same bytes, in words; None where it has, or where it is at an address."""
+        if not self.in_file:
+            return None
+        try:
+            with Path(self.path).open("rb") as file:
+                if self.offset is None:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                else:
+                    file.seek(self.offset)
+                    digest = hashlib.sha256(file.read(self.length)).hexdigest()
+        except OSError as error:
+            return f"cannot be read: {error.strerror}"
+        return None if digest == self.digest else "is another image"
+
+    @property
     def _place(self) -> str:
         return "" if self.offset is None else f"@{self.offset}"
 

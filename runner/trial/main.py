@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from multiprocessing.connection import Connection
 from time import perf_counter_ns, thread_time
@@ -16,11 +16,11 @@ from typing import Any
 
 import psutil
 
-from runner.accounting.footprint import Footprint, footprint
-from runner.accounting.usage import Usage, cpu_s, largest_resident_bytes, own_usage, total, usage_of
+from runner.accounting.footprint import Footprint, footprint, together
+from runner.accounting.usage import Usage, cpu_s, cpu_s_of, largest_resident_bytes, own_usage, total, usage_of
 from runner.config.options import Cache
 from runner.errors import ConductorGone, TrialError
-from runner.modes import Books, Epoch, Mode, Worker
+from runner.modes import Books, Epoch, Mode, Spread, Who, Worker
 from runner.records import Records
 from runner.sinks import Sent
 from runner.tensorflow_threads import VARIABLES, set_environment
@@ -58,8 +58,10 @@ class _Trial:
         self._fork_server = os.getppid() if forked_by_server else None
         self._pids: tuple[int, ...] = (os.getpid(),)
         self._workers: tuple[Worker, ...] = ()
+        self._met: tuple[Worker, ...] = ()
         self._mode: Mode | None = None  # while it has workers that can be asked
-        self._told: dict[int, Books] = {}
+        self._told: Mapping[Who, Books] = {}
+        self._inherits = hasattr(os, "wait4")  # whether what ended workers have used is in this process's own books
         self._sent: list[Sent] = []
         self._cache = PageCache(plan.cache)
 
@@ -80,10 +82,12 @@ class _Trial:
         self._workers = tuple(mode.start())
         startup_s = self._since(began)
         self._mode = mode
+        self._inherits = self._inherits and not isinstance(mode, Spread)
         if mode.forks:
             die_with_parent(kill_group)
-        workers = tuple(dict.fromkeys(worker.pid for worker in self._workers if worker.pid != os.getpid()))
-        self._pids = (os.getpid(), *_others(workers), *workers)
+        self._meet(self._workers)
+        if any(worker.elsewhere for worker in self._workers):
+            self._cache.cannot_be("workers on other hosts have page caches of their own")
 
         self._enter("pause")
         at_ready = self._footprint()
@@ -98,11 +102,14 @@ class _Trial:
         verification = mode.run(Epoch(different, verify=True), _Watch(self, None))
 
         backend: dict[str, Any] = mode.facts() if hasattr(mode, "facts") else {}
+        nodes = tuple(mode.nodes()) if isinstance(mode, Spread) else ()
+        node_of = dict(mode.node_of()) if isinstance(mode, Spread) else {}
         began = self._enter("teardown")
         self._mode = None
         mode.stop()
         teardown_s = self._since(began)
         # Processes that are no workers may live on, such as the one in which loky keeps count of what is to be tidied up.
+        workers = {worker.pid for worker in self._met} - {os.getpid()}
         self._pids = tuple(pid for pid in self._pids if pid not in workers)
         self._enter("end")
         return Report(
@@ -119,6 +126,8 @@ class _Trial:
             cpus=read_back(),
             gil=gil,
             backend=backend,
+            nodes=nodes,
+            node_of=node_of,
             sent=tuple(self._sent),
             cache=None if plan.cache.kind is Cache.as_is else self._cache.report,
         )
@@ -129,15 +138,35 @@ class _Trial:
     def cpu_s(self) -> float:
         return cpu_s(self._pids)
 
+    def pids(self) -> tuple[int, ...]:
+        return self._pids
+
+    def told_cpu_s(self, who: Iterable[Who]) -> float:
+        """CPU seconds of these as they told them last."""
+        return sum(self._told[one].usage.cpu_s or 0.0 for one in who if one in self._told)
+
+    def elsewhere(self) -> list[Who]:
+        """The workers of other hosts that have told of themselves."""
+        return [who for who in self._told if isinstance(who, str)]
+
+    def meet_again(self) -> None:
+        """Workers may have been replaced."""
+        if isinstance(self._mode, Spread) and (now := tuple(self._mode.crew())) != self._met:
+            self._meet(now)
+
+    def _meet(self, workers: Sequence[Worker]) -> None:
+        self._met = tuple(workers)
+        pids = tuple(dict.fromkeys(worker.pid for worker in workers if worker.pid != os.getpid() and not worker.elsewhere))
+        self._pids = (os.getpid(), *_others(pids), *pids)
+
     def usage(self) -> Usage:
         """What the tree has used by now. Workers that live are asked; those that have ended are in this process's own books."""
         if self._mode is not None:
             self._told = self._mode.books()
         asked = {os.getpid(), *self._told}
         others = [usage_of(pid) for pid in self._pids if pid not in asked]
-        # Where ended children are in nobody's books (Windows), what they said last stands.
-        ended_are_counted = hasattr(os, "wait4")
-        told = self._told.values() if self._mode is not None or not ended_are_counted else ()
+        # Where ended workers are in nobody's books (Windows; a cluster's), what they said last stands.
+        told = self._told.values() if self._mode is not None or not self._inherits else ()
         return total([own_usage(), *others, *(books.usage for books in told)])
 
     @property
@@ -170,8 +199,10 @@ class _Trial:
         return EpochReport(watch.released_ns, watch.finished_ns, watch.cpu_s, watch.usage, records, collect_cpu_s)
 
     def _footprint(self) -> Footprint:
+        self.meet_again()
         largest = [largest_resident_bytes(), *(books.largest_resident_bytes for books in self._told.values())]
-        return footprint(self._pids, self._fork_server, sum(size for size in largest if size is not None) or None)
+        here = footprint(self._pids, self._fork_server, sum(size for size in largest if size is not None) or None)
+        return together([here, *(self._mode.elsewhere() if isinstance(self._mode, Spread) else ())])
 
     def _enter(self, phase: str) -> int:
         """Tell the conductor, and go on when it has taken its sample: from then on it is idle."""
@@ -198,8 +229,11 @@ class _Watch:
         self.usage = Usage()
 
     def released(self) -> None:
+        self._trial.meet_again()
         self._before = self._trial.usage()
-        self.cpu_s = -self._trial.cpu_s()
+        self._pids = self._trial.pids()
+        self.cpu_s = -self._trial.told_cpu_s(self._trial.elsewhere())
+        self.cpu_s -= self._trial.cpu_s()
         self.collect_cpu_s = -thread_time()
         self.released_ns = perf_counter_ns()
 
@@ -209,8 +243,12 @@ class _Watch:
     def finished(self) -> None:
         self.finished_ns = perf_counter_ns()
         self.collect_cpu_s += thread_time()
+        self._trial.meet_again()
         self.cpu_s += self._trial.cpu_s()
         self.usage = self._trial.usage() - self._before
+        # What is on other hosts has told of itself, and so has what was here and is no more.
+        gone = (pid for pid in self._pids if cpu_s_of(pid) is None)
+        self.cpu_s += self._trial.told_cpu_s([*self._trial.elsewhere(), *gone])
         # The clocks are those of processes that live: what came and went within the epoch is in its parent's books.
         self.cpu_s += self.usage.ended_cpu_s or 0.0
 

@@ -103,6 +103,8 @@ class Report:
         memory_bytes: of the tree at each pause: when every worker was ready, and after the last epoch.
         cpus: the CPUs that the trial may use, read back; None where the system does not tell.
         backend: what the mode says of itself, such as what was chosen for it.
+        nodes: of a cluster, each with what its workers took; empty where all are the trial's own processes or threads.
+        node_of: the node of each worker that there ever was, by its number; empty likewise.
         gil: how long a waking thread waited for Python's interpreter lock; None where that was not asked for, or cannot be told.
         cache: what was done about the page cache; None where it was left as it is.
     """
@@ -120,6 +122,8 @@ class Report:
     cpus: tuple[int, ...] | None = None
     gil: GilWaits | None = None
     backend: Mapping[str, Any] = field(default_factory=dict)
+    nodes: tuple[Mapping[str, Any], ...] = ()
+    node_of: Mapping[int, str] = field(default_factory=dict)
     sent: tuple[Sent, ...] = ()
     cache: CacheReport | None = None
 

@@ -66,6 +66,11 @@ class PageCache:
         """Whether there is something to do before each epoch."""
         return self.plan.kind is Cache.cold
 
+    def cannot_be(self, reason: str) -> None:
+        """What was asked for cannot be done, or not everywhere."""
+        if self.plan.kind is not Cache.as_is:
+            self.report.cannot = reason
+
     def before_the_first_epoch(self) -> None:
         """Read every file once, where it is to be warm."""
         if self.plan.kind is Cache.warm:
