@@ -147,9 +147,10 @@ def compiled(source: str, target: Path) -> Path:
 
 
 def shared_memory() -> set[str]:
-    """The names of shared memory of all processes of this machine."""
+    """The names of shared memory of all processes of this machine, but for those of joblib, which is no part of what is looked at."""
     folder = Path("/dev/shm")
-    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    return {name for name in names if not name.startswith(("sem.loky-", "joblib_"))}
 
 
 def left_in_shared_memory(before: set[str]) -> set[str]:
