@@ -582,18 +582,20 @@ def test_what_differs_now_is_shown_and_intervals_that_are_apart_differ(copied: P
     assert {found["outcome"] for found in newest(copied.folder, "runs", "rerun.json")["points"][0]["metrics"]} == {"differs"}
 
 
+PLAIN = ["null", "True", "nan", "1e3", "0x1", "a-b/c.d", "/abs/x.jpg", "_", "a.", "no", "interpolation"]
 ODD = ["it's", 'a "b"', "a\\", "a\\'b", "$HOME", "a=b,c", "{x: y}", "[z]", " spaced ", "日本", "#no comment", "%", "a\tb"]
 
 
-@pytest.mark.parametrize("text", ODD)
+@pytest.mark.parametrize("text", [*PLAIN, *ODD])
 def test_any_configuration_comes_back_as_it_was(text: str, program: Program) -> None:
     """Through the record's own words, whatever they are made of."""
     from test_results import point
 
     from runner.config.check import config_hash, plain, typed
+    from runner.config.compose import composed
     from runner.config.options import Folder, Monitor, ProcessPool, Protocol, Server, Tf
     from runner.config.restore import choices_of
-    from runner.repeat import _composed, register
+    from runner.config.store import register
 
     subject = point(program.folder / "point")
     config = subject.config
@@ -602,7 +604,7 @@ def test_any_configuration_comes_back_as_it_was(text: str, program: Program) -> 
     config.protocol, config.monitor = Protocol(rounds=2, precision=0.5), Monitor(enabled=False, interval_s=0.25)
     config.tracking, config.baseline, config.affinity = Server(uri="http://x"), text, "0"
     register()
-    again = typed(_composed(choices_of(json.loads(json.dumps(plain(config))))))
+    again = typed(composed(choices_of(json.loads(json.dumps(plain(config))))))
     assert config_hash(again) == config_hash(config)
     assert again.baseline == text
 
