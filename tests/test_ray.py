@@ -466,3 +466,20 @@ def session_of(process: psutil.Process) -> int | None:
     with contextlib.suppress(OSError):
         return os.getsid(process.pid)
     return None
+
+
+def test_a_head_that_goes_away_in_the_middle_ends_the_trial_long_before_its_deadline(
+    trials: Trials, tmp_path: Path, images: Sequence[Image]
+) -> None:
+    """Ray itself ends a process whose head is gone, so that the trial has no last word."""
+    with running(tmp_path) as cluster:
+
+        def kill(event: Event) -> None:
+            if isinstance(event, Phase) and event.name == "epoch":
+                cluster.nodes[0].kill()
+
+        task = Fault("hash", cpu_s=0.02)
+        outcome = joined(cluster, trials, images, workers=2, items=20_000, epochs=1, task=task, on_event=kill, timeout_s=200)
+    assert outcome.error is not None
+    assert outcome.error.status == "failed"
+    assert "without a report" in str(outcome.error)
