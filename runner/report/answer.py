@@ -84,7 +84,7 @@ def _costs(subject: Subject, label: str) -> str:
     for metric, what in (("peak_memory_mb", "the memory"), ("cpu_s_per_image", "the CPU time an image")):
         found = subject.comparison(label, metric)
         if found is not None and found["verdict"] in {"faster", "slower"} and found["ratio"] is not None:
-            said.append(f"{found['ratio']:.2g} times {what}")
+            said.append(f"{found['ratio']:.3g} times {what}")
     return f", and costs {' and '.join(said)}" if said else ""
 
 
