@@ -119,6 +119,11 @@ class Program:
     def __call__(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return self.module("runner", *words, **environment)
 
+    def started(self, marker: str, *words: str) -> subprocess.Popen[bytes]:
+        """The program, running unheard; ``marker`` is in the environment of all its processes."""
+        env, unheard = os.environ | {"TEST_MARKER": marker}, subprocess.DEVNULL
+        return subprocess.Popen(self.command(*words), cwd=self.folder, env=env, stdout=unheard, stderr=unheard)
+
     def module(self, module: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", module, *words],

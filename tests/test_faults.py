@@ -181,10 +181,7 @@ def test_nothing_is_left_when_the_conductor_is_killed(program: Program, marker: 
         "images=100000",
         "tracking=none",
     ]
-    conductor = subprocess.Popen(
-        program.command(*words), cwd=program.folder, env=os.environ | {"TEST_MARKER": marker},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    conductor = program.started(marker, *words)
     try:
         limit = time.monotonic() + 120
         wanted = 7 if "process" in mode else 4  # conductor, resource tracker, fork server, trial, and workers

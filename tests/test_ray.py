@@ -8,7 +8,6 @@ import itertools
 import os
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -376,10 +375,7 @@ def test_work_that_hangs_is_ended_at_the_deadline_with_its_cluster(trials: Trial
 
 def test_nothing_of_a_cluster_is_left_when_the_conductor_is_killed(program: Program, marker: str) -> None:
     words = ["mode=ray", "workers=2", "task=python", "protocol=once", "images=100000", "tracking=none"]
-    conductor = subprocess.Popen(
-        program.command(*words), cwd=program.folder, env=os.environ | {"TEST_MARKER": marker},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    conductor = program.started(marker, *words)
     try:
         limit = time.monotonic() + 120
         while not (raylets := [process for process in processes_of(marker) if process.name() == "raylet"]):

@@ -518,10 +518,7 @@ def test_a_receiver_that_dies_gives_failed_images_and_a_failed_trial(
 @pytest.mark.parametrize("mode", ["thread", "process"])
 def test_nothing_is_left_of_the_receiver_when_the_program_is_killed(program: Program, marker: str, mode: str) -> None:
     words = [f"mode={mode}", "workers=2", "protocol=once", "images=100000", "tracking=none", "sink=http"]
-    conductor = subprocess.Popen(
-        program.command(*words), cwd=program.folder, env=os.environ | {"TEST_MARKER": marker},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    conductor = program.started(marker, *words)
     try:
         limit = time.monotonic() + 200
         wanted = 7 if mode == "process" else 5  # conductor, resource tracker, fork server, receiver, trial, and workers

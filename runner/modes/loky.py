@@ -15,7 +15,7 @@ from typing import Any
 from runner.config.options import Loky
 from runner.errors import TrialFailed, TrialKilled
 from runner.modes import Books, Epoch, ModePlan, Watch, Worker
-from runner.modes.sharing import run_length
+from runner.modes.sharing import AHEAD, run_length
 from runner.modes.threads import PROGRESS_INTERVAL_S
 from runner.pipeline import Pipeline
 from runner.records import Records
@@ -23,9 +23,6 @@ from runner.spool import Collector
 from runner.tensorflow_threads import start_runtime
 from runner.trial.affinity import read_back
 from runner.trial.watchdog import die_with
-
-# So many runs of items are on their way to each worker: one that it works on, one that waits for it.
-_AHEAD = 2
 
 # How long a worker that has said that it is ready keeps from saying so again, so that another one comes to say it, in seconds.
 _WAIT_S = 0.02
@@ -62,7 +59,7 @@ class LokyMode:
         collector = Collector(self._plan.spool)
         runs = self._runs(epoch.items)
         watch.released()
-        pending = {self._submit(run, epoch) for run in islice(runs, _AHEAD * self._plan.workers)}
+        pending = {self._submit(run, epoch) for run in islice(runs, AHEAD * self._plan.workers)}
         told = perf_counter()
         while pending:
             done, pending = wait(pending, return_when=FIRST_COMPLETED)

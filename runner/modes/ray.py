@@ -19,13 +19,10 @@ from runner.modes.ray_crew import Crew, Hand
 from runner.modes.ray_nodes import Accounts
 from runner.modes.ray_worker import Part
 from runner.modes.returning import Returned, hash_of, slot_bytes
-from runner.modes.sharing import run_length
+from runner.modes.sharing import AHEAD, run_length
 from runner.modes.threads import PROGRESS_INTERVAL_S
 from runner.records import Records
 from runner.spool import Collector
-
-# So many runs of items are on their way to each worker: one that it works on, one that waits for it.
-_AHEAD = 2
 
 # The results of a run of items come back together; no more bytes than these, so that few are in shared memory at any time.
 _RUN_BYTES = 8_000_000
@@ -186,7 +183,7 @@ class _Pass:
 
     def run(self, watch: Watch) -> None:
         """Return when all is done."""
-        for _ in range(_AHEAD):
+        for _ in range(AHEAD):
             for hand in self._crew.hands():
                 self._give(hand)
         told = perf_counter()
@@ -222,7 +219,7 @@ class _Pass:
 
     def _give_to_whoever_has_least(self) -> None:
         for hand in sorted(self._crew.hands(), key=lambda hand: hand.busy):
-            if self._runs.again and hand.busy < _AHEAD:
+            if self._runs.again and hand.busy < AHEAD:
                 self._give(hand)
 
     def _done(self) -> Sequence[Any]:

@@ -26,8 +26,8 @@ from runner.errors import TrialFailed
 ANSWER_S = 5.0
 PLACE_S = 10.0
 
-# Ray's folder for a cluster that is started here: /tmp/runner-ray-abc123, with a lock beside it as long as the trial lives. Paths of
-# sockets, which Ray makes in it, are limited to 107 bytes.
+# Ray's folder for a cluster that is started here lies where the system keeps temporary ones, with a lock beside it as long as the
+# trial lives. Paths of sockets, which Ray makes in it, are limited to 107 bytes.
 _PREFIX = "runner-ray-"
 _LONGEST_FOLDER = 40
 

@@ -18,6 +18,9 @@ from typing import Protocol
 # No run is longer, so that a slow worker never sits on much more than its share.
 LONGEST_RUN = 64
 
+# Where runs are handed out, so many are on their way to each worker: one that it works on, one that waits for it.
+AHEAD = 2
+
 
 def dealt(items: int, hand: int, hands: int) -> range:
     """The items of number ``hand`` of ``hands``, dealt out like cards."""
