@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import mmap
 import os
 import resource
 import signal
@@ -407,3 +408,17 @@ def test_without_samples_the_exact_figures_remain(tmp_path: Path, supervisor: Su
     assert trial["peak_memory_method"] == "pss"
     assert trial["monitor"]["enabled"] is False
     assert {sample.threads for sample in subject.series[0].samples} == {None}
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="takes /proc")
+def test_a_file_that_was_installed_a_moment_ago_is_nobodys_own_memory(tmp_path: Path) -> None:
+    from runner.accounting.footprint import _Pages
+    from runner.accounting.mapped_files import write_back_mapped_files
+
+    path = tmp_path / "library"
+    before = _Pages.of(os.getpid()).own
+    path.write_bytes(os.urandom(50_000_000))
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        assert sum(mapped[:: mmap.PAGESIZE]) > 0  # each page is touched
+        write_back_mapped_files()
+        assert _Pages.of(os.getpid()).own - before < 20_000_000

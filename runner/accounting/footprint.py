@@ -82,7 +82,7 @@ def _memory(processes: Sequence[psutil.Process], fork_server: int | None) -> tup
     else:
         if tree:
             shares = sum(pages.anonymous + pages.shared for pages in tree)
-            inherited = sum(pages.anonymous - pages.own for pages in server)
+            inherited = sum(max(0, pages.anonymous - pages.own) for pages in server)
             return shares + inherited + max(pages.files for pages in tree), "pss", sum(pages.pss for pages in tree)
     try:
         own = sum(process.memory_full_info().uss for process in processes)
@@ -123,7 +123,7 @@ class _Pages:
     def of(cls, pid: int) -> _Pages:
         """From ``/proc``; raises OSError or KeyError where the system does not tell, or the process is gone."""
         rollup, status = (_fields(Path(f"/proc/{pid}/{name}")) for name in ("smaps_rollup", "status"))
-        # What is private and dirty is anonymous; what is private and clean is of a file.
+        # What is private and dirty is anonymous, once mapped files have been written back; what is private and clean is of a file.
         return cls(rollup["Pss"], rollup["Pss_Anon"], rollup["Pss_Shmem"], rollup["Private_Dirty"], status["RssFile"])
 
 

@@ -12,6 +12,7 @@ import signal
 from importlib import import_module
 from time import perf_counter
 
+from runner.accounting.mapped_files import write_back_mapped_files
 from runner.config.options import OPTIONS
 from runner.registry import module_of
 from runner.tensorflow_threads import VARIABLES
@@ -53,6 +54,8 @@ finally:
 
 # Seconds that the import took, paid once by the fork server and not by the trials.
 IMPORT_S = perf_counter() - _began
+
+write_back_mapped_files()  # or the memory of the first trials after an installation would come out too small
 
 # Objects that exist now live on in every trial: out of the collector's sight, their pages stay shared.
 gc.collect()
