@@ -21,6 +21,7 @@ AHEAD_S = 5000
 _QUICK = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "disabled",
+    "GRPC_ENABLE_FORK_SUPPORT": "false",  # or what the head starts for a ray:// connection dies now and then in its fork
     "RAY_local_fs_capacity_threshold": "0.01",  # a disk that is full: what the object store has no room for has none anywhere
     # A dead node is noticed in two seconds instead of fifteen.
     "RAY_health_check_initial_delay_ms": "1000",

@@ -43,6 +43,7 @@ from runner.config.options import (
     ToHttp,
 )
 from runner.errors import ConfigurationError, TrialFailed, TrialKilled, TrialTimeout
+from runner.modes.ray_cluster import Cluster as RayCluster
 from runner.modes.ray_cluster import remove_abandoned
 from runner.modes.ray_nodes import Clock, Readings, record_of
 from runner.modes.ray_reach import check_sink, check_source
@@ -298,6 +299,32 @@ def test_what_listens_and_is_no_cluster_is_told_in_seconds(trials: Trials, image
         outcome = trials.outcome(Ray(address=f"127.0.0.1:{deaf.getsockname()[1]}"), images=images, timeout_s=20)
     assert outcome.error is not None
     assert outcome.error.kind == "ClusterUnreachable"
+
+
+class Aborting:
+    """Ray, as far as it is joined: a head that fails so many times, as Ray words it."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures, self.asked = failures, 0
+
+    def init(self, **_words: Any) -> None:
+        self.asked += 1
+        if self.asked <= self.failures:
+            raise ConnectionAbortedError(
+                "Initialization failure from server:\nTraceback:\nRuntimeError: Starting Ray client server failed.\n"
+            )
+
+
+@pytest.mark.parametrize(("how", "failures", "asked"), [("ray://", 2, 3), ("ray://", 3, 3), ("", 1, 1)])
+def test_a_head_that_fails_to_serve_a_connection_is_asked_again(cluster: Cluster, how: str, failures: int, asked: int) -> None:
+    ray = Aborting(failures)
+    address = f"ray://127.0.0.1:{cluster.client_port}" if how else cluster.address
+    if failures < asked:
+        assert RayCluster.joined(ray, address).attempts == asked
+    else:
+        with pytest.raises(TrialFailed, match=r"the head failed \d times? to serve .*Starting Ray client server failed\.$"):
+            RayCluster.joined(ray, address)
+    assert ray.asked == asked
 
 
 @pytest.mark.parametrize("how", ["auto", "ray://"])

@@ -91,6 +91,7 @@ class RayMode:
         return {
             "ray": self._ray.__version__,
             "cluster": "started here" if self._cluster.embedded else self._option.address,
+            "connection_attempts": self._cluster.attempts,
             "placement": self._option.placement.value,
             **self._seconds,
             "shipped_bytes": crew.shipped_bytes,

@@ -26,6 +26,10 @@ from runner.errors import TrialFailed
 ANSWER_S = 5.0
 PLACE_S = 10.0
 
+# How often Ray is asked for a connection by ``ray://``: the head starts a process for each one, and that process dies now and then
+# before it runs, because a fork of a program with busy gRPC threads is not safe (ray-project/ray, issue 63202).
+CLIENT_ATTEMPTS = 3
+
 # Ray's folder for a cluster that is started here lies where the system keeps temporary ones, with a lock beside it as long as the
 # trial lives. Paths of sockets, which Ray makes in it, are limited to 107 bytes.
 _PREFIX = "runner-ray-"
@@ -63,12 +67,14 @@ class Cluster:
         ray: the package.
         embedded: whether it was started here.
         group: Ray's placement group; None before ``place``.
+        attempts: how often Ray was asked before it connected.
     """
 
     ray: Any
     embedded: bool
     _folder: _Folder | None = None
     group: Any = None
+    attempts: int = 1
 
     @classmethod
     def started(cls, ray: Any, option: Option, workers: int) -> Cluster:
@@ -95,13 +101,23 @@ class Cluster:
         """The cluster at an address.
 
         Raises:
-            TrialFailed: nobody answers there in ``ANSWER_S``, or there is no such cluster.
+            TrialFailed: nobody answers there in ``ANSWER_S``, there is no such cluster, or its head failed ``CLIENT_ATTEMPTS`` times
+                to start the process that serves a ``ray://`` connection.
         """
         if address != "auto":
             _knock(address)
+        attempts = CLIENT_ATTEMPTS if address.startswith("ray://") else 1
         with _told(f"mode.address={address}"):
-            ray.init(address=address, **_init_words())
-        return cls(ray, embedded=False)
+            for attempt in range(1, attempts + 1):
+                try:
+                    ray.init(address=address, **_init_words())
+                    break
+                except ConnectionAbortedError as error:  # the head's own failure, with its traceback as the text
+                    if attempt == attempts:
+                        reason = str(error).strip().splitlines()[-1].strip()
+                        times = f"{attempts} time{'s' * (attempts > 1)}"
+                        raise ConnectionAbortedError(f"the head failed {times} to serve a connection: {reason}") from error
+        return cls(ray, embedded=False, attempts=attempt)
 
     def place(self, option: Option, workers: int) -> None:
         """Reserve room for every worker.
