@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
 from runner import status
 from runner.point import Point
+
+if TYPE_CHECKING:
+    from runner.turns import Turns
 
 
 def execute_alone(point: Point) -> float | None:
@@ -33,11 +38,18 @@ def execute_alone(point: Point) -> float | None:
     return point.objective
 
 
-def execute_job(composed: DictConfig, overrides: Sequence[str], folder: Path) -> float | None:
+def execute_job(composed: DictConfig, overrides: Sequence[str], folder: Path, sweep: Path) -> float | None:
     """Run one point of a sweep in a process, and perhaps on a host, of its own; returns its objective, or None where it failed.
 
     Nothing is logged here: the process that started the sweep gathers the records, and logs all of them when nothing is timed any more.
-    All of it is done under the host's lock, since what a job does before and after its trials would be in the trials of another.
+    All of it is done under the host's lock, since what a job does before and after its trials would be in the trials of another; from
+    trial to trial the lock goes round among the jobs of the sweep that are on this host.
+
+    Args:
+        composed: the point's configuration, without Hydra's own part.
+        overrides: of the point.
+        folder: of the point, which is made.
+        sweep: folder of the sweep.
 
     Raises:
         ConfigurationError: it cannot be run on this host.
@@ -47,13 +59,21 @@ def execute_job(composed: DictConfig, overrides: Sequence[str], folder: Path) ->
     from runner.protocol.stopping import complete
     from runner.secrets import mask_hydra_files
     from runner.terminal import print_error
+    from runner.turns import Turns
 
     mask_hydra_files(folder)
-    with _ended_by_sigterm(), host_lock(print_error):
-        point = Point.prepared(composed, overrides, folder)
-        point.restore_here()
+    with contextlib.ExitStack() as part:
+        part.enter_context(_ended_by_sigterm())
+        turns: Turns | None = None
+        try:
+            turns = part.enter_context(Turns(sweep, os.path.relpath(folder, sweep), print_error))
+        except (OSError, NotImplementedError):  # the sweep's folder is on a file system without locks
+            part.enter_context(host_lock(print_error))
+        with host_lock(print_error):
+            point = Point.prepared(composed, overrides, folder)
+            point.restore_here()
         if not complete(point):
-            _measure(point)
+            _measure(point, turns)
     if point.interrupted:
         raise KeyboardInterrupt
     return point.objective
@@ -76,20 +96,24 @@ def _ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _measure(point: Point) -> None:
+def _measure(point: Point, turns: Turns | None = None) -> None:
     from runner import terminal
+    from runner.host_lock import host_lock
     from runner.protocol.stopping import precise_by_itself
     from runner.report.trace import write_trace
     from runner.session import Session
 
     with terminal.ProgressDisplay() as display:
-        session = Session([point], point.config.seed, display, precise_enough=precise_by_itself)
+        session = Session([point], point.config.seed, display, precise_enough=precise_by_itself, turns=turns)
         try:
             session.run()
         except KeyboardInterrupt:
             status.worsen(status.INTERRUPTED)
     if point.has_failed:
         status.worsen(status.FAILED)
-    if point.trials:
-        write_trace(point.folder)
-        terminal.print_point(point, session.gpus, session.idle_cpu_pct)
+    if turns is not None:
+        turns.leave()
+    with contextlib.nullcontext() if turns is None else host_lock(terminal.print_error):
+        if point.trials:
+            write_trace(point.folder)
+            terminal.print_point(point, session.gpus, session.idle_cpu_pct)

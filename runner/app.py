@@ -83,7 +83,7 @@ def run_point(composed: DictConfig) -> float | None:
     hydra_config = HydraConfig.get()
     overrides, folder = list(hydra_config.overrides.task), Path(hydra_config.runtime.output_dir)
     if hydra_config.mode is RunMode.MULTIRUN:
-        return execute_job(composed, overrides, folder)
+        return execute_job(composed, overrides, folder, Path(str(hydra_config.sweep.dir)).absolute())
     point = Point.prepared(composed, overrides, folder)
     mask_hydra_files(point.folder)
     return execute_alone(point)

@@ -8,6 +8,7 @@ RunnerError
 │   └── SinkError             its result could not be delivered
 ├── TrialError                a trial did not come to its end; carries the status of the record
 │   ├── TrialFailed           an exception in the trial or in a worker, or an exit without a report   "failed"
+│   │   └── TrialSilent       the latter: nothing but the exit status is known                        "failed"
 │   ├── TrialKilled           the trial or a worker was ended by a signal                              "killed"
 │   └── TrialTimeout          the deadline passed                                                      "timeout"
 ├── ConductorGone             inside a trial: the process that asked for it is no more
@@ -82,6 +83,10 @@ class TrialFailed(TrialError):
     """An exception in the trial or in a worker, or an exit without a report."""
 
 
+class TrialSilent(TrialFailed):
+    """The trial, or a worker, ended by itself and said nothing."""
+
+
 class TrialKilled(TrialError):
     """The trial, or a worker, was ended by a signal."""
 
@@ -113,4 +118,4 @@ def ended_by(who: str, exitcode: int | None) -> TrialError:
         except ValueError:
             name = f"signal {-exitcode}"
         return TrialKilled(f"{who} was killed by {name}")
-    return TrialFailed(f"{who} exited with status {exitcode} without a report")
+    return TrialSilent(f"{who} exited with status {exitcode} without a report")

@@ -17,6 +17,7 @@ from runner.errors import ConfigurationError, RunnerError, TrialError, TrialKill
 from runner.point import Point
 from runner.protocol.stopping import complete
 from runner.sweep import Sweep, close
+from runner.turns import forget_turns
 
 
 def main() -> None:
@@ -57,6 +58,8 @@ def gather(sweep: Sweep, points: Sequence[Point], raised: Mapping[int, TrialErro
             point.lost = raised.get(id(point)) or TrialKilled(done, kind="JobLost")
         if point.error is not None:
             status.worsen(status.FAILED)
+    if all(complete(point) for point in points):  # or a job may still be at it
+        forget_turns(sweep.folder)
     sweep.conclude()
     sweep.write()
     sweep.write_comparison()

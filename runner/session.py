@@ -29,6 +29,7 @@ from runner.services import serving
 from runner.sinks import Destination
 from runner.supervisor import Event, Outcome, Supervisor
 from runner.trial.messages import Phase, Report
+from runner.turns import Turn, Turns
 
 log = logging.getLogger("runner")
 
@@ -65,6 +66,8 @@ class Session:
         supervisor: starts the trials; a new one if None.
         fail_fast: whether to end at the first trial that fails.
         precise_enough: asked after each round of those points that have a precision to reach.
+        turns: the part of these points in those of other processes on this host, which then has the host between the trials; None has it
+            to itself from the first trial to the last.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Session:
         *,
         fail_fast: bool = False,
         precise_enough: Callable[[Point], bool] = lambda _: True,
+        turns: Turns | None = None,
     ) -> None:
         self._points = points
         self._seed = seed
@@ -83,6 +87,7 @@ class Session:
         self._supervisor = supervisor or Supervisor()
         self._fail_fast = fail_fast
         self._precise_enough = precise_enough
+        self._turns = turns
         # With the host: two processes of two hosts may well have one id, and begin in one second.
         self._id = f"{time.strftime('%Y-%m-%dT%H:%M:%S')}-{socket.gethostname()}-{os.getpid()}"
         self.gpus = Gpus()
@@ -98,10 +103,13 @@ class Session:
         """
         number = 0
         try:
-            with host_lock(self._display.tell):
+            with contextlib.ExitStack() as alone:
+                alone.enter_context(host_lock(self._display.tell))
                 self._supervisor.warm()
                 with contextlib.suppress(psutil.Error, OSError):  # where the system does not tell, it is not shown
                     self.idle_cpu_pct = psutil.cpu_percent(interval=_LOOK_S)
+                if self._turns is not None:
+                    alone.close()
                 while due := [point for point in self._points if self._goes_on(point, number)]:
                     self._round(number, due)
                     number += 1
@@ -129,7 +137,8 @@ class Session:
             if point.has_failed or any(trial["round"] == number for trial in point.trials):
                 continue
             self._display.trial_starts(point, number, self._left(number, due[order:]))
-            trial = self._trial(point, number, order)
+            with self._turn(number, order) as turn:
+                trial = self._trial(point, number, turn)
             self._display.trial_ends(point, trial)
             if self._fail_fast and trial["status"] != "ok":
                 self._display.tell("fail_fast: the sweep ends here")
@@ -139,13 +148,16 @@ class Session:
         later = sum(max(0, point.config.protocol.rounds - number - 1) for point in self._points if not point.has_failed)
         return len([point for point in rest_of_round if not point.has_failed]) + later
 
-    def _trial(self, point: Point, number: int, order: int) -> dict[str, Any]:
+    def _turn(self, number: int, order: int) -> contextlib.AbstractContextManager[Turn]:
+        return contextlib.nullcontext(Turn(self._id, order)) if self._turns is None else self._turns.turn(number)
+
+    def _trial(self, point: Point, number: int, turn: Turn) -> dict[str, Any]:
         with _logging_to(point.folder / "runner.log"):
             log.info("round %d: %s", number, point.name)
             wall_offset_s, started_at = time.time() - time.perf_counter(), time.time()
             outcome, seen = self._watched(point)
             outcome = _judged(outcome)
-            trial = trial_record(number, order, self._id, outcome, seen=seen, wall_offset_s=wall_offset_s)
+            trial = trial_record(number, turn.order, turn.session, outcome, seen=seen, wall_offset_s=wall_offset_s)
             trial |= {"started_at": started_at, "ended_at": time.time()}
             point.write_samples(Series(number, wall_offset_s, seen.watched.samples))
             if outcome.report is not None:

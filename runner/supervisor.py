@@ -21,7 +21,7 @@ from time import monotonic, sleep
 
 import psutil
 
-from runner.errors import TrialError, TrialFailed, TrialKilled, TrialTimeout, ended_by
+from runner.errors import TrialError, TrialFailed, TrialKilled, TrialSilent, TrialTimeout, ended_by
 from runner.trial.messages import Failure, Phase, Progress, Report, TrialPlan
 from runner.trial.start import ready, start_trial
 
@@ -87,7 +87,7 @@ class Supervisor:
             try:
                 report = _until_report(process, here, timeout_s, on_event, phases)
             except TrialError as error:
-                return Outcome(None, error, tuple(phases))
+                return Outcome(None, _explained(plan, error), tuple(phases))
             process.join(EXIT_S)
             return Outcome(report, None, tuple(phases))
         finally:
@@ -179,6 +179,15 @@ def _kill(process: BaseProcess) -> None:
 def _as_error(failure: Failure) -> TrialError:
     kind = TrialKilled if failure.status == TrialKilled.status else TrialFailed
     return kind(failure.message, kind=failure.kind, remote_traceback=failure.traceback)
+
+
+def _explained(plan: TrialPlan, error: TrialError) -> TrialError:
+    """The error, or what the mode knows to be behind an exit without a report."""
+    if not isinstance(error, TrialSilent):
+        return error
+    why_silent = getattr(import_module(plan.mode_module).PROVIDES, "why_silent", lambda _: None)
+    explained: TrialError | None = why_silent(plan.mode.mode)
+    return explained or error
 
 
 def _after(plan: TrialPlan) -> None:

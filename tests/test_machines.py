@@ -1,4 +1,4 @@
-"""Sweeps whose points other launchers run: one at a time on a host, gathered into one sweep, with the host of each."""
+"""Sweeps whose points other launchers run: one at a time on a host, in turns, gathered into one sweep, with the host of each."""
 
 from __future__ import annotations
 
@@ -80,19 +80,32 @@ def test_jobs_of_submitit_become_one_sweep(submitted: tuple[Path, int, str]) -> 
     assert (sweep_in(folder) / "comparison.md").is_file()
 
 
-def test_jobs_on_one_host_are_measured_one_after_the_other(submitted: tuple[Path, int, str]) -> None:
+def test_jobs_on_one_host_are_measured_one_at_a_time_in_interleaved_rounds(submitted: tuple[Path, int, str]) -> None:
     folder = sweep_in(submitted[0])
     assert not trials_overlap(folder)
-    sessions = [{trial["session"] for trial in record["trials"]} for record in records_of(folder)]
-    assert [len(found) for found in sessions] == [1, 1, 1]
-    assert len(set.union(*sessions)) == 3  # a conductor each
+    good, fair, bad = (record["trials"] for record in records_of(folder))
+    assert [len(good), len(fair), len(bad)] == [6, 6, 1]  # what has failed is not tried again
+    both = sorted([*good, *fair], key=lambda trial: trial["started_at"])
+    assert [trial["round"] for trial in both] == [number for number in range(6) for _ in "gf"]
+    assert not list(folder.glob(".turns"))
 
 
-def test_points_that_were_not_interleaved_get_no_verdict(submitted: tuple[Path, int, str]) -> None:
+def test_points_that_were_interleaved_are_compared(submitted: tuple[Path, int, str]) -> None:
     sweep = json.loads((sweep_in(submitted[0]) / "sweep.json").read_text())
+    pairs = {found["point"]: found["n"] for found in sweep["comparisons"] if found["metric"] == "images_per_s"}
+    shared = [trial["session"] for trial in records_of(sweep_in(submitted[0]))[0]["trials"]]
+    assert pairs["thread-w1 source.path=fair"] == max(shared.count(session) for session in shared)
+    assert "not_interleaved" not in warnings_in(sweep)
+
+
+def test_points_that_were_not_interleaved_get_no_verdict(program: Program) -> None:
+    words = ("workers=1,2", "protocol.rounds=6", "tracking=none")
+    answer = program("hydra/launcher=joblib", "hydra.launcher.n_jobs=1", *SHORT, *words, "-m")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    sweep = json.loads((sweep_in(program.folder) / "sweep.json").read_text())
     assert {found["ratio"] for found in sweep["comparisons"]} == {None}
-    assert "there is no verdict on" in warnings_in(sweep)["not_interleaved"]
-    assert "No verdicts" in submitted[2]
+    assert "there is no verdict on thread-w2" in warnings_in(sweep)["not_interleaved"]
+    assert "No verdicts" in answer.stdout
 
 
 def test_their_runs_are_nested_in_one_in_mlflow(submitted: tuple[Path, int, str]) -> None:
@@ -229,7 +242,7 @@ def test_a_verdict_across_hosts_is_given_where_it_is_asked_for_and_names_them(co
     (speed,) = (
         found for found in sweep["comparisons"] if found["metric"] == "images_per_s" and found["point"].endswith("path=fair")
     )
-    assert speed["n"] == 6
+    assert speed["n"] == 6  # by their number, whatever their sessions
     assert speed["hosts"] == ["node-b", socket.gethostname()]
     assert "compare_hosts asks" in answer.stdout
     compare = copied.module("runner.compare", str(folder), "--compare-hosts")

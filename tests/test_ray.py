@@ -494,7 +494,7 @@ def session_of(process: psutil.Process) -> int | None:
 def test_a_head_that_goes_away_in_the_middle_ends_the_trial_long_before_its_deadline(
     trials: Trials, tmp_path: Path, images: Sequence[Image]
 ) -> None:
-    """Ray itself ends a process whose head is gone, so that the trial has no last word."""
+    """Ray itself ends a process whose head is gone, so that the trial has no last word: the conductor finds out why."""
     with running(tmp_path) as cluster:
 
         def kill(event: Event) -> None:
@@ -504,5 +504,5 @@ def test_a_head_that_goes_away_in_the_middle_ends_the_trial_long_before_its_dead
         task = Fault("hash", cpu_s=0.02)
         outcome = joined(cluster, trials, images, workers=2, items=20_000, epochs=1, task=task, on_event=kill, timeout_s=200)
     assert outcome.error is not None
-    assert outcome.error.status == "failed"
-    assert "without a report" in str(outcome.error)
+    assert (outcome.error.status, outcome.error.kind) == ("failed", "ClusterLost")
+    assert f"mode.address={cluster.address}: the head of the cluster has gone" in str(outcome.error)

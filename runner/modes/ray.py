@@ -14,7 +14,7 @@ from runner.accounting.footprint import Footprint
 from runner.config.options import Ray, Returns
 from runner.errors import TrialError, TrialFailed, TrialKilled
 from runner.modes import Books, Epoch, ModePlan, Watch, Who, Worker
-from runner.modes.ray_cluster import Cluster, imported, remove_abandoned
+from runner.modes.ray_cluster import Cluster, head_gone, imported, remove_abandoned
 from runner.modes.ray_crew import Crew, Hand
 from runner.modes.ray_nodes import Accounts
 from runner.modes.ray_worker import Part
@@ -111,6 +111,11 @@ class RayMode:
         except TrialError:
             self._cluster.end()
             raise
+
+    @staticmethod
+    def why_silent(option: Ray) -> TrialError | None:
+        """In the conductor: why a trial may have ended without a report."""
+        return head_gone(option.address)
 
     @staticmethod
     def after_trial() -> None:

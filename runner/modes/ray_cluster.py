@@ -249,22 +249,40 @@ def _told(what: str) -> Iterator[None]:
         raise TrialFailed(f"{what}: {reason}", kind=type(error).__name__) from error
 
 
-def _knock(address: str) -> None:
-    """That somebody is there who speaks Ray's protocol: Ray itself tries for half a minute and more."""
-    bare = address.removeprefix("ray://")
-    host, _, port = bare.rpartition(":")
+def head_gone(address: str | None) -> TrialFailed | None:
+    """In the conductor, when a trial has ended without a word: whether that was because nobody is at the head's address any more.
+
+    Ray ends a process that has lost its cluster, without asking it.
+    """
+    if address in {None, "auto"} or (problem := _unreachable(str(address))) is None:
+        return None
+    return TrialFailed(
+        f"mode.address={address}: the head of the cluster has gone ({problem}), and Ray has ended the trial with it",
+        kind="ClusterLost",
+    )
+
+
+def _unreachable(address: str) -> str | None:
+    """Why nobody listens there; None if somebody does."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S).close()
     except OSError as error:
-        reason = f"cannot be reached: {error.strerror or error}"
-        raise TrialFailed(f"mode.address={address}: {reason}", kind="ClusterUnreachable") from error
+        return error.strerror or str(error)
+    return None
+
+
+def _knock(address: str) -> None:
+    """That somebody is there who speaks Ray's protocol: Ray itself tries for half a minute and more."""
+    if (problem := _unreachable(address)) is not None:
+        raise TrialFailed(f"mode.address={address}: cannot be reached: {problem}", kind="ClusterUnreachable")
     if os.environ.get("RAY_USE_TLS", "0") not in {"", "0"}:
         return  # Ray knows the certificates
     try:
         import grpc
     except ImportError:
         return  # that it listens is all that can be told without
-    channel = grpc.insecure_channel(bare)
+    channel = grpc.insecure_channel(address.removeprefix("ray://"))
     try:
         grpc.channel_ready_future(channel).result(timeout=ANSWER_S)
     except grpc.FutureTimeoutError as error:

@@ -102,7 +102,8 @@ def of_hosts(points: Sequence[Point], baseline: Point, labels: dict[int, str]) -
             Warning(
                 "not_interleaved",
                 f"there is no verdict on {', '.join(alone)}: what the machine did between their trials and the baseline's is in the ratio",
-                "for verdicts on one host, measure all points in one go there: hydra/launcher=rounds, which is the default",
+                "for verdicts on one host, measure all points there at the same time, in turns: hydra/launcher=rounds, which is the default, "
+                "or a launcher that starts all jobs at once",
             )
         )
     return found
