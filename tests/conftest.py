@@ -141,6 +141,12 @@ def program(tmp_path: Path) -> Program:
     return Program(tmp_path)
 
 
+def can_be_apart(*namespaces: str) -> bool:
+    """Whether a test may run a program in namespaces of its own, such as ``mount``: on Linux, and with the rights for it."""
+    words = ["unshare", *[f"--{name}" for name in namespaces], "true"]
+    return sys.platform == "linux" and shutil.which("unshare") is not None and not subprocess.run(words, check=False).returncode
+
+
 def compiled(source: str, target: Path) -> Path:
     """The shared library made of a C file of ``tests/native``."""
     compiler = shutil.which("cc") or shutil.which("gcc")

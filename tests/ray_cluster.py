@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
+from conftest import can_be_apart
 
 # By how much the clock of the node on another host is ahead, in seconds.
 AHEAD_S = 5000
@@ -78,7 +79,7 @@ class Cluster:
         self.port, self.client_port, agent = (_free_port() for _ in range(3))
         self.address = f"127.0.0.1:{self.port}"
         self.folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
-        self.apart = _can_be_apart()
+        self.apart = can_be_apart("uts", "mount", "time")
         self.nodes: list[Node] = []
         head = [
             "--head", f"--port={self.port}", "--num-cpus=0", "--include-dashboard=false", f"--temp-dir={self.folder}",
@@ -113,11 +114,6 @@ class Cluster:
         for node in reversed(self.nodes):
             node.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _can_be_apart() -> bool:
-    words = ["unshare", "--uts", "--mount", "--time", "true"]
-    return sys.platform == "linux" and shutil.which("unshare") is not None and not subprocess.run(words, check=False).returncode
 
 
 def _free_port() -> int:

@@ -8,6 +8,7 @@ import functools
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Program
+from conftest import Program, can_be_apart
 from forking_program import ForkingProgram
 from troublesome_proxy import TroublesomeProxy
 
@@ -434,6 +435,26 @@ def test_a_store_that_is_read_only_gets_one_clear_message(copied: Program) -> No
     assert answer.returncode == 1
     assert answer.stdout.count("mlflow.db: attempt to write a readonly database") == 1
     assert answer.stderr == ""
+
+
+@pytest.mark.skipif(not can_be_apart("mount"), reason="takes the right to mount")
+@pytest.mark.parametrize("room", ["16k", "1200k"])  # for no table, and for the tables but not for all runs
+def test_a_disk_that_is_full_gets_a_clear_message_and_what_is_missing_comes_later(copied: Program, room: str) -> None:
+    full = copied.folder / "full"
+    full.mkdir()
+    words = shlex.join([sys.executable, "-m", "runner.sync", "outputs", "--uri", f"sqlite:///{full}/mlflow.db"])
+    script = (
+        f"mount -t tmpfs -o size={room} none full && {words} > first.txt 2>&1; echo $?; "
+        f"mount -o remount,size=100m full && {words} > second.txt 2>&1; echo $?; cp full/mlflow.db later.db"
+    )
+    apart = ["unshare", "--mount", "sh", "-c", script]
+    answer = subprocess.run(apart, cwd=copied.folder, capture_output=True, text=True, timeout=200, check=True)
+    first, second = ((copied.folder / name).read_text() for name in ("first.txt", "second.txt"))
+    assert answer.stdout.split() == ["1", "0"], first + second
+    assert "mlflow.db: the disk is full" in first
+    assert all(line.startswith(("sqlite:", str(copied.folder))) for line in first.splitlines()), first
+    runs = runs_at(f"sqlite:///{copied.folder}/later.db")
+    assert sorted(run["status"] for run in runs) == ["FINISHED"] * 4
 
 
 def test_what_holds_no_record_is_refused(program: Program) -> None:

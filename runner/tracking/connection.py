@@ -37,8 +37,9 @@ from runner.tracking.store import artifacts_beside, database_file, database_uri
 # Their notes on making tables are of no use to the user; their warnings are.
 for _talkative in ("mlflow", "alembic"):
     logging.getLogger(_talkative).setLevel(logging.WARNING)
-# It warns of each retry; what comes of them is said once, by the error.
+# The one warns of each retry, the other shows a traceback of what it raises again; what comes of it is said once, by the error.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
+logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)
 
 # MLflow shows an experiment of unknown kind as one of language models, without a table of runs.
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
@@ -55,6 +56,7 @@ _REASONS = (
     (("Connection refused",), "nothing answers there (connection refused)"),
     (("NameResolutionError", "Name or service not known"), "there is no such host"),
     (("timed out", "Timeout"), f"no answer within {os.environ['MLFLOW_HTTP_REQUEST_TIMEOUT']} s"),
+    (("disk is full", "No space left on device"), "the disk is full"),
     (("RemoteDisconnected", "Connection aborted", "ConnectionReset"), "the server broke off in the middle"),
     (
         ("out-of-date database schema", "Can't locate revision"),
@@ -147,6 +149,8 @@ def _reason(error: Exception) -> str:
             return reason
     if failed := re.search(r"(?:too many |error code )(\d{3})", text):
         return f"the server answered {failed[1]}" + ("" if failed[1] >= "500" else f": {masked(_first_line(text))}")
+    if below := re.search(r"^\(\w+(?:\.\w+)+\) (.+)$", text, re.MULTILINE):  # what SQLAlchemy says of the database's own error
+        return masked(_first_line(below[1]))
     return masked(_first_line(text) or type(error).__name__)
 
 
