@@ -66,8 +66,9 @@ def execute_job(composed: DictConfig, overrides: Sequence[str], folder: Path, sw
         part.enter_context(_ended_by_sigterm())
         turns: Turns | None = None
         try:
-            turns = part.enter_context(Turns(sweep, os.path.relpath(folder, sweep), print_error))
-        except (OSError, NotImplementedError):  # the sweep's folder is on a file system without locks
+            rounds = int(composed.protocol.rounds)
+            turns = part.enter_context(Turns(sweep, os.path.relpath(folder, sweep), rounds, print_error))
+        except OSError:  # the sweep's folder is on a file system without locks
             part.enter_context(host_lock(print_error))
         with host_lock(print_error):
             point = Point.prepared(composed, overrides, folder)
@@ -103,7 +104,8 @@ def _measure(point: Point, turns: Turns | None = None) -> None:
     from runner.report.trace import write_trace
     from runner.session import Session
 
-    with terminal.ProgressDisplay() as display:
+    # A bar that moves while others are timed would be in their numbers.
+    with terminal.ProgressDisplay() if turns is None else contextlib.nullcontext(terminal.LineDisplay()) as display:
         session = Session([point], point.config.seed, display, precise_enough=precise_by_itself, turns=turns)
         try:
             session.run()
@@ -113,7 +115,8 @@ def _measure(point: Point, turns: Turns | None = None) -> None:
         status.worsen(status.FAILED)
     if turns is not None:
         turns.leave()
-    with contextlib.nullcontext() if turns is None else host_lock(terminal.print_error):
+    alone = turns is None or point.interrupted  # whom the system wants to end has no time to wait for others
+    with contextlib.nullcontext() if alone else host_lock(terminal.print_error):
         if point.trials:
             write_trace(point.folder)
             terminal.print_point(point, session.gpus, session.idle_cpu_pct)

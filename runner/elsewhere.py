@@ -127,7 +127,7 @@ def _check(config: DictConfig, point: Point) -> None:
             given = launcher[key]
             raise ConfigurationError(f"hydra.launcher.{key}", given, "would run each point as many times, into one folder", "1")
     if point.config.fail_fast:
-        reason = f"is not in the hands of the launcher {name}: its jobs know nothing of each other"
+        reason = f"is not in the hands of the launcher {name}: its jobs cannot end each other"
         raise ConfigurationError("fail_fast", True, reason, "false; or hydra/launcher=rounds")  # noqa: FBT003
 
 

@@ -10,13 +10,20 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 from filelock import FileLock, Timeout
 
 # How often somebody who waits looks again, in seconds.
 _PATIENCE_S = 0.5
 
+# The start of a process, told twice, differs by less than this, in seconds.
+_SAME_START_S = 5.0
+
 # Whether this process holds it already, by its id: a fork does not.
 _holder_pid: int | None = None
+
+# The sweep that this process takes part in, with others.
+_sweep: str | None = None
 
 
 @contextlib.contextmanager
@@ -31,11 +38,16 @@ def host_lock(tell: Callable[[str], None]) -> Iterator[None]:
         return
     path = _shared_folder() / "image-pipeline-runner.lock"
     lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        tell(f"another run is measuring on this host, waiting for it to end: {_holder(path)}")
-        lock.acquire(poll_interval=_PATIENCE_S)
+    while True:
+        _await_reservation(tell)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            tell(f"another run is measuring on this host, waiting for it to end: {_holder(path)}")
+            lock.acquire(poll_interval=_PATIENCE_S)
+        if _other_sweep() is None:
+            break
+        lock.release()
     _holder_pid = os.getpid()
     try:
         with contextlib.suppress(OSError):
@@ -52,6 +64,59 @@ def host_lock(tell: Callable[[str], None]) -> Iterator[None]:
         with contextlib.suppress(OSError):
             _beside(path).unlink()
         lock.release()
+
+
+def reserve_host(sweep: str | None, tell: Callable[[str], None] = lambda _: None) -> None:
+    """Keep the host for a sweep while its processes hand the lock to each other: nobody else gets it in between.
+
+    Every process of the sweep calls this, and again with None when it takes no more part. Waits for another sweep that has the host.
+    """
+    global _sweep  # noqa: PLW0603
+    mine = _reservations() / str(os.getpid())
+    _sweep = sweep
+    if sweep is None:
+        with contextlib.suppress(OSError):
+            mine.unlink()
+        return
+    while True:
+        _await_reservation(tell)
+        # A file for each process: what one user has written in a folder for all, another may not change.
+        with contextlib.suppress(OSError):
+            _reservations().mkdir(exist_ok=True)
+            _reservations().chmod(0o1777)
+        with contextlib.suppress(OSError):
+            mine.write_text(json.dumps({"sweep": sweep, "born": psutil.Process().create_time()}))
+        if _other_sweep() is None:  # two that came at the same moment: the earlier has it
+            return
+        with contextlib.suppress(OSError):
+            mine.unlink()
+
+
+def _await_reservation(tell: Callable[[str], None]) -> None:
+    other = _other_sweep()
+    if other is not None:
+        tell(f"another sweep takes turns on this host, waiting for it to end: {other}")
+    while other is not None:
+        time.sleep(_PATIENCE_S)
+        other = _other_sweep()
+
+
+def _other_sweep() -> str | None:
+    """The sweep that has the host to itself, unless that is this process's own."""
+    living = []
+    with contextlib.suppress(OSError):
+        for path in _reservations().iterdir():
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError, psutil.Error):
+                note = json.loads(path.read_text())
+                # When a process began is told by the clock of the day, which may be set meanwhile.
+                if abs(psutil.Process(int(path.name)).create_time() - note["born"]) < _SAME_START_S:
+                    living.append((path.stat().st_mtime_ns, path.name, str(note["sweep"])))
+    first = min(living)[2] if living else None
+    return None if first == _sweep else first
+
+
+def _reservations() -> Path:
+    return _shared_folder() / "image-pipeline-runner.reserved"
 
 
 def _shared_folder() -> Path:

@@ -35,11 +35,34 @@ _PHASES = {
 }
 
 
-class ProgressDisplay:
-    """One bar over all trials, and a line for what the present one does."""
+class LineDisplay:
+    """What a user should know at once, and nothing else."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True)
+
+    def tell(self, message: str) -> None:
+        self.console.print(message, style="yellow", markup=False)
+
+    def trial_starts(self, point: Point, number: int, left: int) -> None:
+        """Nothing that has to be said."""
+
+    def event(self, point: Point, event: Event) -> None:
+        """Nothing that has to be said."""
+
+    def trial_ends(self, point: Point, trial: dict[str, Any]) -> None:
+        if trial["error"] is not None:
+            error = trial["error"]
+            self.console.print(
+                f"{point.name} {trial['status']}: {error['type']}: {error['message']}", style="red", markup=False
+            )
+
+
+class ProgressDisplay(LineDisplay):
+    """One bar over all trials, and a line for what the present one does."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -63,9 +86,6 @@ class ProgressDisplay:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
         self._progress.stop()
 
-    def tell(self, message: str) -> None:
-        self.console.print(message, style="yellow", markup=False)
-
     def trial_starts(self, point: Point, number: int, left: int) -> None:
         self._epoch = 0
         self._progress.update(self._bar, total=self._done + left)
@@ -83,11 +103,7 @@ class ProgressDisplay:
                 self._describe(f"{point.name}: {which}, {done} of {point.config.images} images")
 
     def trial_ends(self, point: Point, trial: dict[str, Any]) -> None:
-        if trial["error"] is not None:
-            error = trial["error"]
-            self.console.print(
-                f"{point.name} {trial['status']}: {error['type']}: {error['message']}", style="red", markup=False
-            )
+        super().trial_ends(point, trial)
         self._done += 1
         self._progress.update(self._bar, completed=self._done)
 

@@ -3,11 +3,14 @@
 Each job is a member of a table in the sweep's folder. It may begin a trial when no other member is a round behind, and within a round
 in the order that is drawn for it. Trials belong to one session, which is what pairs them in a comparison, as long as nothing came
 between them: a member that joined late and catches up, a host that was idle or somebody else's for a while, begin a new one.
+
+A member is alive as long as it holds the lock of its seat, which the system takes from a process that ends, however it ends.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import random
@@ -21,16 +24,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import psutil
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from runner.folders import write_atomically
-from runner.host_lock import host_lock
+from runner.host_lock import host_lock, reserve_host
 
 # Within a sweep's folder.
 _FOLDER = ".turns"
 
-# So many jobs are members at a time, since each keeps a process with TensorFlow ready to be forked; others wait for a seat.
+# So many jobs are members at a time, since each keeps a process with TensorFlow ready to be forked.
 SEATS = 16
 
 # A first trial waits until nobody has joined for so long: jobs that are started together come within seconds, and busily.
@@ -41,15 +43,7 @@ GAP_S = 10.0
 
 # How often who waits looks whether the table has changed, and whether the others live, in seconds.
 _LOOK_S = 0.5
-_CHECK_S = 10.0
-
-# When a process began is told by the clock of the day, which may be set meanwhile; a number that is used again comes far later.
-_SAME_START_S = 5.0
-
-
-def forget_turns(sweep: Path) -> None:
-    """Remove what the jobs of a sweep, which have all ended, knew of each other."""
-    shutil.rmtree(sweep / _FOLDER, ignore_errors=True)
+_CHECK_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -58,23 +52,6 @@ class Turn:
 
     session: str
     order: int
-
-
-@dataclass
-class _Member:
-    """A job: its process, and the number of the round that it is to measure next; -1 until it can."""
-
-    pid: int
-    born: float
-    number: int = -1
-
-    @property
-    def lives(self) -> bool:
-        with contextlib.suppress(psutil.Error):
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.born) < _SAME_START_S
-            return same and process.status() != psutil.STATUS_ZOMBIE
-        return False
 
 
 @dataclass
@@ -87,7 +64,7 @@ class _Table:
         order: how many trials of that round there were.
         turn: the member that measures; None between trials.
         ended_at, joined_at: when the last trial ended and the last member came, seconds since the epoch.
-        members: by their point.
+        members: the round that each measures next, -1 as long as it gets ready; by their point.
     """
 
     session: str = ""
@@ -96,26 +73,31 @@ class _Table:
     turn: str | None = None
     ended_at: float = 0.0
     joined_at: float = 0.0
-    members: dict[str, _Member] = field(default_factory=dict)
+    members: dict[str, int] = field(default_factory=dict)
 
-    def drop_dead(self) -> None:
-        self.members = {key: member for key, member in self.members.items() if member.lives}
-        if self.turn not in self.members:
-            self.turn = None
+    def remove(self, *points: str) -> None:
+        for point in points:
+            self.members.pop(point, None)
+            if self.turn == point:
+                self.turn = None
         if not self.members:  # whoever comes next knows nothing of what was before
             vars(self).update(vars(_Table()))
+
+    def has_room(self, rounds: int) -> bool:
+        """Whether one more may join; one who would have most of its rounds to itself waits for the next that begin together."""
+        return not self.members or (len(self.members) < SEATS and 2 * (self.begun + 1) <= rounds)
 
     def settled(self) -> bool:
         return self.begun >= 0 or not 0 <= time.time() - self.joined_at < SETTLE_S
 
-    def next(self, seed: str) -> str:
+    def next(self, seed: str) -> str | None:
         """Whose turn it is: that of the member that is furthest behind; in a round they have an order of its own."""
 
-        def place(key: str) -> tuple[int, float]:
-            number = self.members[key].number
-            return number, random.Random(f"{seed}/{number}/{key}").random()  # noqa: S311  (an order of trials is no secret)
+        def place(point: str) -> tuple[int, float]:
+            number = self.members[point]
+            return number, random.Random(f"{seed}/{number}/{point}").random()  # noqa: S311  (an order of trials is no secret)
 
-        return min(self.members, key=place)
+        return min(self.members, key=place) if self.turn is None and self.settled() and self.members else None
 
 
 class Turns:
@@ -124,16 +106,20 @@ class Turns:
     Args:
         sweep: folder of the sweep.
         point: what the point is called there.
+        rounds: how many it is to have.
         tell: is told what is waited for, once each.
     """
 
-    def __init__(self, sweep: Path, point: str, tell: Callable[[str], None]) -> None:
-        self._key = point
+    def __init__(self, sweep: Path, point: str, rounds: int, tell: Callable[[str], None]) -> None:
+        self._sweep = sweep
+        self._point = point
+        self._rounds = rounds
+        self._number = -1
         self._seed = sweep.name
         self._folder = sweep / _FOLDER / socket.gethostname()
         self._path = self._folder / "table.json"
         self._lock = FileLock(self._folder / "table.lock")
-        self._myself = _Member(os.getpid(), psutil.Process().create_time())
+        self._seat = self._seat_of(point)
         self._told: set[str] = set()
         self._tell_user = tell
 
@@ -141,106 +127,153 @@ class Turns:
         """Take a seat; waits until there is one."""
         self._folder.mkdir(parents=True, exist_ok=True)
         while True:
-            with self._changing() as table:
-                table.drop_dead()
-                if len(table.members) < SEATS:
-                    table.members[self._key] = self._myself
-                    table.joined_at = time.time()
-                    return self
-            self._tell(f"{SEATS} points of this sweep take turns on this host already, waiting for one to end")
-            time.sleep(_LOOK_S)
+            seen = self._stamp()
+            with contextlib.suppress(Timeout):  # another job measures the same point: the sweep was resumed too early
+                self._seat.acquire(blocking=False)
+                if self._joined():
+                    break
+                self._seat.release()
+            self._tell("other points of this sweep take turns on this host already, waiting for them to end")
+            self._await_change(seen, _CHECK_S)
+        try:
+            reserve_host(str(self._sweep), self._tell)
+        except BaseException:
+            self.leave()
+            raise
+        return self
 
     def __exit__(self, _type: type[BaseException] | None, _error: BaseException | None, _where: TracebackType | None) -> None:
         self.leave()
+        reserve_host(None)
 
     def leave(self) -> None:
-        """The others need not wait for this one any more."""
-        with self._changing() as table:
-            table.members.pop(self._key, None)
+        """The others need not wait for this one any more; the host is the sweep's until the end of the context."""
+        if not self._seat.is_locked:
+            return
+        with contextlib.suppress(OSError), self._changing() as table:  # they notice by the seat as well
+            table.remove(self._point)
+        self._seat.release()
 
     @contextlib.contextmanager
     def turn(self, number: int) -> Iterator[Turn]:
         """Hold the host for the trial of round ``number``, once it is this point's turn."""
-        self._myself.number = number
-        with self._changing() as table:
-            table.members[self._key] = self._myself
+        self._number = number
+        with self._changing():
+            pass  # whoever changes the table is in it, with the number
         while True:
             self._wait()
             with host_lock(self._tell):
-                turn = self._begin(number)
-                if turn is None:
-                    continue
                 try:
-                    yield turn
+                    turn = self._begin(number)
+                    if turn is not None:
+                        yield turn
+                        return
                 finally:
-                    self._end(number)
-                return
+                    self._end()
+
+    def _joined(self) -> bool:
+        with self._lock:
+            table = self._read()
+            table.remove(*self._dead(table))
+            if not table.has_room(self._rounds):
+                return False
+            table.joined_at = time.time()
+            table.members[self._point] = self._number
+            self._write(table)
+        return True
 
     def _wait(self) -> None:
         """Until it is this point's turn; what a waiting process does meanwhile is to look at a time stamp twice a second."""
         while True:
             with self._lock:
                 seen, table = self._stamp(), self._read()
-            if self._may_begin(table):
+            if table.next(self._seed) == self._point or self._point not in table.members:
                 return
-            patience = _CHECK_S if table.settled() else _LOOK_S
-            until = time.monotonic() + patience
-            while self._stamp() == seen and time.monotonic() < until:
-                time.sleep(_LOOK_S)
-            if self._stamp() == seen and any(not member.lives for member in table.members.values()):
+            if self._await_change(seen, _CHECK_S if table.settled() else _LOOK_S) or not table.settled():
+                continue
+            if dead := self._dead(table):
                 with self._changing() as table:
-                    table.drop_dead()
-
-    def _may_begin(self, table: _Table) -> bool:
-        return table.turn is None and table.settled() and table.next(self._seed) == self._key
+                    table.remove(*dead)
 
     def _begin(self, number: int) -> Turn | None:
         with self._changing() as table:
-            if not self._may_begin(table):
+            if table.next(self._seed) != self._point:
                 return None
             apart = number < table.begun or not 0 <= time.time() - table.ended_at < GAP_S
             if apart or not table.session:
-                table.session = (
-                    f"{time.strftime('%Y-%m-%dT%H:%M:%S')}-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-                )
+                name = f"{time.strftime('%Y-%m-%dT%H:%M:%S')}-{socket.gethostname()}-{os.getpid()}"
+                table.session = f"{name}-{uuid.uuid4().hex[:8]}"
             if number > table.begun:
                 table.begun, table.order = number, 0
             turn = Turn(table.session, table.order)
             table.order += 1
-            table.turn = self._key
+            table.turn = self._point
         return turn
 
-    def _end(self, number: int) -> None:
-        self._myself.number = number + 1
+    def _end(self) -> None:
         with self._changing() as table:
-            table.turn, table.ended_at = None, time.time()
-            table.members[self._key] = self._myself
+            if table.turn == self._point:
+                table.turn, table.ended_at = None, time.time()
+                self._number += 1
+                table.members[self._point] = self._number
 
     def _tell(self, message: str) -> None:
         if message not in self._told:
             self._told.add(message)
             self._tell_user(message)
 
+    def _seat_of(self, point: str) -> FileLock:
+        return FileLock(self._folder / f"{hashlib.sha256(point.encode()).hexdigest()[:16]}.lock")
+
+    def _dead(self, table: _Table) -> list[str]:
+        """The members whose seats can be taken."""
+        dead = []
+        for point in table.members:
+            if point != self._point:
+                with contextlib.suppress(Timeout), self._seat_of(point).acquire(blocking=False):
+                    dead.append(point)
+        return dead
+
     @contextlib.contextmanager
     def _changing(self) -> Iterator[_Table]:
+        """The table, to be changed; this point is in it."""
         with self._lock:
             table = self._read()
             before = asdict(table)
+            table.members[self._point] = self._number
             try:
                 yield table
             finally:
-                if (after := asdict(table)) != before:
-                    write_atomically(self._path, lambda file: json.dump(after, file))
+                if asdict(table) != before:
+                    self._write(table)
 
     def _read(self) -> _Table:
         try:
-            content = json.loads(self._path.read_text(encoding="utf-8"))
+            return _Table(**json.loads(self._path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return _Table()
-        members = {key: _Member(**member) for key, member in content.pop("members").items()}
-        return _Table(**content, members=members)
 
-    def _stamp(self) -> int | None:
+    def _write(self, table: _Table) -> None:
+        write_atomically(self._path, lambda file: json.dump(asdict(table), file))
+
+    def _await_change(self, seen: tuple[int, int] | None, patience_s: float) -> bool:
+        """Wait for the table to be another than the one with that stamp; returns whether it is."""
+        until = time.monotonic() + patience_s
+        while (same := self._stamp() == seen) and time.monotonic() < until:
+            time.sleep(_LOOK_S)
+        return not same
+
+    def _stamp(self) -> tuple[int, int] | None:
         with contextlib.suppress(OSError):
-            return self._path.stat().st_mtime_ns
+            status = self._path.stat()
+            return status.st_mtime_ns, status.st_ino
         return None
+
+
+def forget_turns(sweep: Path) -> None:
+    """Remove what the jobs of a sweep knew of each other, unless one may still run."""
+    for path in (sweep / _FOLDER).glob("*/table.json"):
+        with contextlib.suppress(OSError, ValueError):
+            if json.loads(path.read_text(encoding="utf-8"))["members"]:
+                return
+    shutil.rmtree(sweep / _FOLDER, ignore_errors=True)

@@ -339,10 +339,9 @@ def test_a_cluster_is_joined_in_every_way(trials: Trials, cluster: Cluster, imag
 def test_an_object_store_that_is_full_is_a_failure_and_no_hang(
     trials: Trials, cluster: Cluster, images: Sequence[Image]
 ) -> None:
-    task = Fault("huge")
-    outcome = joined(
-        cluster, trials, images, workers=2, items=200, task=task, returns=Returns.shared_memory, chunksize=9, timeout_s=60
-    )
+    # What a worker lays there in one run is more than any node's store holds: 30 results of 4 MB against 100 MB.
+    words = {"items": 200, "returns": Returns.shared_memory, "chunksize": 30, "timeout_s": 60}
+    outcome = joined(cluster, trials, images, workers=2, task=Fault("huge"), **words)
     assert outcome.error is not None
     assert outcome.error.kind == "ObjectStoreFull"
     assert "mode.object_store_mb" in str(outcome.error)

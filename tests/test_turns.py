@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from runner import turns
-from runner.turns import Turns
+from runner.host_lock import host_lock
+from runner.turns import Turns, forget_turns
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -37,7 +38,7 @@ def member(sweep: Path, point: str, rounds: Sequence[int], trial_s: float, words
     """A job: one trial in each of these rounds, told in a file of its own."""
     for name, value in words.items():
         setattr(turns, name, value)
-    with Turns(sweep, point, lambda _: None) as part, (sweep / f"{point}.jsonl").open("w") as told:
+    with Turns(sweep, point, len(rounds), lambda _: None) as part, (sweep / f"{point}.jsonl").open("a") as told:
         for number in rounds:
             with part.turn(number) as turn:
                 began = time.time()
@@ -54,8 +55,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts a member; all are gone in the end."""
     processes = []
 
-    def started(point: str, rounds: int = 4, *, first: int = 0, trial_s: float = 0.02, **words: Any) -> BaseProcess:
-        process = SPAWN.Process(target=member, args=(tmp_path, point, range(first, rounds), trial_s, words))
+    def started(
+        point: str, rounds: int = 4, *, first: int = 0, trial_s: float = 0.02, sweep: Path = tmp_path, **words: Any
+    ) -> BaseProcess:
+        sweep.mkdir(exist_ok=True)
+        process = SPAWN.Process(target=member, args=(sweep, point, range(first, rounds), trial_s, words))
         process.start()
         processes.append(process)
         return process
@@ -141,7 +145,7 @@ def test_a_job_that_is_killed_is_waited_for_no_more(start: Start, tmp_path: Path
 
 def test_trials_with_a_gap_between_them_are_of_two_sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "SETTLE_S", 0.0)
-    with Turns(tmp_path, "a", lambda _: None) as part:
+    with Turns(tmp_path, "a", 4, lambda _: None) as part:
         sessions = []
         for number, ago_s in enumerate((0.0, 1.0, turns.GAP_S + 1, -1.0)):  # the last: a clock that was set back
             path = next(tmp_path.glob(".turns/*/table.json"))
@@ -159,5 +163,65 @@ def test_only_so_many_take_turns_and_others_wait_for_a_seat(start: Start, tmp_pa
     third = start("c", SEATS=2)
     ended(*first, third)
     trials = trials_in(tmp_path)
-    end_of_first = min(max(trial.ended for trial in trials if trial.point == point) for point in "ab")
+    end_of_first = max(trial.ended for trial in trials if trial.point != "c")
     assert min(trial.began for trial in trials if trial.point == "c") >= end_of_first
+
+
+def test_who_comes_when_most_is_done_begins_with_the_next(start: Start, tmp_path: Path) -> None:
+    first = start("first", trial_s=0.5)
+    eventually(lambda: len(trials_in(tmp_path)) >= 3)
+    ended(*[start(point) for point in "ab"], first)
+    trials = trials_in(tmp_path)
+    assert {trial.point for trial in trials[:4]} == {"first"}
+    assert len({trial.session for trial in trials[4:]}) == 1
+    assert [trial.round for trial in trials[4:]] == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_a_point_that_is_resumed_while_its_job_still_runs_is_measured_after_it(start: Start, tmp_path: Path) -> None:
+    once = start("a", trial_s=0.3)
+    eventually(lambda: len(trials_in(tmp_path)) >= 1)
+    ended(once, start("a"))
+    assert [trial.round for trial in trials_in(tmp_path)] == [0, 1, 2, 3] * 2
+
+
+def test_who_leaves_in_the_middle_of_a_turn_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "SETTLE_S", 0.0)
+    with Turns(tmp_path, "a", 4, lambda _: None) as part:
+        with pytest.raises(KeyboardInterrupt), part.turn(0):
+            raise KeyboardInterrupt
+        part._begin(1)
+        part.leave()
+    with Turns(tmp_path, "b", 4, lambda _: None) as other, other.turn(0):
+        assert members_in(tmp_path) == {"b"}
+
+
+def test_a_member_that_the_others_have_lost_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "SETTLE_S", 0.0)
+    with Turns(tmp_path, "a", 4, lambda _: None) as part:
+        next(tmp_path.glob(".turns/*/table.json")).unlink()
+        with part.turn(0):
+            assert members_in(tmp_path) == {"a"}
+
+
+def test_nothing_is_forgotten_while_a_job_still_runs(tmp_path: Path) -> None:
+    with Turns(tmp_path, "a", 4, lambda _: None):
+        forget_turns(tmp_path)
+        assert members_in(tmp_path) == {"a"}
+    forget_turns(tmp_path)
+    assert not (tmp_path / ".turns").exists()
+
+
+def test_between_its_turns_a_sweep_keeps_the_host(start: Start, tmp_path: Path) -> None:
+    """Neither another sweep of jobs nor a run by itself comes in between."""
+    first = [start(point, trial_s=0.2, sweep=tmp_path / "first") for point in "ab"]
+    eventually(lambda: members_in(tmp_path / "first") == {"a", "b"})
+    second = start("c", sweep=tmp_path / "second")
+    told: list[str] = []
+    with host_lock(told.append):
+        alone = time.time()
+    ended(*first, second)
+    assert any("takes turns on this host" in message for message in told)
+    end = max(trial.ended for trial in trials_in(tmp_path / "first"))
+    assert len({trial.session for trial in trials_in(tmp_path / "first")}) == 1
+    assert alone >= end
+    assert min(trial.began for trial in trials_in(tmp_path / "second")) >= end
