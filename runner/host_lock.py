@@ -106,13 +106,22 @@ def _other_sweep() -> str | None:
     living = []
     with contextlib.suppress(OSError):
         for path in _reservations().iterdir():
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError, psutil.Error):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
                 note = json.loads(path.read_text())
-                # When a process began is told by the clock of the day, which may be set meanwhile.
-                if abs(psutil.Process(int(path.name)).create_time() - note["born"]) < _SAME_START_S:
+                if _lives(int(path.name), note["born"]):
                     living.append((path.stat().st_mtime_ns, path.name, str(note["sweep"])))
+                else:
+                    path.unlink()  # it was killed
     first = min(living)[2] if living else None
     return None if first == _sweep else first
+
+
+def _lives(pid: int, born: float) -> bool:
+    """Whether this is the process that began then, which is told by the clock of the day: that may be set meanwhile."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        return abs(process.create_time() - born) < _SAME_START_S and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _reservations() -> Path:

@@ -139,6 +139,8 @@ def test_a_job_that_is_killed_is_waited_for_no_more(start: Start, tmp_path: Path
     assert trials_in(tmp_path) == []
     stuck.kill()
     ended(other)
+    with host_lock(pytest.fail):  # nor does the host belong to it any more
+        pass
     assert {trial.point for trial in trials_in(tmp_path)} == {"other"}
     assert members_in(tmp_path) == set()
 
