@@ -23,7 +23,9 @@ _QUICK = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "disabled",
     "GRPC_ENABLE_FORK_SUPPORT": "false",  # or what the head starts for a ray:// connection dies now and then in its fork
-    "RAY_local_fs_capacity_threshold": "0.01",  # a disk that is full: what the object store has no room for has none anywhere
+    # A store that is full is full: nothing goes to the disk instead.
+    "RAY_local_fs_capacity_threshold": "0.01",
+    "RAY_automatic_object_spilling_enabled": "0",
     # A dead node is noticed in two seconds instead of fifteen.
     "RAY_health_check_initial_delay_ms": "1000",
     "RAY_health_check_period_ms": "500",
@@ -69,25 +71,30 @@ class Node:
 class Cluster:
     """A head without CPUs, a node of two on this host, and where the system allows it one of two as if on another.
 
+    Args:
+        hidden: as below.
+        alone: of a head with two CPUs and no other node.
+
     Attributes:
         hidden: a folder that is empty on the other host.
         apart: whether there is another host.
     """
 
-    def __init__(self, hidden: Path) -> None:
+    def __init__(self, hidden: Path, *, alone: bool = False) -> None:
         self.hidden = hidden
         self.port, self.client_port, agent = (_free_port() for _ in range(3))
         self.address = f"127.0.0.1:{self.port}"
         self.folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
-        self.apart = can_be_apart("uts", "mount", "time")
+        self.apart = not alone and can_be_apart("uts", "mount", "time")
         self.nodes: list[Node] = []
         head = [
-            "--head", f"--port={self.port}", "--num-cpus=0", "--include-dashboard=false", f"--temp-dir={self.folder}",
+            "--head", f"--port={self.port}", f"--num-cpus={2 if alone else 0}", "--include-dashboard=false", f"--temp-dir={self.folder}",
             f"--ray-client-server-port={self.client_port}", f"--runtime-env-agent-port={agent}", "--object-store-memory=100000000",
         ]  # fmt: skip
         try:
             self.nodes.append(Node(head).wait())
-            self.add("127.0.0.2")  # one after the other: two at the same time look for free ports, and find the same
+            if not alone:
+                self.add("127.0.0.2")  # one after the other: two at the same time look for free ports, and find the same
             if self.apart:
                 self.add("127.0.0.3", before=f"hostname elsewhere && mount -t tmpfs none {hidden} && ")
         except BaseException:
@@ -122,8 +129,8 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(hidden: Path) -> Iterator[Cluster]:
-    cluster = Cluster(hidden)
+def running(hidden: Path, *, alone: bool = False) -> Iterator[Cluster]:
+    cluster = Cluster(hidden, alone=alone)
     try:
         yield cluster
     finally:
