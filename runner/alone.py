@@ -65,8 +65,8 @@ def execute_job(composed: DictConfig, overrides: Sequence[str], folder: Path, sw
     with contextlib.ExitStack() as part:
         part.enter_context(_ended_by_sigterm())
         turns: Turns | None = None
+        rounds = int(composed.protocol.rounds)
         try:
-            rounds = int(composed.protocol.rounds)
             turns = part.enter_context(Turns(sweep, os.path.relpath(folder, sweep), rounds, print_error))
         except OSError:  # the sweep's folder is on a file system without locks
             part.enter_context(host_lock(print_error))

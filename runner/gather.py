@@ -58,8 +58,7 @@ def gather(sweep: Sweep, points: Sequence[Point], raised: Mapping[int, TrialErro
             point.lost = raised.get(id(point)) or TrialKilled(done, kind="JobLost")
         if point.error is not None:
             status.worsen(status.FAILED)
-    if all(complete(point) for point in points):  # or a job may still be at it
-        forget_turns(sweep.folder)
+    forget_turns(sweep.folder)
     sweep.conclude()
     sweep.write()
     sweep.write_comparison()
