@@ -42,7 +42,7 @@ lock: $(VENV)/.dev  ## Write the lock files anew
 	  --no-emit-find-links --no-annotate --no-header --upgrade --constraint requirements-dev.txt pyproject.toml -o requirements.txt
 
 ui: $(VENV)/.run  ## Show the recorded runs in MLflow, on http://127.0.0.1:5000
-	$(BIN)/python -m runner.tracking.ui --port $(PORT)
+	$(BIN)/python -m runner ui --port $(PORT)
 
 clean:  ## Remove the environment and what tools left; outputs/ stays
 	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache

@@ -12,8 +12,8 @@ import statistics
 from side_by_side import in_turn, plan, show, trial, work_s
 
 from runner.config.options import TfData
-from runner.supervisor import Supervisor
 from runner.trial.messages import TrialPlan
+from runner.trial.supervisor import Supervisor
 
 
 def main() -> None:

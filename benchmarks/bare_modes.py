@@ -8,10 +8,10 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from runner.modes import Books, Epoch, ModePlan, Watch, Worker
-from runner.pipeline import Pipeline
-from runner.records import Records
-from runner.sources import Image
-from runner.tensorflow_threads import Threads, start_runtime
+from runner.modes.workers.runtime import Threads, start_runtime
+from runner.pipeline.hot_path import Pipeline
+from runner.pipeline.sources import Image
+from runner.pipeline.stamps import Records
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 import tensorflow as tf
 
 from runner.modes import Books, Epoch, ModePlan, Watch, Worker
-from runner.records import Records
-from runner.tensorflow_threads import start_runtime
+from runner.modes.workers.runtime import start_runtime
+from runner.pipeline.stamps import Records
 
 
 class BareTfData:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from runner.sources import Image
+from runner.pipeline.sources import Image
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from runner.sources import Image
+from runner.pipeline.sources import Image
 
 
 class EmptySource:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from runner.sources import Image
+from runner.pipeline.sources import Image
 
 
 @dataclass(frozen=True)

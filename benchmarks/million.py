@@ -17,10 +17,10 @@ from rich.table import Table
 from side_by_side import plan, work_s
 
 from runner.config.options import Monitor, ProcessPool, ThreadPool
-from runner.monitor.gpu import Gpus
+from runner.host.gpu import Gpus
 from runner.monitor.sampler import Sampler
-from runner.supervisor import Event, Supervisor
 from runner.trial.messages import Phase
+from runner.trial.supervisor import Event, Supervisor
 
 
 def main() -> None:

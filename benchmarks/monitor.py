@@ -13,12 +13,12 @@ from collections.abc import Callable
 
 from side_by_side import in_turn, plan, show, work_s
 
+from runner.analysis.statistics import paired_ratio
 from runner.config.options import Monitor, Process, Thread
-from runner.monitor.gpu import Gpus
+from runner.host.gpu import Gpus
 from runner.monitor.sampler import Sampler
-from runner.protocol.statistics import paired_ratio
-from runner.supervisor import Event, Supervisor
 from runner.trial.messages import Phase
+from runner.trial.supervisor import Event, Supervisor
 
 MONITORS = {
     "off": Monitor(enabled=False),

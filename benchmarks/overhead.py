@@ -14,7 +14,7 @@ from empty_task import Empty
 from side_by_side import plan, show, trial, work_s
 
 from runner.config.options import Process, Sequential, Thread, ThreadPool
-from runner.supervisor import Supervisor
+from runner.trial.supervisor import Supervisor
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from empty_task import Empty
 from side_by_side import in_turn, plan, show, trial, work_s
 
 from runner.config.options import ProcessPool, ThreadPool
-from runner.supervisor import Supervisor
+from runner.trial.supervisor import Supervisor
 
 
 def main() -> None:

@@ -21,9 +21,9 @@ from rich.table import Table
 from side_by_side import in_turn, plan, show, trial, work_s
 
 from runner.config.options import Execution, ProcessPool, Ray, Returns, Synthetic, Tensorflow
-from runner.sources import images_of
-from runner.supervisor import Event, Supervisor
+from runner.pipeline.sources import images_of
 from runner.trial.messages import Phase, Report
+from runner.trial.supervisor import Event, Supervisor
 
 ENOUGH = 0.95
 

@@ -15,7 +15,7 @@ from ready_task import Ready
 from side_by_side import in_turn, plan, show, trial, work_s
 
 from runner.config.options import ProcessPool, Returns
-from runner.supervisor import Supervisor
+from runner.trial.supervisor import Supervisor
 
 _LOADER = """
 import sys, time, numpy as np, torch

@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.table import Table
 
 from runner.config.options import NoSink, Sample, Tensorflow
+from runner.config.registry import module_of
 from runner.modes import ModePlan
-from runner.pipeline import PipelinePlan
-from runner.registry import module_of
-from runner.sources import Image, images_of
-from runner.supervisor import Supervisor
-from runner.tensorflow_threads import ThreadLimits
+from runner.modes.workers.runtime import ThreadLimits
+from runner.pipeline.hot_path import PipelinePlan
+from runner.pipeline.sources import Image, images_of
 from runner.trial.messages import Report, TrialPlan
+from runner.trial.supervisor import Supervisor
 
 
 def plan(

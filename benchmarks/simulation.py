@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from runner.protocol.statistics import Ratio, paired_ratio
-from runner.protocol.stopping import LEAST_ROUNDS, half_width
-from runner.protocol.verdicts import FASTER, SLOWER, verdict_on
+from runner.analysis.statistics import Ratio, paired_ratio
+from runner.analysis.stopping import LEAST_ROUNDS, half_width
+from runner.analysis.verdicts import FASTER, SLOWER, verdict_on
 
 
 @dataclass(frozen=True)

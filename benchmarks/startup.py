@@ -10,8 +10,8 @@ import argparse
 from side_by_side import in_turn, plan, show, trial
 
 from runner.config.options import Process, StartMethod
-from runner.supervisor import Supervisor
 from runner.trial.messages import Report
+from runner.trial.supervisor import Supervisor
 
 
 def main() -> None:

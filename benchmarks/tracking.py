@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def _measured(sweep: Path, singles: list[Path], uri: str | None) -> dict[str, float]:
-    from runner.records_on_disk import read_point, read_sweep
+    from runner.record.reading import read_point, read_sweep
     from runner.tracking.connection import connect
     from runner.tracking.mlflow_runs import write_record
 

@@ -17,12 +17,12 @@ from rich.console import Console
 from rich.table import Table
 from side_by_side import plan
 
+from runner.analysis.verdicts import Comparison, Side, compared
 from runner.config.options import Sequential, Thread
-from runner.environment import usable_cpus
-from runner.protocol.verdicts import Comparison, Side, compared
-from runner.results import Seen, trial_record
-from runner.supervisor import Supervisor
+from runner.host.environment import usable_cpus
+from runner.record.trial import Observations, TrialPlace, trial_record
 from runner.trial.messages import TrialPlan
+from runner.trial.supervisor import Supervisor
 
 # CPU seconds that an image of the baseline takes.
 BASE_S = 0.004
@@ -36,8 +36,17 @@ def sweep(supervisor: Supervisor, plans: Mapping[str, TrialPlan], rounds: int, o
         order.shuffle(labels)
         for place, label in enumerate(labels):
             outcome = supervisor.execute(plans[label], 600, lambda _: None)
-            seen = Seen.nothing(usable_cpus())
-            trials[label].append(trial_record(number, place, "one", outcome, seen=seen, wall_offset_s=0.0))
+            trials[label].append(
+                trial_record(
+                    TrialPlace(number, place, "one"),
+                    outcome,
+                    Observations.nothing(usable_cpus()),
+                    images=plans[label].mode.pipeline.images,
+                    wall_offset_s=0.0,
+                    started_at=0.0,
+                    ended_at=0.0,
+                )
+            )
     baseline, *others = plans
     found = {}
     for label in others:

@@ -1,4 +1,4 @@
-"""Hydra's way in to sweeps that another launcher runs: it is put around that launcher. What it does is in ``runner.elsewhere``."""
+"""Hydra's way in to sweeps that another launcher runs: it is put around that launcher. What it does is in ``runner.sweep.other_launchers``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
 
 if TYPE_CHECKING:
-    from runner.point import Point
+    from runner.sweep.point import Point
 
 
 class GatheringLauncher(Launcher):
@@ -35,7 +35,7 @@ class GatheringLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Have the points executed."""
-        from runner.elsewhere import launch_elsewhere
+        from runner.sweep.other_launchers import launch_elsewhere
 
         return launch_elsewhere(
             self._config, self._context, job_overrides, self._executed, initial_job_idx, submit=self._launcher.launch

@@ -1,4 +1,4 @@
 if __name__ == "__main__":
-    from runner.app import main
+    from runner.commands.dispatch import main
 
     main()

@@ -78,6 +78,10 @@ class TrialError(RunnerError):
         self.kind = kind or type(self).__name__
         self.remote_traceback = remote_traceback
 
+    def record(self) -> dict[str, str | None]:
+        """As ``result.json`` has it."""
+        return {"type": self.kind, "message": str(self), "traceback": self.remote_traceback}
+
 
 class TrialFailed(TrialError):
     """An exception in the trial or in a worker, or an exit without a report."""

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Mapping, MutableMapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote, urlsplit
-
-from runner.folders import write_atomically
 
 MASK = "***"
 
@@ -51,41 +46,3 @@ def masked_override(word: str) -> str:
     """A word of the command line, ``key=value``."""
     key, equals, value = word.partition("=")
     return f"{key}={MASK}" if equals and value and is_secret(key) else masked(word)
-
-
-def mask_file(path: Path) -> None:
-    """Mask a text file in its place; one that has no secret, or is not there, is left alone."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError:
-        return
-    if (safe := masked(text)) != text:
-        write_atomically(path, lambda file: print(safe, file=file, end=""))
-
-
-def mask_hydra_files(folder: Path) -> None:
-    """Mask what Hydra wrote of a run's configuration into the run's folder."""
-    for path in sorted((folder / ".hydra").glob("*.yaml")):
-        mask_file(path)
-
-
-def credentials_to_environment(words: Sequence[str], environment: MutableMapping[str, str] = os.environ) -> list[str]:
-    """The words of a command line, where ``tracking.uri=`` keeps its address and MLflow's own variables get its credentials.
-
-    So neither Hydra's files nor the record hold them, and whoever runs the record's command sets the same variables.
-    """
-    return [f"tracking.uri={uri_without_credentials(word.partition('=')[2], environment)}" if word.startswith("tracking.uri=") else word for word in words]  # fmt: skip
-
-
-def uri_without_credentials(uri: str, environment: MutableMapping[str, str] = os.environ) -> str:
-    """The address of an MLflow server; a user and password in it go to the variables from which MLflow takes them."""
-    found = re.fullmatch(r"(['\"]?)(https?://)([^/]*)@([^@]*)", uri)
-    if found is None:
-        return uri
-    parts = urlsplit(f"{found[2]}{found[3]}@host")
-    if parts.password is None:
-        environment["MLFLOW_TRACKING_TOKEN"] = unquote(parts.username or "")
-    else:
-        environment["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username or "")
-        environment["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password)
-    return f"{found[1]}{found[2]}{found[4]}"

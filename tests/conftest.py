@@ -12,13 +12,13 @@ import psutil
 import pytest
 
 from runner.config.options import NoSink, Sample, Tensorflow
+from runner.config.registry import module_of
 from runner.modes import ModePlan
-from runner.pipeline import PipelinePlan
-from runner.registry import module_of
-from runner.sources import Image, images_of
-from runner.supervisor import Event, Outcome, Supervisor
-from runner.tensorflow_threads import ThreadLimits
+from runner.modes.workers.runtime import ThreadLimits
+from runner.pipeline.hot_path import PipelinePlan
+from runner.pipeline.sources import Image, images_of
 from runner.trial.messages import Report, TrialPlan
+from runner.trial.supervisor import Event, Outcome, Supervisor
 
 ROOT = Path(__file__).resolve().parent.parent
 

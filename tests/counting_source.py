@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from time import perf_counter_ns
 
-from runner.sources import Image
+from runner.pipeline.sources import Image
 
 
 class CountingSource:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runner.sources import Image
+from runner.pipeline.sources import Image
 
 _MUCH = bytes(1_000_000)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.sources import Image
+from runner.pipeline.sources import Image
 
 
 class NothingSource:

@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from runner.sources import Image
+from runner.pipeline.sources import Image
 
 LATENCY_S = 0.05
 

@@ -11,11 +11,11 @@ import pytest
 import yaml
 from conftest import ROOT, Program
 
+from runner.analysis.recommendation import recommended
+from runner.analysis.scaling import fitted, law_text, laws
+from runner.commands.plan import duration_s, planned
 from runner.errors import RunnerError
-from runner.plan import duration_s, planned
-from runner.records_on_disk import PointRecord
-from runner.report.recommendation import recommended
-from runner.report.scaling import fitted, law_text, laws
+from runner.record.reading import PointRecord
 
 # ------------------------------------------------------------------------------------------------ scaling law
 
@@ -112,7 +112,7 @@ def trial(place: int, images_per_s: float, cpu_s: float, memory_mb: float, laten
 def point(
     name: str, images_per_s: float, *, cpu_s: float = 0.01, memory_mb: float = 100, latency_ms: float = 10, rounds: int = 12
 ) -> PointRecord:
-    from runner.results import point_metrics
+    from runner.record.metrics import point_metrics
 
     draw = random.Random(name)
     trials = [trial(place, images_per_s * (1 + draw.gauss(0, 0.01)), cpu_s, memory_mb, latency_ms) for place in range(rounds)]
@@ -164,7 +164,7 @@ def folder_of(program: Program) -> str:
 
 
 def test_the_words_that_are_recommended_can_be_pasted(swept: Program) -> None:
-    answer = swept.module("runner.recommend", folder_of(swept), "--by", "memory")
+    answer = swept("recommend", folder_of(swept), "--by", "memory")
     assert answer.returncode == 0, answer.stderr
     (line,) = (line for line in answer.stdout.splitlines() if line.startswith("To run it (memory): "))
     words = line.partition(": ")[2].split()
@@ -175,11 +175,11 @@ def test_the_words_that_are_recommended_can_be_pasted(swept: Program) -> None:
 def test_a_preset_is_written_and_can_be_run(swept: Program, tmp_path: Path) -> None:
     preset = ROOT / "conf" / "experiment" / f"test_{tmp_path.name}.yaml"
     try:
-        answer = swept.module("runner.recommend", folder_of(swept), "--preset", str(preset))
+        answer = swept("recommend", folder_of(swept), "--preset", str(preset))
         assert answer.returncode == 0, answer.stderr
         assert yaml.safe_load(preset.read_text())["workers"] in {1, 2}
         assert swept(f"experiment={preset.stem}", "protocol=once", "images=2", "tracking=none").returncode == 0
-        again = swept.module("runner.recommend", folder_of(swept), "--preset", str(preset))
+        again = swept("recommend", folder_of(swept), "--preset", str(preset))
         assert again.returncode == 1
         assert "is there already" in again.stderr
     finally:
@@ -216,7 +216,7 @@ def test_a_deadline_takes_machines_and_is_kept_by_them() -> None:
 
 def test_a_plan_without_an_interval_says_so(swept: Program) -> None:
     folder = Path(folder_of(swept))
-    answer = swept.module("runner.plan", str(folder), "--images", "1e6", "--deadline", "2h", "--price-per-cpu-hour", "0.04")
+    answer = swept("plan", str(folder), "--images", "1e6", "--deadline", "2h", "--price-per-cpu-hour", "0.04")
     assert answer.returncode == 0, answer.stderr
     assert "machines" in answer.stdout
     assert "It assumes:" in answer.stdout
@@ -245,7 +245,7 @@ def test_a_time_is_a_number_and_its_unit(text: str, seconds: float) -> None:
     ],
 )
 def test_a_plan_that_cannot_be_made_is_refused(swept: Program, words: list[str], said: str) -> None:
-    answer = swept.module("runner.plan", folder_of(swept), *words)
+    answer = swept("plan", folder_of(swept), *words)
     assert answer.returncode == 1
     assert said in answer.stderr
     assert "Traceback" not in answer.stderr

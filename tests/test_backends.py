@@ -16,11 +16,11 @@ from faulty_task import Fault
 from test_sources import photo, png_bomb
 
 from runner.config.options import Asyncio, Execution, Loky, Parallelism, Ray, Tensorflow, TfData, ThreadPool
-from runner.modes.lanes import Lanes
-from runner.results import digest_of
-from runner.sources.image import inspect
-from runner.supervisor import Event
+from runner.modes.workers.lanes import Lanes
+from runner.pipeline.sources.image import inspect
+from runner.record.trial import digest_of
 from runner.trial.messages import Phase
+from runner.trial.supervisor import Event
 
 BACKENDS = [TfData(), TfData(parallelism=Parallelism.autotune), Asyncio(), Loky(), Ray()]
 

@@ -30,7 +30,7 @@ from runner.config.options import (
     ToFile,
     ToHttp,
 )
-from runner.supervisor import Supervisor
+from runner.trial.supervisor import Supervisor
 
 BACKENDS = [
     Sequential(),

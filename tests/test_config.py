@@ -167,7 +167,7 @@ def test_bad_input_is_refused_in_one_message_before_anything_is_written(
     (folder / "odd").mkdir()
     (folder / "odd" / os.fsdecode(b"\xe9.jpg")).write_bytes(b"no image")
     before = sorted(folder.rglob("*"))
-    answer = forking.run(folder, "runner.app", *words)
+    answer = forking.run(folder, "runner.commands.dispatch", *words)
     assert answer.returncode == 1
     assert answer.stdout == ""
     message = answer.stderr.strip()
@@ -180,7 +180,7 @@ def test_bad_input_is_refused_in_one_message_before_anything_is_written(
 
 def test_a_path_that_may_not_be_read_is_refused(program: Program, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from runner.errors import ConfigurationError
-    from runner.sources.local import checked_file
+    from runner.pipeline.sources.local import checked_file
 
     secret = tmp_path / "secret.jpg"
     secret.write_bytes(b"x")
@@ -224,7 +224,7 @@ def test_the_multirun_flag_may_stand_between_overrides(program: Program) -> None
 def test_neither_tensorflow_nor_mlflow_is_imported_to_show_a_configuration(program: Program) -> None:
     script = (
         "import sys; sys.argv = ['runner', '--cfg', 'job']\n"
-        "from runner.app import main\n"
+        "from runner.commands.run import main\n"
         "try: main()\n"
         "except SystemExit as end: assert not end.code\n"
         "heavy = {'tensorflow', 'mlflow', 'numpy', 'PIL'} & set(sys.modules)\n"
@@ -237,7 +237,10 @@ def test_neither_tensorflow_nor_mlflow_is_imported_to_show_a_configuration(progr
     assert "workers: 15" in answer.stdout
 
 
-@pytest.mark.parametrize("module", ["runner.app", "runner.session", "runner.sweep", "runner.point", "runner.terminal"])
+@pytest.mark.parametrize(
+    "module",
+    ["runner.commands.run", "runner.sweep.session", "runner.sweep.sweep", "runner.sweep.point", "runner.display.summary"],
+)
 def test_the_conductor_never_imports_tensorflow(module: str) -> None:
     script = f"import sys, {module}; sys.exit('tensorflow' in sys.modules or 'mlflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], timeout=60, check=False).returncode == 0
@@ -329,8 +332,8 @@ def test_the_wheel_carries_its_configuration(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(installed)
     script = (
-        "import sys, runner, runner.app; assert runner.__file__.startswith(sys.argv[1]), runner.__file__\n"
-        "sys.argv = ['runner', 'mode=process', '--cfg', 'job']; runner.app.main()"
+        "import sys, runner, runner.commands.run; assert runner.__file__.startswith(sys.argv[1]), runner.__file__\n"
+        "sys.argv = ['runner', 'mode=process', '--cfg', 'job']; runner.commands.run.main()"
     )
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(installed)!r})\n{script}", str(installed)]
     answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
@@ -358,7 +361,7 @@ def test_a_folder_for_temporary_files_with_too_long_a_name_is_refused(forking: F
     """Sockets would not fit into it."""
     long = Path.cwd() / ("x" * 80)
     long.mkdir()
-    answer = forking.run(Path.cwd(), "runner.app", *words, TMPDIR=str(long))
+    answer = forking.run(Path.cwd(), "runner.commands.dispatch", *words, TMPDIR=str(long))
     assert answer.returncode == 1
     assert answer.stderr.startswith(
         f"TMPDIR={long}: is too long for the path of a socket in it\n  accepted: a path of at most "

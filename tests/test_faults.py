@@ -17,11 +17,11 @@ import pytest
 from conftest import Program, Trials, left_in_shared_memory, processes_of, shared_memory
 from faulty_task import Fault
 
-from runner.accounting.usage import Usage
 from runner.config.options import Process, ProcessPool, Sequential, StartMethod, Thread, ThreadPool
 from runner.errors import TrialFailed, TrialKilled, TrialTimeout
-from runner.supervisor import Event, Outcome, _until_report
+from runner.host.usage import Usage
 from runner.trial.messages import Phase
+from runner.trial.supervisor import Event, Outcome, _until_report
 
 MODES = [Sequential(), Thread(), ThreadPool(), Process(), ProcessPool(), Process(threads_per_worker=2)]
 PROCESS_MODES = [

@@ -15,7 +15,7 @@ import pynvml
 import pytest
 from conftest import Program, compiled
 
-from runner.monitor.gpu import Gpus, GpuSample
+from runner.host.gpu import Gpus, GpuSample
 from runner.monitor.gpu_record import gpu_metrics, gpu_record
 from runner.monitor.sampler import Sample
 

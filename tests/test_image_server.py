@@ -25,12 +25,12 @@ from test_results import Silent, point
 from runner.config.options import Sample
 from runner.errors import TrialFailed
 from runner.monitor.sampler import Sampler
-from runner.services import children
-from runner.services.children import child
-from runner.services.image_server import Link
-from runner.session import Session
-from runner.sources import images_of
-from runner.supervisor import Supervisor
+from runner.pipeline.servers import children
+from runner.pipeline.servers.children import child
+from runner.pipeline.servers.image_server import Link
+from runner.pipeline.sources import images_of
+from runner.sweep.session import Session
+from runner.trial.supervisor import Supervisor
 
 PATHS = [image.path for image in images_of(Sample(), 3)]
 PHOTOS = [Path(path).read_bytes() for path in PATHS]

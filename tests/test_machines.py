@@ -1,4 +1,4 @@
-"""Sweeps whose points other launchers run: one at a time on a host, in turns, gathered into one sweep, with the host of each."""
+"""Sweeps whose points other launchers run: one at a time on a host, gathered into one sweep, with the host of each."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from conftest import Program
 from test_sources import photo
 from test_tracking import local_store, runs_at, sweep_in
 
+from runner.analysis.verdicts import Side, compared
 from runner.errors import ConfigurationError
-from runner.gather import planned
-from runner.host_lock import host_lock
-from runner.protocol.verdicts import Side, compared
+from runner.host.lock import host_lock
+from runner.sweep.gathering import planned
 
 SHORT = ("task=pillow", "mode=thread", "images=4", "protocol.epochs=1", "protocol.warmup_epochs=0")
 
@@ -80,22 +80,11 @@ def test_jobs_of_submitit_become_one_sweep(submitted: tuple[Path, int, str]) -> 
     assert (sweep_in(folder) / "comparison.md").is_file()
 
 
-def test_jobs_on_one_host_are_measured_one_at_a_time_in_interleaved_rounds(submitted: tuple[Path, int, str]) -> None:
+def test_jobs_on_one_host_are_measured_one_at_a_time(submitted: tuple[Path, int, str]) -> None:
     folder = sweep_in(submitted[0])
     assert not trials_overlap(folder)
     good, fair, bad = (record["trials"] for record in records_of(folder))
     assert [len(good), len(fair), len(bad)] == [6, 6, 1]  # what has failed is not tried again
-    both = sorted([*good, *fair], key=lambda trial: trial["started_at"])
-    assert [trial["round"] for trial in both] == [number for number in range(6) for _ in "gf"]
-    assert not list(folder.glob(".turns"))
-
-
-def test_points_that_were_interleaved_are_compared(submitted: tuple[Path, int, str]) -> None:
-    sweep = json.loads((sweep_in(submitted[0]) / "sweep.json").read_text())
-    pairs = {found["point"]: found["n"] for found in sweep["comparisons"] if found["metric"] == "images_per_s"}
-    shared = [trial["session"] for trial in records_of(sweep_in(submitted[0]))[0]["trials"]]
-    assert pairs["thread-w1 source.path=fair"] == max(shared.count(session) for session in shared)
-    assert "not_interleaved" not in warnings_in(sweep)
 
 
 def test_points_that_were_not_interleaved_get_no_verdict(program: Program) -> None:
@@ -118,7 +107,7 @@ def test_their_runs_are_nested_in_one_in_mlflow(submitted: tuple[Path, int, str]
 
 
 def test_a_sweep_of_jobs_is_brought_into_another_store_exactly_once(copied: Program) -> None:
-    first, second = (copied.module("runner.sync", "outputs") for _ in range(2))
+    first, second = (copied("sync", "outputs") for _ in range(2))
     assert "4 runs written" in first.stdout, first.stdout + first.stderr
     assert "was there already" in second.stdout
 
@@ -143,14 +132,14 @@ def test_a_job_that_is_ended_is_told_of_and_a_resumed_sweep_runs_nothing_but_it(
     answer = program("hydra/launcher=submitit_local", *words, "tracking=none", "-m")
     assert answer.returncode == 1
     assert "The launcher gave up" in answer.stderr
-    assert "python -m runner.gather" in answer.stderr
+    assert "runner gather" in answer.stderr
     folder = sweep_in(program.folder)
     limit = time.monotonic() + 120
     while not done(folder / "0", rounds=3):  # it may still be running
         assert time.monotonic() < limit
         time.sleep(0.2)
 
-    gathered = program.module("runner.gather", str(folder))
+    gathered = program("gather", str(folder))
     assert gathered.returncode == 1, gathered.stderr
     points = json.loads((folder / "sweep.json").read_text())["points"]
     assert [point["status"] for point in points] == ["ok", "killed"]
@@ -218,7 +207,7 @@ def on_another_host(sweep: Path, number: int) -> None:
 def test_points_of_two_hosts_get_no_verdict_and_all_say_where_they_come_from(copied: Program) -> None:
     folder = sweep_in(copied.folder)
     on_another_host(folder, 1)
-    answer = copied.module("runner.gather", str(folder))
+    answer = copied("gather", str(folder))
     assert answer.returncode == 1  # for the one that failed
     sweep = json.loads((folder / "sweep.json").read_text())
     assert [point["host"] for point in sweep["points"]][:2] == [socket.gethostname(), "node-b"]
@@ -229,7 +218,7 @@ def test_points_of_two_hosts_get_no_verdict_and_all_say_where_they_come_from(cop
     assert "│ node-b" in answer.stdout
     (parent,) = (run for run in runs_at(local_store(copied.folder)) if "sweep.json" in run["artifacts"])
     assert parent["tags"]["host"] == f"{socket.gethostname()}, node-b"
-    compare = copied.module("runner.compare", str(folder))
+    compare = copied("compare", str(folder))
     assert "no verdict: they were measured on different hosts" in compare.stdout
     assert "thread-w1 source.path=fair on node-b" in compare.stdout
 
@@ -237,7 +226,7 @@ def test_points_of_two_hosts_get_no_verdict_and_all_say_where_they_come_from(cop
 def test_a_verdict_across_hosts_is_given_where_it_is_asked_for_and_names_them(copied: Program) -> None:
     folder = sweep_in(copied.folder)
     on_another_host(folder, 1)
-    answer = copied.module("runner.gather", str(folder), "--compare-hosts")
+    answer = copied("gather", str(folder), "--compare-hosts")
     sweep = json.loads((folder / "sweep.json").read_text())
     (speed,) = (
         found for found in sweep["comparisons"] if found["metric"] == "images_per_s" and found["point"].endswith("path=fair")
@@ -245,7 +234,7 @@ def test_a_verdict_across_hosts_is_given_where_it_is_asked_for_and_names_them(co
     assert speed["n"] == 6  # by their number, whatever their sessions
     assert speed["hosts"] == ["node-b", socket.gethostname()]
     assert "compare_hosts asks" in answer.stdout
-    compare = copied.module("runner.compare", str(folder), "--compare-hosts")
+    compare = copied("compare", str(folder), "--compare-hosts")
     assert f", node-b against {socket.gethostname()}" in compare.stdout
 
 

@@ -27,11 +27,11 @@ from runner.config.options import (
     Thread,
     ThreadPool,
 )
-from runner.results import digest_of
-from runner.sources import images_of
-from runner.sources.image import inspect
-from runner.sources.synthetic import photo_like
-from runner.supervisor import Supervisor
+from runner.pipeline.sources import images_of
+from runner.pipeline.sources.image import inspect
+from runner.pipeline.sources.synthetic import photo_like
+from runner.record.trial import digest_of
+from runner.trial.supervisor import Supervisor
 
 MODES = [
     Sequential(),

@@ -18,19 +18,19 @@ from conftest import Program, Trials, compiled
 from faulty_task import Fault
 from test_results import Silent, point
 
-from runner.accounting.control_groups import cpu_quota, throttling
-from runner.accounting.usage import Usage, own_usage, total, usage_of
+from runner.analysis.warnings import of_point
 from runner.config.options import Loky, Monitor, Process, ProcessPool, Protocol, Sequential, StartMethod, Tensorflow, Thread
-from runner.monitor.gpu import Gpus
+from runner.host.control_groups import cpu_quota, throttling
+from runner.host.gpu import Gpus
+from runner.host.usage import Usage, own_usage, total, usage_of
 from runner.monitor.sampler import Sampler
 from runner.monitor.tree import Turn
-from runner.point import Point
-from runner.protocol.warnings import of_point
-from runner.report.trace import write_trace
-from runner.results import gil_record
-from runner.session import Session
-from runner.supervisor import Supervisor
+from runner.record.trace import write_trace
+from runner.record.trial import gil_record
+from runner.sweep.point import Point
+from runner.sweep.session import Session
 from runner.trial.messages import Phase
+from runner.trial.supervisor import Supervisor
 
 MODES = [Sequential(), Thread(), Process(), ProcessPool(threads_per_worker=2), Process(start_method=StartMethod.forkserver)]
 
@@ -202,7 +202,7 @@ def test_a_trial_that_was_killed_has_the_cpu_seconds_that_were_last_seen(tmp_pat
     subject.config.images = 400
 
     class Killer(Silent):
-        def event(self, subject: object, event: object) -> None:
+        def event(self, event: object) -> None:
             if isinstance(event, Phase) and event.name == "epoch":
                 used = psutil.Process(event.pids[1]).cpu_times().user
                 _until(lambda: psutil.Process(event.pids[1]).cpu_times().user > used + 0.3)
@@ -212,9 +212,9 @@ def test_a_trial_that_was_killed_has_the_cpu_seconds_that_were_last_seen(tmp_pat
     import threading
 
     class Threaded(Killer):
-        def event(self, subject: object, event: object) -> None:
+        def event(self, event: object) -> None:
             if isinstance(event, Phase) and event.name == "epoch":
-                threading.Thread(target=super().event, args=(subject, event)).start()
+                threading.Thread(target=super().event, args=(event,)).start()
 
     Session([subject], 0, Threaded(), supervisor).run()
     (trial,) = subject.trials
@@ -255,7 +255,7 @@ def test_a_trial_and_its_workers_are_kept_to_their_cpus(tmp_path: Path, supervis
     seen: list[set[int]] = []
 
     class Looking(Silent):
-        def event(self, subject: object, event: object) -> None:
+        def event(self, event: object) -> None:
             if isinstance(event, Phase) and event.name == "epoch":
                 seen.extend(os.sched_getaffinity(pid) for pid in event.pids)
 
@@ -267,7 +267,7 @@ def test_a_trial_and_its_workers_are_kept_to_their_cpus(tmp_path: Path, supervis
     assert all(cpus == {last} for cpus in seen)
     assert subject.metrics["cpu_utilization_pct"]["value"] <= 101
     trial["cpus"] = [0, last + 1]
-    assert "cpus_not_applied" in {warning.kind for warning in of_point(subject)}
+    assert "cpus_not_applied" in {warning.kind for warning in of_point(subject.facts())}
 
 
 def measured(tmp_path: Path, supervisor: Supervisor, **changes: Any) -> Point:
@@ -305,13 +305,13 @@ def test_another_trial_can_be_shown_and_one_that_is_not_there_cannot(program: Pr
     assert program(*words).returncode == 0
     (result,) = program.folder.glob("outputs/runs/*/*/result.json")
     assert (result.parent / "trace.json").is_file()
-    answer = program.module("runner.trace", str(result.parent), "--round", "1")
+    answer = program("trace", str(result.parent), "--round", "1")
     assert answer.returncode == 0, answer.stderr
     assert json.loads((result.parent / "trace.json").read_text())["otherData"]["round"] == 1
-    answer = program.module("runner.trace", str(result.parent), "--round", "7")
+    answer = program("trace", str(result.parent), "--round", "7")
     assert answer.returncode == 1
     assert "no round 7; its rounds are 0, 1" in answer.stderr
-    answer = program.module("runner.trace", str(program.folder))
+    answer = program("trace", str(program.folder))
     assert answer.returncode == 1
     assert "holds no record" in answer.stderr
 
@@ -364,7 +364,7 @@ def test_the_host_around_a_trial_is_in_its_record_and_feeds_the_warnings(tmp_pat
         assert 0 <= conditions["other_cpu_pct"] <= 100
         assert conditions["load_1m_before"] >= 0
         assert {"stolen_pct", "pressure_cpu_pct", "pressure_io_pct", "throttled_s", "frequency_mhz_after"} <= set(conditions)
-    assert not {"throttled", "short_of_memory", "frequency_changed"} & {warning.kind for warning in of_point(subject)}
+    assert not {"throttled", "short_of_memory", "frequency_changed"} & {warning.kind for warning in of_point(subject.facts())}
     for trial, frequency in zip(subject.trials, (2000.0, 3000.0), strict=True):
         trial["host"] |= {
             "throttled_s": 1.0, "pressure_memory_pct": 9.0, "frequency_mhz_before": frequency, "frequency_mhz_after": frequency,
@@ -372,7 +372,7 @@ def test_the_host_around_a_trial_is_in_its_record_and_feeds_the_warnings(tmp_pat
         trial["monitor"]["gaps_s"] = 100.0
         trial["gil"] = {"held_pct": 95.0, "wait_p50_ms": 6.0, "told_from_waiting_for_a_cpu": False}
         trial["peak_memory_method"] = "rss"
-    found = {warning.kind: warning.message for warning in of_point(subject)}
+    found = {warning.kind: warning.message for warning in of_point(subject.facts())}
     assert {"throttled", "short_of_memory", "frequency_changed", "gaps_in_samples", "gil_bound", "less_precise"} <= set(found)
     assert "held in 95 %" in found["gil_bound"]
 
@@ -412,8 +412,8 @@ def test_without_samples_the_exact_figures_remain(tmp_path: Path, supervisor: Su
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="takes /proc")
 def test_a_file_that_was_installed_a_moment_ago_is_nobodys_own_memory(tmp_path: Path) -> None:
-    from runner.accounting.footprint import _Pages
-    from runner.accounting.mapped_files import write_back_mapped_files
+    from runner.host.mapped_files import write_back_mapped_files
+    from runner.host.memory import _Pages
 
     path = tmp_path / "library"
     before = _Pages.of(os.getpid()).own

@@ -15,12 +15,12 @@ import pytest
 from conftest import Trials
 from test_results import Silent, point
 
+from runner.analysis.warnings import of_point
 from runner.config.options import Cache, Folder, Process, Protocol, Sample, Thread
-from runner.protocol.warnings import of_point
-from runner.session import Session
-from runner.sources import images_of
-from runner.supervisor import Supervisor
+from runner.pipeline.sources import images_of
+from runner.sweep.session import Session
 from runner.trial.page_cache import CachePlan, PageCache, resident_bytes
+from runner.trial.supervisor import Supervisor
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at the page cache as Linux shows it")
 
@@ -161,5 +161,5 @@ def test_the_record_says_what_was_done_and_a_warning_what_could_not_be(in_memory
     Session([subject], 0, Silent(), supervisor).run()
     (trial,) = subject.trials
     assert (trial["cache"]["kind"], trial["cache"]["files"], trial["cache"]["times"]) == ("cold", 2, 3)
-    (warning,) = (warning for warning in of_point(subject) if warning.kind == "page_cache_as_it_was")
+    (warning,) = (warning for warning in of_point(subject.facts()) if warning.kind == "page_cache_as_it_was")
     assert "stayed in memory" in warning.message

@@ -17,18 +17,18 @@ from typing import Any
 import psutil
 import pytest
 from conftest import Program, processes_of
-from test_results import Silent, point
+from test_results import Prepared, Silent, point
 from test_sweep import runs_in, sweep_folder
 
+from runner.analysis.statistics import paired_ratio
+from runner.analysis.stopping import own_half_width, rounds_to_prove
+from runner.analysis.warnings import of_point
 from runner.config.options import Process, Protocol
 from runner.errors import ConfigurationError
-from runner.point import labels_of
-from runner.protocol.statistics import paired_ratio
-from runner.protocol.stopping import precise_by_itself, rounds_to_prove
-from runner.protocol.warnings import of_point
-from runner.session import Session
-from runner.supervisor import Supervisor
-from runner.sweep import chosen_baseline
+from runner.sweep.point import label_points
+from runner.sweep.session import Session
+from runner.sweep.sweep import chosen_baseline
+from runner.trial.supervisor import Supervisor
 
 # Two points that cost little, so that a test can have many rounds.
 SMALL = ["mode=sequential", "workers=1", "images=2", "task.size=8,9", "protocol.epochs=2", "monitor=off", "-m"]
@@ -107,7 +107,8 @@ def test_a_sweep_gives_verdicts_and_its_noise(program: Program) -> None:
     compare = [
         sys.executable,
         "-m",
-        "runner.compare",
+        "runner",
+        "compare",
         str(sweep_folder(program.folder)),
         "--baseline",
         "sequential task.size=1500",
@@ -115,18 +116,18 @@ def test_a_sweep_gives_verdicts_and_its_noise(program: Program) -> None:
     again = subprocess.run(compare, capture_output=True, text=True, timeout=60, check=True)
     assert "faster" in again.stdout
     folder = sweep_folder(program.folder)
-    refused = subprocess.run([*compare[:3], str(folder / "nowhere")], capture_output=True, text=True, timeout=60, check=False)
+    refused = subprocess.run([*compare[:4], str(folder / "nowhere")], capture_output=True, text=True, timeout=60, check=False)
     assert refused.returncode == 1
     assert "holds neither a sweep" in refused.stderr
 
 
 def test_points_that_were_not_interleaved_get_no_verdict(tmp_path: Path, supervisor: Supervisor) -> None:
-    from runner.compare import compare, read_points
+    from runner.commands.compare import compare, read_points
 
     for name in ("one", "two"):
         subject = point(tmp_path / name)
         session = Session([subject], 0, Silent(), supervisor)
-        session._id = name  # two sessions, though within a second
+        session._block = name  # two sessions, though within a second
         session.run()
     points = read_points([tmp_path / "one", tmp_path / "two"])
     rows = compare(points, points[0])
@@ -248,14 +249,15 @@ def test_points_of_one_name_are_told_apart_by_what_varies(tmp_path: Path) -> Non
     points = [point(tmp_path / str(size)) for size in (8, 9)]
     for one, size in zip(points, (8, 9), strict=True):
         one.overrides = ["mode=thread", "images=6", f"task.size={size}"]
-    assert list(labels_of(points).values()) == ["thread-w2 task.size=8", "thread-w2 task.size=9"]
+    label_points(points)
+    assert [one.label for one in points] == ["thread-w2 task.size=8", "thread-w2 task.size=9"]
 
 
 class Counting(Silent):
     def __init__(self) -> None:
         self.rounds: list[int] = []
 
-    def trial_starts(self, point: object, number: int, left: int) -> None:
+    def trial_starts(self, name: str, number: int, left: int, *, epochs: int, images: int) -> None:
         self.rounds.append(number)
 
 
@@ -264,10 +266,10 @@ def test_rounds_go_on_until_they_are_precise_enough_or_too_many(tmp_path: Path) 
     for scatter, expected in ((0.0001, 8), (0.5, 13)):
         subject = point(tmp_path / str(scatter), protocol=Protocol(rounds=3, precision=0.02, max_rounds=13))
         counting = Counting()
-        session = Session([subject], 0, counting, Supervisor(), precise_enough=precise_by_itself)
-        session._supervisor.warm = lambda: None
-        session._trial = lambda one, number, order, scatter=scatter: _pretend(one, number, scatter)
-        session.run()
+        Session(
+            [subject], 0, counting, Prepared(), half_width=lambda one=subject: own_half_width(one.trials),
+            measure=lambda one, place, *_, scatter=scatter: _pretend(one, place.round, scatter),
+        ).run()  # fmt: skip
         assert counting.rounds == list(range(expected))
 
 
@@ -283,7 +285,7 @@ def test_warnings_say_what_to_change(tmp_path: Path, supervisor: Supervisor) -> 
     subject = point(tmp_path / "point", workers=9, protocol=Protocol(rounds=2, epochs=2, warmup_epochs=0))
     subject.config.images = 1
     Session([subject], 0, Silent(), supervisor).run()
-    found = {warning.kind: warning for warning in of_point(subject)}
+    found = {warning.kind: warning for warning in of_point(subject.facts())}
     assert {"short_epoch", "few_rounds", "oversubscribed", "slow_first_epoch"} <= set(found)
     assert "times the images" in found["short_epoch"].advice
     assert "9 workers' threads share" in found["oversubscribed"].message
@@ -331,7 +333,7 @@ class Killer(Silent):
         self._whom = whom
         self._timer = threading.Timer(delay_s, self._kill)
 
-    def event(self, point: object, event: object) -> None:
+    def event(self, event: object) -> None:
         self.pids |= set(getattr(event, "pids", ()))
         if getattr(event, "name", "") == "import":
             self._timer.start()

@@ -29,31 +29,20 @@ from test_faults import Watching
 from test_monitor import measured
 from test_sources import photo
 
-from runner.accounting.footprint import Footprint
-from runner.config.options import (
-    Folder,
-    NoSink,
-    Pillow,
-    Placement,
-    Ray,
-    Returns,
-    Sequential,
-    Tensorflow,
-    ToFile,
-    ToHttp,
-)
+from runner.config.options import Folder, NoSink, Pillow, Placement, Ray, Returns, Sequential, Tensorflow, ToFile, ToHttp
 from runner.errors import ConfigurationError, TrialFailed, TrialKilled, TrialTimeout
-from runner.modes.ray_cluster import Cluster as RayCluster
-from runner.modes.ray_cluster import remove_abandoned
-from runner.modes.ray_nodes import Clock, Readings, record_of
-from runner.modes.ray_reach import check_sink, check_source
-from runner.modes.ray_worker import Here, Place
-from runner.pipeline import PipelinePlan
-from runner.report.trace import write_trace
-from runner.results import digest_of
-from runner.sources.image import Image, inspect
-from runner.supervisor import Event, Outcome, Supervisor
+from runner.host.memory import Footprint
+from runner.modes.ray.cluster import Cluster as RayCluster
+from runner.modes.ray.cluster import remove_abandoned
+from runner.modes.ray.nodes import Clock, Readings, record_of
+from runner.modes.ray.reach import check_sink, check_source
+from runner.modes.ray.worker import Here, Place
+from runner.pipeline.hot_path import PipelinePlan
+from runner.pipeline.sources.image import Image, inspect
+from runner.record.trace import write_trace
+from runner.record.trial import digest_of
 from runner.trial.messages import Phase, Report
+from runner.trial.supervisor import Event, Outcome, Supervisor
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the nodes of these tests are at loopback addresses of Linux")
 

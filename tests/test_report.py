@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 from conftest import Program
 
+from runner.analysis.amortised import break_even, cost_of, quickest
+from runner.analysis.bounds import bounds_of
 from runner.errors import RunnerError
-from runner.records_on_disk import PointRecord
-from runner.report.amortised import break_even, cost_of, quickest
+from runner.record.metrics import point_metrics
+from runner.record.reading import PointRecord
 from runner.report.answer import answer
-from runner.report.bounds import bounds_of
 from runner.report.charts import resources, speed_up, throughput
 from runner.report.layout import chosen_layout, factors
 from runner.report.page import REPORT, rendered, sections_of, write_report
 from runner.report.plain import sparklines
 from runner.report.subject import Subject, read_subject
-from runner.results import point_metrics
 from runner.tracking.content import sweep_content
 
 # --------------------------------------------------------------------------------------------------- records
@@ -293,7 +293,7 @@ def test_a_sweep_ends_with_a_report_and_names_its_path(swept: tuple[Program, str
 
 
 def test_the_report_and_its_pictures_are_artifacts_of_the_parent_run(folder: Path) -> None:
-    from runner.records_on_disk import read_sweep
+    from runner.record.reading import read_sweep
 
     names = {path.name for path in sweep_content(read_sweep(folder)).files}
     assert {REPORT, "throughput.svg", "noise.svg"} <= names
@@ -313,7 +313,7 @@ def test_a_report_is_made_again_from_the_record_alone(swept: tuple[Program, str]
     for path in [*copy.glob("*.svg"), copy / REPORT]:
         path.unlink()
     (copy / "law.svg").write_text("of another day")
-    answer = swept[0].module("runner.report", str(copy))
+    answer = swept[0]("report", str(copy))
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout == f"Written: {copy / REPORT}\n"
     assert not (copy / "law.svg").exists()
@@ -322,7 +322,7 @@ def test_a_report_is_made_again_from_the_record_alone(swept: tuple[Program, str]
 
 
 def test_the_terminal_shows_the_answer_tables_and_sparklines(swept: tuple[Program, str], folder: Path) -> None:
-    answer = swept[0].module("runner.report", "--terminal", str(folder))
+    answer = swept[0]("report", "--terminal", str(folder))
     assert answer.returncode == 0, answer.stderr
     lines = sparklines(read_subject(folder))
     assert len(lines) == 3
@@ -393,7 +393,7 @@ def test_a_gpu_has_a_row_of_its_own_beside_cpu_and_memory(folder: Path, tmp_path
 
 def test_a_single_point_has_a_report_on_request(program: Program) -> None:
     assert program("mode=thread", "workers=2", "images=6", "task=pillow", "protocol=once", "tracking=none").returncode == 0
-    answer = program.module("runner.report", "outputs")
+    answer = program("report", "outputs")
     assert answer.returncode == 0, answer.stderr
     (page,) = program.folder.glob("outputs/runs/*/*/report.html")
     text = page.read_text(encoding="utf-8")
@@ -404,7 +404,7 @@ def test_a_single_point_has_a_report_on_request(program: Program) -> None:
 def test_a_folder_without_a_record_is_refused_and_the_others_are_made(
     swept: tuple[Program, str], folder: Path, tmp_path: Path
 ) -> None:
-    answer = swept[0].module("runner.report", str(tmp_path), str(folder))
+    answer = swept[0]("report", str(tmp_path), str(folder))
     assert answer.returncode == 1
     assert f"{tmp_path}: holds no record" in answer.stderr
     assert "Written:" in answer.stdout

@@ -15,9 +15,8 @@ from conftest import Trials
 from faulty_task import Fault
 from test_sources import photo, png_bomb
 
-from runner.accounting.footprint import Footprint
-from runner.accounting.usage import Usage
 from runner.config.options import (
+    METRICS,
     Config,
     Folder,
     Monitor,
@@ -33,30 +32,42 @@ from runner.config.options import (
     Tf,
     Thread,
 )
+from runner.host.memory import Footprint
+from runner.host.usage import Usage
 from runner.modes import Worker
-from runner.point import Point
-from runner.records import Records
-from runner.results import METRICS, Seen, digest_of, epoch_record, summary, trial_metrics, trial_record
-from runner.session import Session
-from runner.sources import images_of
-from runner.supervisor import Outcome, Supervisor
-from runner.tensorflow_threads import Threads
+from runner.modes.workers.runtime import Threads
+from runner.pipeline.sources import images_of
+from runner.pipeline.sources.image import Image
+from runner.pipeline.stamps import Records
+from runner.record.metrics import summary, trial_metrics
+from runner.record.trial import Observations, TrialPlace, digest_of, epoch_record, trial_record
+from runner.sweep.point import Point
+from runner.sweep.session import Session
 from runner.trial.messages import EpochReport, Phase, Report
+from runner.trial.supervisor import Outcome, Supervisor
 
 MS = 1_000_000  # nanoseconds
+
+
+IMAGES = [Image("a.jpg", "jpeg", 8, 8, "0")]
+
+
+class Prepared(Supervisor):
+    def warm(self) -> None:
+        """Have nothing imported."""
 
 
 class Silent:
     def tell(self, message: str) -> None:
         pass
 
-    def trial_starts(self, point: object, number: int, left: int) -> None:
+    def trial_starts(self, name: str, number: int, left: int, *, epochs: int, images: int) -> None:
         pass
 
-    def event(self, point: object, event: object) -> None:
+    def event(self, event: object) -> None:
         pass
 
-    def trial_ends(self, point: object, trial: object) -> None:
+    def trial_ends(self, trial: object) -> None:
         pass
 
 
@@ -109,7 +120,10 @@ def test_a_trials_metrics_follow_from_its_record() -> None:
             ("end", 840, 1.6),
         )
     )
-    record = trial_record(0, 0, "s", Outcome(report, None, phases), seen=Seen.nothing(2.0), wall_offset_s=100.0)
+    record = trial_record(
+        TrialPlace(0, 0, "s"), Outcome(report, None, phases), Observations.nothing(2.0),
+        images=IMAGES, wall_offset_s=100.0, started_at=0.0, ended_at=1.0,
+    )  # fmt: skip
     assert record["total_s"] == pytest.approx(0.5 + 0.08 + 0.25)
     assert record["tf"] == {"intra_op": 2, "inter_op": 3, "blas": 2, "opencv": None}
     assert record["cpu_user_s"] == pytest.approx(1.6 - 0.4)
@@ -296,11 +310,13 @@ def test_the_rounds_are_interleaved_in_a_seeded_order(tmp_path: Path) -> None:
         points = [point(tmp_path / f"{seed}-{index}", workers=index + 1) for index in range(4)]
         for one in points:
             one.config.protocol.rounds = 5
-        session = Session(points, seed, Silent(), Supervisor())
         order: list[tuple[int, int]] = []
-        session._trial = lambda one, number, _, order=order: order.append((number, one.config.workers)) or {"status": "ok"}
-        session._supervisor.warm = lambda: None
-        session.run()
+
+        def measure(one: Point, place: TrialPlace, *_: object, order: list[tuple[int, int]] = order) -> dict[str, str]:
+            order.append((place.round, one.config.workers))
+            return {"status": "ok"}
+
+        Session(points, seed, Silent(), Prepared(), measure=measure).run()
         orders.append(order)
     assert orders[0] == orders[1] != orders[2]
     assert [number for number, _ in orders[0]] == sorted(number for number, _ in orders[0])

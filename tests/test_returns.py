@@ -15,16 +15,16 @@ from conftest import Trials, left_in_shared_memory, shared_memory
 from faulty_task import Fault
 from test_results import point
 
+from runner.analysis.warnings import _returned_otherwise
 from runner.config.options import Math, Pillow, Process, ProcessPool, Python, Returns, StartMethod, Tensorflow, ThreadPool
 from runner.errors import TrialFailed
-from runner.modes import returning
-from runner.modes.returning import slot_bytes
-from runner.modes.sharing import run_length
-from runner.protocol.warnings import _returned_otherwise
-from runner.records import WIDTH, Records
-from runner.results import digest_of, epoch_record
-from runner.spool import IN_MEMORY, PART, Collector, unloading
-from runner.supervisor import Event
+from runner.modes.workers import returning
+from runner.modes.workers.returning import slot_bytes
+from runner.modes.workers.sharing import run_length
+from runner.pipeline.collector import IN_MEMORY, PART, Collector, unloading
+from runner.pipeline.stamps import WIDTH, Records
+from runner.record.trial import digest_of, epoch_record
+from runner.trial.supervisor import Event
 
 ONE_RESULT = 224 * 224 * 3 * 4
 

@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 
 import pytest
 
-from runner.modes.sharing import LONGEST_RUN, Dealt, ProcessQueue, ThreadQueue, run_length, taken
+from runner.modes.workers.sharing import LONGEST_RUN, Dealt, ProcessQueue, ThreadQueue, run_length, taken
 
 
 @pytest.mark.parametrize(("items", "hands"), [(15, 15), (16, 15), (3, 15), (1000, 7), (0, 3)])

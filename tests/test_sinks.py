@@ -40,18 +40,18 @@ from runner.config.options import (
     ToHttp,
 )
 from runner.errors import SinkError
-from runner.receipts import Arrivals, Ledger, Receipt, fingerprint
-from runner.records import Records
-from runner.services.receiver import Receiver
-from runner.session import Session
-from runner.sinks import Sent, retrying
-from runner.sinks.delivery import compared
-from runner.sinks.encodings import as_example, as_npy, as_png, item_of_example, records_of
-from runner.sinks.file import FileDestination, FileSink
-from runner.sinks.http import HttpSink
-from runner.sinks.retrying import MayPass, insist
-from runner.supervisor import Event, Supervisor
+from runner.pipeline.receipts import Arrivals, Ledger, Receipt, fingerprint
+from runner.pipeline.servers.receiver import Receiver
+from runner.pipeline.sinks import Sent, retrying
+from runner.pipeline.sinks.delivery import compared
+from runner.pipeline.sinks.encodings import as_example, as_npy, as_png, item_of_example, records_of
+from runner.pipeline.sinks.file import FileDestination, FileSink
+from runner.pipeline.sinks.http import HttpSink
+from runner.pipeline.sinks.retrying import MayPass, insist
+from runner.pipeline.stamps import Records
+from runner.sweep.session import Session
 from runner.trial.messages import Phase
+from runner.trial.supervisor import Event, Supervisor
 
 MODES = [
     Sequential(),
@@ -407,7 +407,7 @@ class Ends(Silent):
     def __init__(self, phase: str = "") -> None:
         self._phase = phase
 
-    def event(self, point: object, event: object) -> None:
+    def event(self, event: object) -> None:
         if isinstance(event, Event) and isinstance(event, Phase) and event.name == self._phase:
             os.kill(event.pids[0], signal.SIGKILL)
 
@@ -505,7 +505,7 @@ def test_a_receiver_that_dies_gives_failed_images_and_a_failed_trial(
     supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class KillsReceiver(Silent):
-        def event(self, point: object, event: object) -> None:
+        def event(self, event: object) -> None:
             if isinstance(event, Phase) and event.name == "pause":
                 for receiver in receivers():
                     receiver.kill()

@@ -12,9 +12,9 @@ import pytest
 
 from runner.config.options import File, Folder, ImageFormat, Sample, Synthetic
 from runner.errors import ConfigurationError
-from runner.sources import images_of
-from runner.sources.image import inspect
-from runner.sources.synthetic import photo_like
+from runner.pipeline.sources import images_of
+from runner.pipeline.sources.image import inspect
+from runner.pipeline.sources.synthetic import photo_like
 
 
 def photo(path: Path, size: tuple[int, int] = (40, 30)) -> Path:

@@ -10,9 +10,9 @@ import pytest
 from scipy import stats
 from simulation import Machine, one_after_the_other, ratio_after, tally, until_precise
 
-from runner.protocol.statistics import Ratio, hodges_lehmann, paired_ratio, rounds_to_settle
-from runner.protocol.stopping import LEAST_ROUNDS, half_width
-from runner.protocol.verdicts import Side, compared, verdict_on
+from runner.analysis.statistics import Ratio, hodges_lehmann, paired_ratio, rounds_to_settle
+from runner.analysis.stopping import LEAST_ROUNDS, half_width
+from runner.analysis.verdicts import Side, compared, verdict_on
 
 SPOILT = Machine()
 STEADY = Machine(drift=0.0, noise=0.03, spikes=0.0)

@@ -19,7 +19,7 @@ import pytest
 from conftest import Program
 from test_sources import photo
 
-from runner.results import METRICS
+from runner.record.trial import METRICS
 
 
 def runs_in(folder: Path, experiment: str = "image-pipeline") -> list[Any]:
@@ -190,7 +190,7 @@ def test_programs_that_create_one_fresh_store_at_once_do_not_break_it(program: P
 
 def test_the_pages_show_the_right_store(program: Program) -> None:
     early = subprocess.run(
-        [sys.executable, "-m", "runner.tracking.ui"],
+        [sys.executable, "-m", "runner", "ui"],
         cwd=program.folder,
         capture_output=True,
         text=True,
@@ -204,7 +204,7 @@ def test_the_pages_show_the_right_store(program: Program) -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     pages = subprocess.Popen(
-        [sys.executable, "-m", "runner.tracking.ui", "--port", str(port)], cwd=program.folder,
+        [sys.executable, "-m", "runner", "ui", "--port", str(port)], cwd=program.folder,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
     try:
@@ -232,26 +232,25 @@ def _ask(url: str, server: subprocess.Popen[bytes]) -> bytes:
 def test_points_that_disagree_on_the_same_input_are_called_out(tmp_path: Path) -> None:
     from test_results import point
 
+    from runner.analysis.warnings import of_sweep
     from runner.config.options import Execution, Protocol, Tensorflow
-    from runner.point import labels_of
-    from runner.protocol.warnings import of_sweep
 
     enough = Protocol(rounds=8)
     points = [point(tmp_path / name, workers=workers, protocol=enough) for name, workers in (("a", 1), ("b", 2), ("c", 3))]
     for one, digest in zip(points, ("same", "same", "other"), strict=True):
         one.trials.append({"digest": digest, "status": "ok", "error": None})
-    (warning,) = of_sweep(points, labels_of(points))
+    (warning,) = of_sweep([one.facts() for one in points])
     assert warning.kind == "results_differ"
     assert "thread-w3: other" in warning.message
     points[2].config.task.execution = Execution.graph  # another way to the same result
-    assert len(of_sweep(points, labels_of(points))) == 1
+    assert len(of_sweep([one.facts() for one in points])) == 1
     points[2].config.task.size = 100
-    assert of_sweep(points, labels_of(points)) == []
+    assert of_sweep([one.facts() for one in points]) == []
     for one in points:
         one.config.task = Tensorflow(steps=["decode", "standardize"])
-    assert len(of_sweep(points, labels_of(points))) == 1
+    assert len(of_sweep([one.facts() for one in points])) == 1
     points[2].config.tf.intra_op = 7  # which may change the last bits of such a mean
-    assert of_sweep(points, labels_of(points)) == []
+    assert of_sweep([one.facts() for one in points]) == []
 
 
 @pytest.mark.parametrize("preset", ["notebook_processes", "notebook_synthetic"])

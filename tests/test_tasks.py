@@ -34,13 +34,13 @@ from runner.config.options import (
     Thread,
     ThreadPool,
 )
+from runner.config.registry import load, module_of
 from runner.config.tasks import last_bits_depend_on_threads
-from runner.registry import load, module_of
-from runner.results import digest_of, gil_record
-from runner.sources.image import Image, inspect
-from runner.sources.synthetic import photo_like
-from runner.tasks.arrays import hashed, roughly_hashed
-from runner.tasks.chances import Box, Chances, chances, crop_box, factors, is_flipped
+from runner.pipeline.sources.image import Image, inspect
+from runner.pipeline.sources.synthetic import photo_like
+from runner.pipeline.tasks.arrays import hashed, roughly_hashed
+from runner.pipeline.tasks.chances import Box, Chances, chances, crop_box, factors, is_flipped
+from runner.record.trial import digest_of, gil_record
 
 LIBRARIES = [Tensorflow, Pillow, Opencv]
 
@@ -144,7 +144,7 @@ def test_a_graph_and_eager_execution_agree_in_every_step(pictures: list[Image], 
 def test_a_graph_is_traced_once_for_a_format_whatever_chance_brings(
     pictures: list[Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from runner.tasks.tensorflow import TensorflowTask
+    from runner.pipeline.tasks.tensorflow import TensorflowTask
 
     traced = []
     decode = TensorflowTask._decode
@@ -416,11 +416,11 @@ def test_a_record_that_names_a_function_is_repeated_only_where_it_is_named_again
     assert answer.returncode == 0, answer.stderr
     (folder,) = (program.folder / "outputs" / "runs").glob("*/*")
     (program.folder / "mine.py").write_text("open('has_run', 'w').close()\n\ndef f(data): return data[:100]\n")
-    refused = program.module("runner.rerun", str(folder))
+    refused = program("rerun", str(folder))
     assert refused.returncode == 1
     assert refused.stderr.startswith("task.function='mine:f': is code that the record names"), refused.stderr
     assert not (program.folder / "has_run").exists()
-    answer = program.module("runner.rerun", str(folder), "task.function=mine:f", "tracking=none")
+    answer = program("rerun", str(folder), "task.function=mine:f", "tracking=none")
     assert answer.returncode == 0, answer.stderr
     assert (program.folder / "has_run").exists()
 

@@ -14,7 +14,7 @@ from conftest import Program
 from team_server import TeamServer
 from test_tracking import runs_at, sweep_in
 
-from runner.results import METRICS
+from runner.record.trial import METRICS
 
 SHORT = ("task=pillow", "mode=thread", "images=4", "protocol=quick", "tracking=server")
 
@@ -87,7 +87,7 @@ def test_nobody_gets_in_without_a_password_and_the_record_is_complete_all_the_sa
     assert answer.returncode == 0
     assert "the server answered 401" in answer.stderr
     cleo = server.user("cleo")
-    later = program.module("runner.sync", "outputs", **cleo)
+    later = program("sync", "outputs", **cleo)
     assert "3 runs written" in later.stdout, later.stdout + later.stderr
 
 

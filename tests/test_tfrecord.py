@@ -16,9 +16,9 @@ from conftest import Program
 
 from runner.config.options import Sample, Tfrecord
 from runner.errors import ConfigurationError
-from runner.sources import images_of
-from runner.sources.tfrecord import TfrecordSource
-from runner.sources.tfrecord_index import masked_crc32c
+from runner.pipeline.sources import images_of
+from runner.pipeline.sources.tfrecord import TfrecordSource
+from runner.pipeline.sources.tfrecord_index import masked_crc32c
 
 PHOTOS = [Path(image.path).read_bytes() for image in images_of(Sample(), 3)]
 
@@ -97,7 +97,7 @@ def test_where_there_is_no_pread_threads_share_the_place_in_the_file(tmp_path: P
 
 
 def test_the_index_is_made_once_and_anew_when_the_file_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from runner.sources import tfrecord_index
+    from runner.pipeline.sources import tfrecord_index
 
     made: list[Path] = []
     find: Callable[..., Any] = tfrecord_index._found
@@ -117,7 +117,7 @@ def test_the_index_is_made_once_and_anew_when_the_file_is_another(tmp_path: Path
 def test_the_conductor_reads_it_without_tensorflow(tmp_path: Path) -> None:
     path = photographs(tmp_path / "photos.tfrecord")
     script = (
-        "import sys; from runner.config.options import Tfrecord; from runner.sources import images_of\n"
+        "import sys; from runner.config.options import Tfrecord; from runner.pipeline.sources import images_of\n"
         f"assert len(images_of(Tfrecord(path={str(path)!r}), 9)) == 3\n"
         "sys.exit('tensorflow' in sys.modules)"
     )

@@ -29,9 +29,9 @@ from conftest import Program, can_be_apart
 from forking_program import ForkingProgram
 from troublesome_proxy import TroublesomeProxy
 
-from runner.protocol.agreement import agreement
-from runner.records_on_disk import read_point, read_sweep
-from runner.results import METRICS
+from runner.analysis.agreement import agreement
+from runner.record.reading import read_point, read_sweep
+from runner.record.trial import METRICS
 from runner.tracking.content import point_content, sweep_content
 from runner.tracking.system import MOST_SAMPLES, system_metrics
 
@@ -40,7 +40,14 @@ from runner.tracking.system import MOST_SAMPLES, system_metrics
 def warm() -> ForkingProgram:
     """What imports MLflow once for many runs."""
     scratch = tempfile.TemporaryDirectory()
-    program = ForkingProgram(Path(scratch.name), "mlflow", "mlflow_reader", "runner.sync", "runner.tracking.mlflow_runs")
+    program = ForkingProgram(
+        Path(scratch.name),
+        "mlflow",
+        "mlflow_reader",
+        "runner.commands.dispatch",
+        "runner.commands.sync",
+        "runner.tracking.mlflow_runs",
+    )
     atexit.register(lambda: (program.close(), scratch.cleanup()))
     return program
 
@@ -118,12 +125,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def sync(program: Program, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return warm().run(program.folder, "runner.sync", "outputs", *words, **environment)
+    return warm().run(program.folder, "runner.commands.dispatch", "sync", "outputs", *words, **environment)
 
 
 def sync_afresh(program: Program, *words: str) -> subprocess.CompletedProcess[str]:
     """In a process that imports everything itself."""
-    return program.module("runner.sync", "outputs", *words)
+    return program("sync", "outputs", *words)
 
 
 def sweep_in(folder: Path) -> Path:
@@ -178,7 +185,7 @@ def test_a_run_says_what_it_was_made_of_and_how_to_repeat_it(recorded: Path, sto
     assert run["tags"]["host"] == socket.gethostname()
     assert run["tags"]["command"] == record["command"]
     assert run["tags"]["mlflow.source.name"] == "runner"
-    assert "runner.rerun" in run["tags"]["mlflow.note.content"]
+    assert "-m runner rerun" in run["tags"]["mlflow.note.content"]
     assert "images/s" in run["tags"]["mlflow.note.content"]
     assert {"config.yaml", "images.csv", "result.json", "runner.log", "samples.csv", "trace.json"} == set(run["artifacts"])
     ((name, digest),) = run["datasets"]
@@ -346,14 +353,14 @@ def test_a_server_that_refuses_costs_the_program_a_message_and_no_result(program
     answer = program("protocol=once", "workers=2", "images=2", "tracking=server", "tracking.uri=http://127.0.0.1:9")
     assert answer.returncode == 0
     assert "connection refused" in answer.stderr
-    assert "python -m runner.sync outputs/runs/" in answer.stderr
+    assert "runner sync outputs/runs/" in answer.stderr
     assert "Traceback" not in answer.stderr
     assert point_in(program.folder)
 
 
 def test_a_run_is_not_left_running_when_the_program_is_ended(copied: Program, server: str) -> None:
     with TroublesomeProxy(server, 8, "hang") as proxy:
-        command = [sys.executable, "-m", "runner.sync", "outputs", "--uri", proxy.uri, "--experiment", "ended"]
+        command = [sys.executable, "-m", "runner", "sync", "outputs", "--uri", proxy.uri, "--experiment", "ended"]
         environment = os.environ | {"MLFLOW_HTTP_REQUEST_TIMEOUT": "50"}
         process = subprocess.Popen(command, cwd=copied.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
         assert proxy.trouble.wait(60)
@@ -428,7 +435,7 @@ def test_a_store_that_is_read_only_gets_one_clear_message(copied: Program) -> No
     assert sync(copied).returncode == 0
     store = copied.folder / "outputs" / "mlflow.db"
     store.chmod(0o444)
-    words = [sys.executable, "-m", "runner.sync", "outputs", "--experiment", "another"]
+    words = [sys.executable, "-m", "runner", "sync", "outputs", "--experiment", "another"]
     answer = subprocess.run(
         words, cwd=copied.folder, preexec_fn=_obey_modes, capture_output=True, text=True, timeout=120, check=False
     )
@@ -442,7 +449,7 @@ def test_a_store_that_is_read_only_gets_one_clear_message(copied: Program) -> No
 def test_a_disk_that_is_full_gets_a_clear_message_and_what_is_missing_comes_later(copied: Program, room: str) -> None:
     full = copied.folder / "full"
     full.mkdir()
-    words = shlex.join([sys.executable, "-m", "runner.sync", "outputs", "--uri", f"sqlite:///{full}/mlflow.db"])
+    words = shlex.join([sys.executable, "-m", "runner", "sync", "outputs", "--uri", f"sqlite:///{full}/mlflow.db"])
     script = (
         f"mount -t tmpfs -o size={room} none full && {words} > first.txt 2>&1; echo $?; "
         f"mount -o remount,size=100m full && {words} > second.txt 2>&1; echo $?; cp full/mlflow.db later.db"
@@ -537,7 +544,7 @@ def test_what_has_a_secrets_name_is_masked_whole() -> None:
 
 
 def rerun(program: Program, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return program.module("runner.rerun", *words, **environment)
+    return program("rerun", *words, **environment)
 
 
 def newest(folder: Path, kind: str, name: str) -> Any:
@@ -572,7 +579,7 @@ def test_a_sweep_is_repeated_from_mlflow_by_the_id_of_its_parent_run(copied: Pro
     sweep = newest(copied.folder, "sweeps", "sweep.json")
     assert [point["name"] for point in sweep["points"]] == ["thread-w2", "process-w2"]
     assert "No repetition, because the configuration is another one now: all points" in answer.stdout
-    assert sweep["command"].endswith(f"-m runner.rerun {runs['mode']['id']} images=4")
+    assert sweep["command"].endswith(f"-m runner rerun {runs['mode']['id']} images=4")
 
 
 def test_a_run_is_repeated_from_a_server_and_recorded_there(copied: Program, server: str) -> None:

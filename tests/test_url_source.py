@@ -22,14 +22,14 @@ from troublesome_image_server import TroublesomeServer, troublesome_image_server
 
 from runner.config.check import plain
 from runner.config.options import Process, Sample, Sequential, TfData, Thread, ThreadPool, Url
+from runner.config.registry import module_of
 from runner.config.restore import choices_of
 from runner.errors import ConfigurationError, ImageNotFetched
-from runner.registry import module_of
-from runner.sources import images_of
-from runner.sources.addresses import Address
-from runner.sources.fetching import AsyncUrlReader, UrlReader
-from runner.sources.image import Image
-from runner.sources.url import UrlSource
+from runner.pipeline.sources import images_of
+from runner.pipeline.sources.addresses import Address
+from runner.pipeline.sources.fetching import AsyncUrlReader, UrlReader
+from runner.pipeline.sources.image import Image
+from runner.pipeline.sources.url import UrlSource
 
 PHOTOS = {f"/{name}.jpg": Path(image.path).read_bytes() for name, image in zip("abc", images_of(Sample(), 3), strict=False)}
 A = PHOTOS["/a.jpg"]
@@ -45,7 +45,7 @@ def server() -> Iterator[TroublesomeServer]:
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """How long a pause is has a test of its own."""
-    monkeypatch.setattr("runner.sources.attempts.FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("runner.pipeline.sources.attempts.FIRST_PAUSE_S", 0.001)
 
 
 def digests(source: Url, limit: int = 99) -> list[str]:
@@ -348,7 +348,7 @@ def test_reads_wait_for_each_other_in_no_event_loop(server: TroublesomeServer) -
 
 
 def test_pauses_grow_and_differ_by_chance(monkeypatch: pytest.MonkeyPatch) -> None:
-    from runner.sources import attempts
+    from runner.pipeline.sources import attempts
 
     monkeypatch.setattr(attempts, "FIRST_PAUSE_S", 0.1)
     drawn = [list(attempts._pauses(12)) for _ in range(50)]
@@ -373,7 +373,7 @@ import threading
 from runner.config.options import Url
 from runner.pipeline import PipelinePlan
 url = {server.url("/a.jpg")!r}
-plan = PipelinePlan((), "runner.sources.url", Url(url=[url, "s3://photos/a.jpg"]), "json", None, "json", None)
+plan = PipelinePlan((), "runner.pipeline.sources.url", Url(url=[url, "s3://photos/a.jpg"]), "json", None, "json", None)
 plan.import_stages()
 print([thread.name for thread in threading.enumerate()])
 """

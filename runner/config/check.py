@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
-from runner.config.cpus import allowed_cpus, as_text, cpus_of
+from runner.config.cpus import as_text, cpus_of
 from runner.config.explain import accepted_by, unknown_key
 from runner.config.fields import Rule
 from runner.config.options import (
@@ -31,6 +31,7 @@ from runner.config.options import (
 )
 from runner.config.tasks import check_task
 from runner.errors import ConfigurationError
+from runner.host.affinity import allowed_cpus
 from runner.secrets import MASK, is_secret, masked
 
 # What does not change what is measured, and so does not make another configuration.
@@ -105,7 +106,7 @@ def _check_together(config: Config) -> None:
     if isinstance(config.source, ServedOption):
         _check_served(config.source)
     if isinstance(config.source, Url):
-        from runner.sources import addresses
+        from runner.config import addresses
 
         addresses.given(config.source.url)
         _check_options(config.source.options)

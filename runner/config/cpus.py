@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
-import psutil
-
 # The kernel's own limit is 8192 CPUs; a range up to a billion should not be written out.
 _HIGHEST = 65_535
 
@@ -27,16 +23,6 @@ def cpus_of(text: str) -> tuple[int, ...]:
             raise ValueError(f"{part!r} goes beyond any CPU there is")
         found.update(range(int(first), int(last or first) + 1))
     return tuple(sorted(found))
-
-
-def allowed_cpus() -> tuple[int, ...] | None:
-    """The CPUs that this process may use; None where the system has no such notion (macOS)."""
-    if hasattr(os, "sched_getaffinity"):
-        return tuple(sorted(os.sched_getaffinity(0)))
-    try:
-        return tuple(psutil.Process().cpu_affinity() or ())
-    except (psutil.Error, OSError, AttributeError):
-        return None
 
 
 def as_text(cpus: tuple[int, ...]) -> str:

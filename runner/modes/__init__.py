@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from runner.accounting.footprint import Footprint
-from runner.accounting.usage import Usage, largest_resident_bytes, own_usage
-from runner.pipeline import PipelinePlan
-from runner.records import Records
-from runner.tensorflow_threads import ThreadLimits, Threads
+from runner.host.memory import Footprint
+from runner.host.usage import Usage, largest_resident_bytes, own_usage
+from runner.modes.workers.runtime import ThreadLimits, Threads
+from runner.pipeline.hot_path import PipelinePlan
+from runner.pipeline.stamps import Records
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 from runner.config.options import Asyncio
-from runner.environment import usable_cpus
+from runner.host.affinity import read_back
+from runner.host.environment import usable_cpus
 from runner.modes import Books, Epoch, ModePlan, Watch, Worker
-from runner.modes.sharing import ThreadQueue, taken
-from runner.modes.threads import PROGRESS_INTERVAL_S
-from runner.pipeline import Pipeline
-from runner.records import Records
-from runner.spool import Collector, unloading
-from runner.tensorflow_threads import start_runtime
-from runner.trial.affinity import read_back
+from runner.modes.workers.runtime import start_runtime
+from runner.modes.workers.sharing import ThreadQueue, taken
+from runner.modes.workers.threads import PROGRESS_INTERVAL_S
+from runner.pipeline.collector import Collector, unloading
+from runner.pipeline.hot_path import Pipeline
+from runner.pipeline.stamps import Records
 
 
 class AsyncioMode:

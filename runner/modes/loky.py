@@ -14,15 +14,15 @@ from typing import Any
 
 from runner.config.options import Loky
 from runner.errors import TrialFailed, TrialKilled
+from runner.host.affinity import read_back
+from runner.host.watchdog import die_with
 from runner.modes import Books, Epoch, ModePlan, Watch, Worker
-from runner.modes.sharing import AHEAD, run_length
-from runner.modes.threads import PROGRESS_INTERVAL_S
-from runner.pipeline import Pipeline
-from runner.records import Records
-from runner.spool import Collector
-from runner.tensorflow_threads import start_runtime
-from runner.trial.affinity import read_back
-from runner.trial.watchdog import die_with
+from runner.modes.workers.runtime import start_runtime
+from runner.modes.workers.sharing import AHEAD, run_length
+from runner.modes.workers.threads import PROGRESS_INTERVAL_S
+from runner.pipeline.collector import Collector
+from runner.pipeline.hot_path import Pipeline
+from runner.pipeline.stamps import Records
 
 # How long a worker that has said that it is ready keeps from saying so again, so that another one comes to say it, in seconds.
 _WAIT_S = 0.02

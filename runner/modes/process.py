@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from multiprocessing.context import BaseContext
 
-from runner.modes.processes import ProcessMode
-from runner.modes.sharing import Dealt, Sharing
+from runner.modes.workers.processes import ProcessMode
+from runner.modes.workers.sharing import Dealt, Sharing
 
 
 class Process(ProcessMode):

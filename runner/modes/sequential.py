@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterator
 from time import perf_counter
 
+from runner.host.affinity import read_back
 from runner.modes import Books, Epoch, ModePlan, Watch, Worker
-from runner.modes.threads import PROGRESS_INTERVAL_S
-from runner.pipeline import Pipeline
-from runner.records import Records
-from runner.spool import Collector, unloading
-from runner.tensorflow_threads import start_runtime
-from runner.trial.affinity import read_back
+from runner.modes.workers.runtime import start_runtime
+from runner.modes.workers.threads import PROGRESS_INTERVAL_S
+from runner.pipeline.collector import Collector, unloading
+from runner.pipeline.hot_path import Pipeline
+from runner.pipeline.stamps import Records
 
 
 class Sequential:

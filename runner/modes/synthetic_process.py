@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from runner.modes.sharing import Dealt, Sharing
-from runner.modes.threads import ThreadMode
-from runner.tensorflow_threads import ThreadLimits
+from runner.modes.workers.runtime import ThreadLimits
+from runner.modes.workers.sharing import Dealt, Sharing
+from runner.modes.workers.threads import ThreadMode
 
 
 class SyntheticProcess(ThreadMode):

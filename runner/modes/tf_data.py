@@ -16,15 +16,15 @@ from typing import Any
 
 from runner.config.options import Parallelism, TfData
 from runner.errors import ImageRefused
+from runner.host.affinity import read_back
 from runner.modes import Books, Epoch, ModePlan, Watch, Worker
-from runner.modes.lanes import Lanes
-from runner.modes.threads import PROGRESS_INTERVAL_S
-from runner.pipeline import MOST_ERRORS, Pipeline, describe
-from runner.records import Records
-from runner.sources.reading import FileReader
-from runner.spool import Collector, unloading
-from runner.tensorflow_threads import start_runtime
-from runner.trial.affinity import read_back
+from runner.modes.workers.lanes import Lanes
+from runner.modes.workers.runtime import start_runtime
+from runner.modes.workers.threads import PROGRESS_INTERVAL_S
+from runner.pipeline.collector import Collector, unloading
+from runner.pipeline.hot_path import MOST_ERRORS, Pipeline, describe
+from runner.pipeline.sources.reading import FileReader
+from runner.pipeline.stamps import Records
 
 
 class TfDataMode:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from runner.modes.sharing import Dealt, Sharing
-from runner.modes.threads import ThreadMode
+from runner.modes.workers.sharing import Dealt, Sharing
+from runner.modes.workers.threads import ThreadMode
 
 
 class Thread(ThreadMode):

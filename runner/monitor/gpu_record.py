@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from runner.monitor.gpu import Gpus, GpuSample
+from runner.host.gpu import Gpus, GpuSample
 from runner.monitor.sampler import Sample
 
 

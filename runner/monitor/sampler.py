@@ -10,12 +10,11 @@ from typing import Any
 
 import psutil
 
-from runner.accounting.footprint import footprint
 from runner.config.options import Monitor
-from runner.monitor.gpu import Gpus, GpuSample
-from runner.monitor.host import busy_and_total_s
+from runner.host.gpu import Gpus, GpuSample
+from runner.host.load import busy_and_total_s
+from runner.host.memory import footprint
 from runner.monitor.tree import Tree, Turn
-from runner.trial.messages import Phase
 
 # A pause between samples of more than so many intervals is a gap.
 _GAP_INTERVALS = 2.0
@@ -61,17 +60,17 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Watched:
+class Samples:
     """What the monitor has of one trial.
 
     Attributes:
-        samples: in order of time; only those at the phases' borders where sampling is off.
+        taken: in order of time; only those at the phases' borders where sampling is off.
         began_ns, ended_ns: on the shared clock.
         cpu_s: CPU seconds that the monitor itself used.
         tree_cpu_s: CPU seconds of the trial's tree from the start of startup, as last seen; None if it never got there.
     """
 
-    samples: Sequence[Sample]
+    taken: Sequence[Sample]
     began_ns: int
     ended_ns: int
     cpu_s: float
@@ -79,12 +78,12 @@ class Watched:
 
     def record(self, option: Monitor) -> dict[str, Any]:
         """As ``result.json`` has it: how well the trial was watched, and what that cost."""
-        gaps = [sample.gap_s for sample in self.samples if sample.gap_s is not None]
+        gaps = [sample.gap_s for sample in self.taken if sample.gap_s is not None]
         seconds = (self.ended_ns - self.began_ns) * 1e-9
         return {
             "enabled": option.enabled,
             "interval_s": option.interval_s if option.enabled else None,
-            "samples": len(self.samples),
+            "samples": len(self.taken),
             "gaps": len(gaps),
             "gaps_s": sum(gaps),
             "longest_gap_s": max(gaps, default=0.0),
@@ -123,21 +122,21 @@ class Sampler:
         if self._option.enabled:
             self._thread.start()
 
-    def on_phase(self, phase: Phase) -> None:
-        """The trial is in another phase now; a sample is taken where one ends and another begins."""
+    def on_phase(self, name: str, pids: Sequence[int]) -> None:
+        """The trial is in phase ``name`` now, with the processes ``pids``; a sample is taken where one phase ends and another begins."""
         with self._lock:
             if self._phase == "startup":
                 # Workers that came within it are part of what the last sample of it shows.
-                self._tree.become(phase.pids)
+                self._tree.become(pids)
         self._sample(border=True)
         with self._lock:
-            self._phase = phase.name
-            self._tree.become(phase.pids)
+            self._phase = name
+            self._tree.become(pids)
             if not self._counting:
                 self._tree.start_counting()
-                self._counting = phase.name == "startup"
+                self._counting = name == "startup"
 
-    def stop(self) -> Watched:
+    def stop(self) -> Samples:
         """What was seen, once the trial is over."""
         self._ended.set()
         if self._thread.is_alive():
@@ -147,7 +146,7 @@ class Sampler:
             self._tree.become(())
         self._sample(border=True)
         used = self._tree.used_s if self._counting else None
-        return Watched(self._samples, self._began_ns, time.perf_counter_ns(), self._cpu_s, used)
+        return Samples(self._samples, self._began_ns, time.perf_counter_ns(), self._cpu_s, used)
 
     def _sample_on(self) -> None:
         interval_s = self._option.interval_s

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from runner.accounting.usage import cpu_s_of, stat_fields
+from runner.host.usage import cpu_s_of, stat_fields
 
 
 @dataclass(frozen=True)

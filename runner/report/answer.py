@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runner.records_on_disk import PointRecord
-from runner.report.subject import Subject, value_of
-from runner.report.words import ratio_text
+from runner.display.words import ratio_text
+from runner.record.reading import PointRecord, value_of
+from runner.report.subject import Subject
 
 
 def answer(subject: Subject) -> list[str]:

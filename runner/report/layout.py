@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner.records_on_disk import PointRecord, flattened
+from runner.record.reading import PointRecord, flattened
 
 # More lines than this in one chart cannot be told apart by colour and marker.
 MOST_SERIES = 7

@@ -9,17 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runner.analysis.recommendation import CRITERIA, Recommendation, recommended, words_for
+from runner.analysis.scaling import Law, laws
+from runner.display.words import self_check_text, with_interval
 from runner.errors import RunnerError
-from runner.folders import write_atomically
+from runner.files import write_atomically
+from runner.record.reading import good_trials
 from runner.report import tables
 from runner.report.answer import answer, warnings_by_kind
 from runner.report.charts import amortisation, latency, law, noise, ranking, resources, speed_up, stages, throughput, timeline
 from runner.report.paint import Chart, schemes
-from runner.report.recommendation import CRITERIA, Recommendation, recommended, words_for
-from runner.report.scaling import Law, laws
-from runner.report.subject import Subject, good_trials, read_subject
+from runner.report.subject import Subject, read_subject
 from runner.report.tables import Table
-from runner.report.words import self_check_text, with_interval
 
 REPORT = "report.html"
 
@@ -126,21 +127,21 @@ def rendered(subject: Subject, sections: Sequence[Section]) -> str:
         answer=answer(subject),
         facts=_facts(subject),
         recommendations=_recommendations(subject),
-        preset=shlex.join(["python", "-m", "runner.recommend", folder, "--preset", "conf/experiment/mine.yaml"]),
+        preset=shlex.join(["python", "-m", "runner", "recommend", folder, "--preset", "conf/experiment/mine.yaml"]),
         warnings=_warnings(subject),
         sections=sections,
         render=render,
-        rerun=_command("runner.rerun", folder),
+        rerun=_command("rerun", folder),
         command=subject.command,
-        again=_command("runner.report", folder),
+        again=_command("report", folder),
         light=light,
         dark=dark,
         css=Path(__file__).with_name("page.css").read_text(encoding="utf-8"),
     )
 
 
-def _command(module: str, folder: str) -> str:
-    return shlex.join([Path(sys.executable).name, "-m", module, folder])
+def _command(verb: str, folder: str) -> str:
+    return shlex.join([Path(sys.executable).name, "-m", "runner", verb, folder])
 
 
 def _facts(subject: Subject) -> list[tuple[str, str]]:

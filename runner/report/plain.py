@@ -8,13 +8,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Shown
 
+from runner.display.words import self_check_text
+from runner.record.reading import value_of
 from runner.report import tables
 from runner.report.answer import answer, warnings_by_kind
 from runner.report.charts.groups import Line, panels_of
 from runner.report.page import fits_of
-from runner.report.subject import Subject, value_of
+from runner.report.subject import Subject
 from runner.report.tables import Table
-from runner.report.words import self_check_text
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _STYLES = {"better": "green", "worse": "red", "unsure": "dim"}

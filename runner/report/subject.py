@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from runner.analysis.verdicts import Side, compared
 from runner.errors import RunnerError
-from runner.protocol.verdicts import Side, compared
-from runner.records_on_disk import SELF_CHECK, PointRecord, SweepRecord, read_point, read_sweep
+from runner.record.reading import SELF_CHECK, PointRecord, SweepRecord, read_point, read_sweep, value_of
 from runner.report.layout import Layout, Place, chosen_layout
 
 
@@ -113,17 +113,6 @@ def read_subject(folder: Path) -> Subject:
             raise RunnerError(f"{folder}: this point has no trial, so there is nothing to report")
         return _of_point(point)
     raise RunnerError(f"{folder}: holds neither a sweep (sweep.json) nor a point (result.json)")
-
-
-def value_of(point: PointRecord, metric: str) -> float | None:
-    """The median of a metric over the point's trials; None where none could tell."""
-    value: float | None = point.record["metrics"].get(metric, {}).get("value")
-    return value
-
-
-def good_trials(point: PointRecord) -> list[Mapping[str, Any]]:
-    """The trials that went well."""
-    return [trial for trial in point.record["trials"] if trial["status"] == "ok"]
 
 
 def _of_sweep(sweep: SweepRecord) -> Subject:

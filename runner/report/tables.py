@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner.records_on_disk import PointRecord
-from runner.report.amortised import SIZES, Cost, cost_of, quickest
-from runner.report.bounds import BINDS, KINDS, bounds_of
+from runner.analysis.amortised import SIZES, Cost, cost_of, quickest
+from runner.analysis.bounds import BINDS, KINDS, bounds_of
+from runner.analysis.scaling import Estimate, Law, law_text
+from runner.display.words import metric_name, ratio_text, verdict_text, with_interval
+from runner.record.reading import PointRecord, good_trials, value_of
 from runner.report.charts.groups import alone_of
-from runner.report.scaling import Estimate, Law, law_text
-from runner.report.subject import Subject, good_trials, value_of
-from runner.report.words import metric_name, ratio_text, verdict_text, with_interval
+from runner.report.subject import Subject
 
 # Longer ones are folded in the page, and those that take some reading show the best points only.
 LONG = 40

@@ -1,26 +1,38 @@
-"""MLflow: told of a run when all its timing is over and its record is on disk."""
+"""MLflow: logged to when all timing is over and the record is on disk."""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from runner.config.options import NoTracking, Server, TrackingOption
 from runner.errors import RunnerError
-from runner.records_on_disk import read_point, read_sweep
+from runner.record.reading import read_point, read_sweep
 
 
-def track(folder: Path, options: Sequence[TrackingOption]) -> None:
-    """Log the point or the sweep in ``folder`` wherever ``options`` say. A store that cannot be written costs a message, no result."""
-    wanted = {(option.experiment, _uri(option)) for option in options if not isinstance(option, NoTracking)}
-    if not wanted:
+@dataclass(frozen=True)
+class Logged:
+    """What came of logging a record to one store.
+
+    Attributes:
+        page: the address of the table of runs; None for the local store.
+        error: why the store has not all of it; None where it has.
+    """
+
+    page: str | None = None
+    error: RunnerError | None = None
+
+
+def track(folder: Path, options: Sequence[TrackingOption]) -> Iterator[Logged]:
+    """Log the point or the sweep in ``folder`` to each store that ``options`` name; yields what came of each."""
+    stores = {(option.experiment, _uri(option)) for option in options if not isinstance(option, NoTracking)}
+    if not stores:
         return
-    from runner import terminal
     from runner.tracking.connection import connect, page_of
     from runner.tracking.mlflow_runs import write_record
 
-    for experiment, uri in sorted(wanted, key=str):
+    for experiment, uri in sorted(stores, key=str):
         try:
             record = read_sweep(folder) if (folder / "sweep.json").is_file() else read_point(folder)
             if record is None:
@@ -28,10 +40,9 @@ def track(folder: Path, options: Sequence[TrackingOption]) -> None:
             connection = connect(uri, experiment)
             write_record(connection, record)
         except RunnerError as error:
-            later = f"bring it in later by: python -m runner.sync {shlex.quote(terminal.short(folder))}"
-            terminal.print_error(f"MLflow has not heard of all of this run, its record on disk is complete: {error}\n  {later}")
+            yield Logged(error=error)
         else:
-            terminal.print_where_tracked(None if uri is None else page_of(uri, connection.experiment_id))
+            yield Logged(page=None if uri is None else page_of(uri, connection.experiment_id))
 
 
 def _uri(option: TrackingOption) -> str | None:

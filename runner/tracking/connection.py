@@ -30,7 +30,7 @@ from mlflow import MlflowClient, __version__
 from mlflow.exceptions import MlflowException
 
 from runner.errors import TrackingError
-from runner.folders import outputs
+from runner.files import outputs
 from runner.secrets import masked
 from runner.tracking.store import artifacts_beside, database_file, database_uri
 

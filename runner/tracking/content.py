@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from runner.records_on_disk import PointRecord, SweepRecord, flattened, median_trial
-from runner.results import trial_metrics
+from runner.record.metrics import trial_metrics
+from runner.record.reading import PointRecord, SweepRecord, flattened, median_trial
 from runner.tracking.note import point_note, sweep_note
 from runner.tracking.system import MEMORY, MOST_SAMPLES, system_metrics
 

@@ -17,7 +17,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 from omegaconf import OmegaConf
 
 from runner.errors import TrackingError
-from runner.records_on_disk import PointRecord, SweepRecord
+from runner.record.reading import PointRecord, SweepRecord
 from runner.tracking.connection import Connection, is_gone, told
 from runner.tracking.content import RunContent, point_content, sweep_content
 

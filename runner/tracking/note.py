@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from runner.report.words import metric_name, ratio_text, self_check_text, verdict_text, with_interval
+from runner.display.words import metric_name, ratio_text, self_check_text, verdict_text, with_interval
 
 
 def point_note(record: Mapping[str, Any], verdicts: Sequence[Mapping[str, Any]], folder: Path) -> str:
@@ -61,7 +61,7 @@ def _kind(config: Mapping[str, Any]) -> str:
 
 
 def _how_to_repeat(folder: Path, command: str) -> list[str]:
-    again = shlex.join([Path(sys.executable).name, "-m", "runner.rerun", str(folder)])
+    again = shlex.join([Path(sys.executable).name, "-m", "runner", "rerun", str(folder)])
     return [
         "Run it again, and see whether it agrees:",
         "",

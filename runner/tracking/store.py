@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.folders import ARTIFACTS, outputs
+from runner.files import ARTIFACTS, outputs
 
 _SQLITE = "sqlite:///"
 

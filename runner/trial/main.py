@@ -16,19 +16,19 @@ from typing import Any
 
 import psutil
 
-from runner.accounting.footprint import Footprint, footprint, together
-from runner.accounting.usage import Usage, cpu_s, cpu_s_of, largest_resident_bytes, own_usage, total, usage_of
 from runner.config.options import Cache
 from runner.errors import ConductorGone, TrialError
+from runner.host.affinity import read_back, restrict
+from runner.host.memory import Footprint, footprint, together
+from runner.host.usage import Usage, cpu_s, cpu_s_of, largest_resident_bytes, own_usage, total, usage_of
+from runner.host.watchdog import die_with_parent, kill_group
 from runner.modes import Books, Epoch, Mode, Spread, Who, Worker
-from runner.records import Records
-from runner.sinks import Sent
-from runner.tensorflow_threads import VARIABLES, set_environment
-from runner.trial.affinity import read_back, restrict
+from runner.modes.workers.runtime import VARIABLES, set_environment
+from runner.pipeline.sinks import Sent
+from runner.pipeline.stamps import Records
 from runner.trial.gil_probe import GilProbe, GilWaits
 from runner.trial.messages import EpochReport, Failure, Phase, Progress, Report, TrialPlan
 from runner.trial.page_cache import PageCache
-from runner.trial.watchdog import die_with_parent, kill_group
 
 
 def run_trial(connection: Connection, plan: TrialPlan, forked_by_server: bool) -> None:

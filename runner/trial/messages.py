@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runner.accounting.footprint import Footprint
-from runner.accounting.usage import Usage
+from runner.host.memory import Footprint
+from runner.host.usage import Usage
 from runner.modes import ModePlan, Worker
-from runner.records import Records
-from runner.sinks import Sent
+from runner.pipeline.sinks import Sent
+from runner.pipeline.stamps import Records
 from runner.trial.gil_probe import GilWaits
 from runner.trial.page_cache import CachePlan, CacheReport
 

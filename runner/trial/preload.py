@@ -12,10 +12,10 @@ import signal
 from importlib import import_module
 from time import perf_counter
 
-from runner.accounting.mapped_files import write_back_mapped_files
 from runner.config.options import OPTIONS
-from runner.registry import module_of
-from runner.tensorflow_threads import VARIABLES
+from runner.config.registry import module_of
+from runner.host.mapped_files import write_back_mapped_files
+from runner.modes.workers.runtime import VARIABLES
 
 # Ctrl-C goes to every process of the terminal; it is the conductor that decides what follows.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -36,7 +36,7 @@ try:
     import tensorflow as tf  # noqa: F401
     import threadpoolctl  # noqa: F401
 
-    import runner.tasks.tensorflow
+    import runner.pipeline.tasks.tensorflow
     import runner.trial.main  # noqa: F401
 
     for _group in ("mode", "sink"):

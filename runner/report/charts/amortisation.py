@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from runner.report.amortised import SIZES, Cost, break_even, cost_of
+from runner.analysis.amortised import SIZES, Cost, break_even, cost_of
 from runner.report.charts.groups import detail_looks
 from runner.report.paint import GRID, Chart, as_svg, figure, label_lines
 from runner.report.subject import Subject

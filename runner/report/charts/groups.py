@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from runner.records_on_disk import PointRecord
+from runner.record.reading import PointRecord, value_of
 from runner.report.layout import MOST_PANELS
 from runner.report.paint import DASHES, MARKERS, SERIES
-from runner.report.subject import Subject, value_of
+from runner.report.subject import Subject
 
 Line = Sequence[tuple[float, PointRecord]]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from runner.record.rows import latencies_ms
 from runner.report.charts.groups import detail_looks
 from runner.report.paint import GRID, QUIET, Chart, as_svg, figure, wrapped
-from runner.report.raw import latencies_ms
 from runner.report.subject import Subject
 
 # A curve is drawn from so many of its quantiles.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from runner.analysis.scaling import Law
 from runner.report.charts.groups import looks
 from runner.report.paint import DASHES, GRID, PAPER, QUIET, SERIES, Chart, as_svg, figure, label_lines, workers_axis
-from runner.report.scaling import Law
 from runner.report.subject import Subject
 
 

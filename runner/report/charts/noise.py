@@ -6,10 +6,10 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from runner.records_on_disk import SELF_CHECK, PointRecord
+from runner.record.metrics import trial_metrics
+from runner.record.reading import SELF_CHECK, PointRecord, good_trials
 from runner.report.paint import GRID, PAPER, QUIET, SERIES, WIDTH, Chart, as_svg, figure, key_above
-from runner.report.subject import Subject, good_trials
-from runner.results import trial_metrics
+from runner.report.subject import Subject
 
 
 def draw(subject: Subject) -> Chart | None:

@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runner.records_on_disk import PointRecord, median_trial
+from runner.record.reading import PointRecord, median_trial
+from runner.record.rows import samples_of_trial, series
 from runner.report.paint import GRID, QUIET, SERIES, WIDTH, Chart, as_svg, figure
-from runner.report.raw import samples_of_trial, series
 from runner.report.subject import Subject
 
 # Trials beside each other.

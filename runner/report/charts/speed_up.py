@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runner.report.bounds import bounds_of
+from runner.analysis.bounds import bounds_of
+from runner.record.reading import value_of
 from runner.report.charts.groups import Line, grid_of, left_out, looks, panels_of
 from runner.report.paint import HEIGHT, PAPER, QUIET, WIDTH, Chart, as_svg, figure, label_lines, workers_axis
-from runner.report.subject import Subject, value_of
+from runner.report.subject import Subject
 
 _PERFECT = {"color": QUIET, "linewidth": 1, "linestyle": (0, (4, 3))}
 

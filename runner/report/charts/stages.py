@@ -5,10 +5,10 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from runner.records_on_disk import PointRecord
-from runner.report.bounds import lanes_of
+from runner.analysis.bounds import lanes_of
+from runner.record.reading import PointRecord, good_trials, value_of
 from runner.report.paint import QUIET, SERIES, WIDTH, Chart, as_svg, figure, key_above
-from runner.report.subject import Subject, good_trials, value_of
+from runner.report.subject import Subject
 
 # More rows are not read; those with the best throughput are drawn.
 MOST = 16

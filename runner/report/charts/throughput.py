@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from runner.report.bounds import bounds_of
+from runner.analysis.bounds import bounds_of
+from runner.record.reading import value_of
 from runner.report.charts.groups import Line, alone_of, grid_of, left_out, looks, panels_of
 from runner.report.paint import HEIGHT, PAPER, WIDTH, Chart, as_svg, figure, label_lines, workers_axis
-from runner.report.subject import Subject, value_of
+from runner.report.subject import Subject
 
 
 def draw(subject: Subject) -> Chart | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from runner.records_on_disk import median_trial
+from runner.record.reading import median_trial
+from runner.record.rows import images_of_trial
 from runner.report.charts.stages import STAGES
 from runner.report.paint import SERIES, WIDTH, Chart, as_svg, figure, key_above
-from runner.report.raw import images_of_trial
 from runner.report.subject import Subject
 
 # Images, and rows of workers, that are drawn; beyond them, trace.json has them all.

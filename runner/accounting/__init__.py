@@ -1,1 +1,0 @@
-"""What processes have used, asked of the kernel: exact figures, not samples."""

@@ -1,0 +1,196 @@
+"""The Universal Scalability Law, fitted to what was measured: how throughput goes on with more workers, and where it peaks.
+
+X(N) = λ N / (1 + σ (N − 1) + κ N (N − 1)), with the contention σ (work that waits its turn) and the coherency κ (work that each pair
+of workers causes). Gunther, A General Theory of Computational Scalability Based on Rational Functions (2008).
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runner.record.metrics import trial_metrics
+from runner.record.reading import PointRecord, flattened
+
+# Three parameters take at least four worker counts to be contradicted by any of them.
+LEAST_COUNTS = 4
+
+# A fit is shown where no measured throughput is further from it than this.
+WORST_RESIDUAL = 0.05
+
+# A peak so many times beyond the most workers that were measured is not worth a number.
+_FAR = 4
+
+# Rounds are drawn again so often for the intervals, and so many rounds it takes.
+_DRAWS = 300
+_LEAST_ROUNDS = 6
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with a 95 % interval, which is None where there are too few rounds."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Law:
+    """A fit.
+
+    Attributes:
+        rate: λ, images a second of one worker.
+        contention: σ.
+        coherency: κ.
+        residuals: for each number of workers, measured ÷ fitted − 1.
+        peak_workers: where throughput is largest, √((1 − σ) / κ); None where it never falls again (κ = 0).
+        doubling: predicted throughput with twice the most workers that were measured, ÷ that with the most.
+        good: whether no residual is larger than ``WORST_RESIDUAL``.
+    """
+
+    rate: Estimate
+    contention: Estimate
+    coherency: Estimate
+    residuals: Mapping[int, float]
+    peak_workers: Estimate | None
+    doubling: Estimate
+    good: bool
+
+    def predicted(self, workers: float) -> float:
+        """Images a second with so many workers: a prediction, never a measurement."""
+        return _throughput(workers, self.rate.value, self.contention.value, self.coherency.value)
+
+
+def laws(points: Sequence[PointRecord]) -> dict[str, Law]:
+    """The law for each group of points that differ in their workers alone, by what they have in common; where it can be fitted."""
+    groups: dict[str, dict[int, dict[int, float]]] = {}
+    for point in points:
+        config = flattened(point.record["config"])
+        rounds = {
+            trial["round"]: rate
+            for trial in point.record["trials"]
+            if trial["status"] == "ok" and (rate := trial_metrics(trial)["images_per_s"])
+        }
+        if rounds:
+            others = [f"{key}={config[key]}" for key in point.varying if key not in {"workers", "mode"} and key in config]
+            groups.setdefault(" ".join([config["mode"], *others]), {})[config["workers"]] = rounds
+    return {name: law for name, measured in groups.items() if (law := fitted(measured)) is not None}
+
+
+def fitted(measured: Mapping[int, Mapping[int, float]]) -> Law | None:
+    """The law for one mode; None where there are too few worker counts.
+
+    Args:
+        measured: for each number of workers, images a second by round.
+    """
+    if len(measured) < LEAST_COUNTS:
+        return None
+    medians = {workers: statistics.median(rounds.values()) for workers, rounds in sorted(measured.items())}
+    best = _fit(medians)
+    residuals = {workers: value / _throughput(workers, *best) - 1 for workers, value in medians.items()}
+    drawn = _drawn_fits(measured, best)
+    most = max(medians)
+
+    def estimate(value: float, of: Any) -> Estimate:
+        if not drawn:
+            return Estimate(value, None, None)
+        low, high = _middle_95([of(*parameters) for parameters in drawn])
+        return Estimate(value, min(low, value), max(high, value))
+
+    peak = _peak(*best)
+    return Law(
+        rate=estimate(best[0], lambda rate, *_: rate),
+        contention=estimate(best[1], lambda _, contention, __: contention),
+        coherency=estimate(best[2], lambda *parameters: parameters[2]),
+        residuals=residuals,
+        peak_workers=None if peak is None else estimate(peak, lambda *parameters: _peak(*parameters) or math.inf),
+        doubling=estimate(_doubling(most, *best), lambda *parameters: _doubling(most, *parameters)),
+        good=max(map(abs, residuals.values())) <= WORST_RESIDUAL,
+    )
+
+
+def law_text(name: str, law: Law) -> str:
+    """What the scaling law says of one mode, as the prediction that it is."""
+    worst = max(map(abs, law.residuals.values()))
+    if not law.good:
+        return f"{name}: the scaling law does not describe it (up to {worst:.0%} off), so nothing is predicted from it"
+
+    def shown(estimate: Estimate) -> str:
+        interval = "" if estimate.low is None or estimate.high is None else f" [{estimate.low:.3g}, {estimate.high:.3g}]"
+        return f"{estimate.value:.3g}{interval}"
+
+    most = max(law.residuals)
+    if law.peak_workers is None or law.peak_workers.value > _FAR * most:
+        peak = f"does not fall within {_FAR * most} workers"
+    else:
+        peak = f"peaks at {shown(law.peak_workers)} workers"
+    return (
+        f"{name}: predicted, not measured, by the Universal Scalability Law (contention {shown(law.contention)}, coherency "
+        f"{shown(law.coherency)}, at most {worst:.1%} off what was measured): throughput {peak}; {2 * most} workers instead of {most} "
+        f"would bring {shown(law.doubling)} times it"
+    )
+
+
+def _throughput(workers: float, rate: float, contention: float, coherency: float) -> float:
+    return rate * workers / (1 + contention * (workers - 1) + coherency * workers * (workers - 1))
+
+
+def _peak(_: float, contention: float, coherency: float) -> float | None:
+    return math.sqrt(max(0.0, 1 - contention) / coherency) if coherency > 1e-9 else None
+
+
+def _doubling(most: int, *parameters: float) -> float:
+    return _throughput(2 * most, *parameters) / _throughput(most, *parameters)
+
+
+def _fit(medians: Mapping[int, float], start: tuple[float, float, float] | None = None) -> tuple[float, float, float]:
+    """Least squares of the logarithms, so that every worker count weighs the same; ``start`` is a fit that is near."""
+    import numpy as np
+    from scipy.optimize import least_squares
+
+    workers = np.array(list(medians), dtype=float)
+    others, pairs = workers - 1, workers * (workers - 1)
+    target = np.log(np.array(list(medians.values())) / workers)
+
+    def residuals(parameters: Any) -> Any:
+        log_rate, contention, coherency = parameters
+        return target - log_rate + np.log(1 + contention * others + coherency * pairs)
+
+    def jacobian(parameters: Any) -> Any:
+        _, contention, coherency = parameters
+        divisor = 1 + contention * others + coherency * pairs
+        return np.stack([-np.ones_like(workers), others / divisor, pairs / divisor], axis=1)
+
+    first = min(medians)
+    rate, contention, coherency = start or (medians[first] / first, 0.1, 0.001)
+    begin = [math.log(rate), min(max(contention, 1e-6), 1 - 1e-6), max(coherency, 1e-9)]  # within the bounds, not on them
+    limits = ([-math.inf, 0, 0], [math.inf, 1, math.inf])
+    found = least_squares(residuals, begin, jac=jacobian, bounds=limits, x_scale=[1, 0.1, 0.01])
+    return math.exp(found.x[0]), float(found.x[1]), float(found.x[2])
+
+
+def _drawn_fits(
+    measured: Mapping[int, Mapping[int, float]], near: tuple[float, float, float]
+) -> list[tuple[float, float, float]]:
+    """Fits to rounds that were drawn with replacement: what a round does to one point, it does to all."""
+    common = sorted(set.intersection(*(set(rounds) for rounds in measured.values())))
+    if len(common) < _LEAST_ROUNDS:
+        return []
+    draw = random.Random(0)  # noqa: S311  (the same record, the same interval)
+    fits = []
+    for _ in range(_DRAWS):
+        rounds = draw.choices(common, k=len(common))
+        medians = {workers: statistics.median(by_round[one] for one in rounds) for workers, by_round in measured.items()}
+        fits.append(_fit(medians, near))
+    return fits
+
+
+def _middle_95(values: Sequence[float]) -> tuple[float, float]:
+    ordered = sorted(values)
+    cut = int(0.025 * len(ordered))
+    return ordered[cut], ordered[-1 - cut]

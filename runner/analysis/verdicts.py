@@ -1,0 +1,122 @@
+"""What may be said of a point against the baseline: faster, slower, same, or inconclusive, and why."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runner.analysis.statistics import MARGIN, Ratio, paired_ratio, rounds_to_settle
+from runner.record.metrics import trial_metrics
+
+# What is compared, and whether more of it is better.
+COMPARED = {"images_per_s": True, "startup_s": False, "cpu_s_per_image": False, "peak_memory_mb": False}
+
+FASTER, SLOWER, SAME, INCONCLUSIVE = "faster", "slower", "same", "inconclusive"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One point against the baseline in one metric.
+
+    Attributes:
+        point, baseline: labels.
+        metric: its name.
+        ratio: point ÷ baseline with intervals; None where they have no round in common.
+        verdict: ``faster`` means better and ``slower`` worse: more images a second, less start-up, CPU or memory.
+        rounds_needed: how many rounds would give a verdict where there is none; None where no reasonable number would.
+        voided: rounds in which one of the two failed or was measured apart from the other, so that there is no pair.
+        hosts: that of the point and that of the baseline where they are two, and were compared all the same; otherwise None.
+    """
+
+    point: str
+    baseline: str
+    metric: str
+    ratio: Ratio | None
+    verdict: str
+    rounds_needed: int | None
+    voided: tuple[int, ...]
+    hosts: tuple[str, str] | None = None
+
+    def record(self) -> dict[str, Any]:
+        """As ``sweep.json`` has it: None for an interval without an end."""
+        ratio = self.ratio
+        return {
+            "point": self.point,
+            "baseline": self.baseline,
+            "metric": self.metric,
+            "ratio": ratio and ratio.ratio,
+            "low": ratio and _finite(ratio.low),
+            "high": ratio and _finite(ratio.high),
+            "verdict": self.verdict,
+            "n": ratio.n if ratio else 0,
+            "alpha": ratio and ratio.alpha,
+            "robust": ratio and [ratio.robust_ratio, _finite(ratio.robust_low), _finite(ratio.robust_high)],
+            "rounds_needed": self.rounds_needed,
+            "voided_rounds": list(self.voided),
+            "hosts": self.hosts and list(self.hosts),
+        }
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison: a label, the records of its trials, and the host that they were measured on, where it is known."""
+
+    label: str
+    trials: Sequence[Mapping[str, Any]]
+    host: str | None = None
+
+
+def compared(point: Side, baseline: Side, comparisons: int, *, across_hosts: bool = False) -> list[Comparison]:
+    """Every compared metric; pairs are trials of one round in one session, and the level is shared by ``comparisons`` points.
+
+    Trials of two hosts make no pairs, unless ``across_hosts``: then those of one round do. They have nothing in common, so that
+    nothing but the trials' own noise is in the differences: the interval of their mean is wider, and as right.
+    """
+    mine, theirs = _by_round(point.trials), _by_round(baseline.trials)
+    rounds = sorted(set(mine) | set(theirs))
+    apart = None not in {point.host, baseline.host} and point.host != baseline.host
+
+    def paired(place: int) -> bool:
+        one, other = mine.get(place), theirs.get(place)
+        if one is None or other is None or one["status"] != "ok" or other["status"] != "ok":
+            return False
+        # Next to each other: a round that was interrupted and resumed has no pairs across the gap.
+        return across_hosts if apart else bool(one["session"] == other["session"])
+
+    pairs = [(mine[place], theirs[place]) for place in rounds if paired(place)]
+    voided = tuple(place for place in rounds if not paired(place))
+    hosts = (str(point.host), str(baseline.host)) if apart and across_hosts else None
+    values = [(trial_metrics(one), trial_metrics(other)) for one, other in pairs]
+    found = []
+    for metric, more_is_better in COMPARED.items():
+        both = [(one[metric] or 0.0, other[metric] or 0.0) for one, other in values]
+        differences = [math.log(mine) - math.log(theirs) for mine, theirs in both if mine > 0 and theirs > 0]
+        ratio = paired_ratio(differences, comparisons) if differences else None
+        verdict = verdict_on(ratio, more_is_better=more_is_better)
+        needed = rounds_to_settle(ratio) if ratio is not None and verdict == INCONCLUSIVE else None
+        found.append(Comparison(point.label, baseline.label, metric, ratio, verdict, needed, voided, hosts))
+    return found
+
+
+def verdict_on(ratio: Ratio | None, *, more_is_better: bool) -> str:
+    """The verdict that both intervals support; ``inconclusive`` where they do not agree on one."""
+    if ratio is None:
+        return INCONCLUSIVE
+    upper, lower = 1 + MARGIN, 1 / (1 + MARGIN)
+    if min(ratio.low, ratio.robust_low) > 1 and ratio.ratio >= upper:
+        return FASTER if more_is_better else SLOWER
+    if max(ratio.high, ratio.robust_high) < 1 and ratio.ratio <= lower:
+        return SLOWER if more_is_better else FASTER
+    if lower < min(ratio.low, ratio.robust_low) and max(ratio.high, ratio.robust_high) < upper:
+        return SAME
+    return INCONCLUSIVE
+
+
+def _by_round(trials: Sequence[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
+    return {trial["round"]: trial for trial in trials}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

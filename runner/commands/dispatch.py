@@ -1,0 +1,107 @@
+"""The program's entry: finds the verb in the first word, and turns what goes wrong into one message and an exit status.
+
+An override has ``=`` in it, or begins with ``+`` or ``~``; a flag begins with ``-``. Any other first word is a verb. Without one it is
+``run``, the Hydra program.
+
+Light at import, because a process that is spawned imports it again: whatever a verb needs is imported when that verb is called.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import difflib
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from types import FrameType, ModuleType
+
+from runner.errors import RunnerError
+from runner.sweep import exit_status
+
+# Each is a module here, with ``configure(parser)`` and ``run(arguments)``, which returns the exit status.
+VERBS = {
+    "compare": "compare points of one sweep or of several",
+    "recommend": "say which point of a sweep to take",
+    "plan": "turn a measured sweep into machines, hours and money",
+    "rerun": "run a record again, and say whether it comes out as it did",
+    "report": "make report.html again from the record, or show it in the terminal",
+    "trace": "make the timeline of one trial, for Perfetto",
+    "gather": "make a sweep of points that other jobs have measured",
+    "sync": "log records to MLflow that it does not have",
+    "ui": "show the recorded runs in MLflow's own pages",
+}
+RUN = "run"
+
+
+def main() -> None:
+    """``runner [VERB] ...``; exits with 0, 1 (bad configuration, failed point) or 130 (interrupted)."""
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    with _no_message_about_a_closed_pipe():
+        sys.exit(dispatch(sys.argv[1:]))
+
+
+def dispatch(words: Sequence[str]) -> int:
+    """Run what the words of a command line ask for; returns the exit status."""
+    try:
+        verb = words[0] if words and _is_verb(words[0]) else None
+        if verb in {None, RUN}:
+            from runner.commands.run import run
+
+            return run(list(words) if verb is None else list(words[1:]))
+        if verb not in VERBS:
+            return _refused(str(verb))
+        module = import_module(f"runner.commands.{verb}")
+        arguments = _parser(verb, module).parse_intermixed_args(words[1:])
+        return int(module.run(arguments))
+    except RunnerError as error:
+        from runner.display.console import print_error
+
+        print_error(str(error))
+        return exit_status.FAILED
+    except KeyboardInterrupt:
+        return exit_status.INTERRUPTED
+
+
+def _is_verb(word: str) -> bool:
+    return "=" not in word and word[:1] not in {"-", "+", "~"}
+
+
+def _parser(verb: str, module: ModuleType) -> argparse.ArgumentParser:
+    # The first line of the docstring begins with the command itself.
+    title, _, more = (module.__doc__ or "").partition("\n")
+    description = title.partition("``: ")[2] + more
+    parser = argparse.ArgumentParser(
+        prog=f"runner {verb}", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    module.configure(parser)
+    return parser
+
+
+def _refused(word: str) -> int:
+    from runner.display.console import print_error
+
+    near = difflib.get_close_matches(word, [RUN, *VERBS], n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    print_error(f"{word}: there is no such command{hint}\n  accepted: {', '.join([RUN, *VERBS])}; or key=value, see --help")
+    return exit_status.FAILED
+
+
+def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _no_message_about_a_closed_pipe() -> Iterator[None]:
+    """Output piped into ``head`` ends when that has enough; what is left goes nowhere, also what is flushed at the exit."""
+    try:
+        yield
+    except BrokenPipeError:
+        sys.exit(exit_status.FAILED)
+    finally:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

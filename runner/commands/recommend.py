@@ -1,0 +1,122 @@
+"""``runner recommend FOLDER``: which point of a sweep to take, by throughput, latency, memory and cost.
+
+For each, the cheapest of the points that are not provably worse than the best; as words to paste on a command line, and with
+--preset as a YAML preset.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.markup import escape
+from rich.table import Table
+
+from runner.analysis.recommendation import CRITERIA, Recommendation, recommended, words_for
+from runner.analysis.scaling import law_text, laws
+from runner.display.console import console, print_line
+from runner.display.words import with_interval
+from runner.errors import RunnerError
+from runner.files import write_atomically
+from runner.record.reading import SweepRecord, read_sweep
+
+_FIGURES = ("images_per_s", "latency_p95_ms", "peak_memory_mb", "cpu_s_per_image")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the words that the command takes."""
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of a sweep")
+    parser.add_argument(
+        "--by", choices=tuple(CRITERIA), default="throughput", help="what matters, for the words and the preset"
+    )
+    parser.add_argument("--preset", type=Path, metavar="FILE", help="write the recommended point as a YAML preset")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the recommendations."""
+    sweep = read_sweep(arguments.folder)
+    found = recommendations(sweep)
+    chosen = next(one for one in found if one.criterion == arguments.by)
+    if arguments.preset is not None:
+        write_preset(chosen, arguments.preset)
+    _print(found, chosen)
+    for name, law in laws(sweep.measured).items():
+        print_line(law_text(name, law))
+    if arguments.preset is not None:
+        print_line(f"Written: {arguments.preset}")
+    return 0
+
+
+def recommendations(sweep: SweepRecord) -> list[Recommendation]:
+    """One for each thing that may matter.
+
+    Raises:
+        RunnerError: no point of the sweep went well.
+    """
+    found = [one for criterion in CRITERIA if (one := recommended(sweep.measured, criterion)) is not None]
+    if not found:
+        raise RunnerError(f"{sweep.folder}: no point of this sweep went well")
+    return found
+
+
+def write_preset(recommendation: Recommendation, path: Path) -> None:
+    """Write a preset for ``conf/experiment/``, with the figures that speak for it at its head.
+
+    Raises:
+        RunnerError: the file is there already, or cannot be written.
+    """
+    if path.exists():
+        raise RunnerError(f"{path}: is there already; name another file, or remove it")
+    words = words_for(recommendation)
+    groups = [word.partition("=") for word in words if "." not in word.partition("=")[0]]
+    fields = [word.partition("=") for word in words if "." in word.partition("=")[0]]
+    record = recommendation.point.record
+    options = [(key, value) for key, _, value in groups if isinstance(record["config"].get(key), dict)]
+    values = [(key, value) for key, _, value in groups if not isinstance(record["config"].get(key), dict)]
+    lines = [
+        "# @package _global_",
+        f"# python -m runner experiment={path.stem}",
+        "#",
+        f"# {recommendation.point.label}, recommended by {recommendation.criterion}: {_figures(recommendation)}",
+        "defaults:",
+        *(f"  - override /{key}: {value}" for key, value in options),
+        "",
+        *(f"{key}: {value}" for key, value in values),
+    ]
+    for owner in dict.fromkeys(key.partition(".")[0] for key, _, _ in fields):
+        lines.append(f"{owner}:")
+        lines += [f"  {key.partition('.')[2]}: {value}" for key, _, value in fields if key.partition(".")[0] == owner]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda file: print("\n".join(lines), file=file))
+    except OSError as error:
+        raise RunnerError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _figures(recommendation: Recommendation) -> str:
+    metrics = recommendation.point.record["metrics"]
+    return (
+        f"{with_interval(metrics['images_per_s'])} images/s, p95 {with_interval(metrics['latency_p95_ms'])} ms, "
+        f"{with_interval(metrics['peak_memory_mb'])} MB, {with_interval(metrics['cpu_s_per_image'])} CPU s an image"
+    )
+
+
+def _print(found: Sequence[Recommendation], chosen: Recommendation) -> None:
+    out = console()
+    table = Table(title="What to take, where it is about", title_justify="left")
+    for name in ("", "take", "images/s", "p95 ms", "memory MB", "CPU s an image", "best by median", "not provably worse"):
+        table.add_column(name)
+    for one in found:
+        medians = [one.point.record["metrics"][name]["value"] for name in _FIGURES]
+        figures = ["-" if value is None else f"{value:.4g}" for value in medians]
+        as_good = f"{one.as_good} of {one.as_good + one.proven}" if one.provable else "cannot be told"
+        table.add_row(one.criterion, escape(one.point.label), *figures, escape(one.best.label), as_good)
+    out.print(table)
+    out.print(f"To run it ({chosen.criterion}): {shlex.join(words_for(chosen))}", markup=False, soft_wrap=True)
+    if not chosen.provable:
+        note = (
+            "The rounds are too few to prove anything among so many points, so the best by median is named: take more rounds."
+        )
+        out.print(note, style="yellow")

@@ -1,0 +1,51 @@
+"""``runner report FOLDER...``: makes ``report.html`` anew from the records alone, or shows it in the terminal."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from runner.display.console import print_error, print_line
+from runner.errors import RunnerError
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the words that the command takes."""
+    parser.add_argument(
+        "folders", nargs="+", type=Path, metavar="FOLDER", help="of a sweep or of a point, or one with such below it"
+    )
+    parser.add_argument("--terminal", action="store_true", help="show tables and sparklines here instead of writing a file")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the reports, or print them; returns 1 where one could not be made, after the others."""
+    refused = 0
+    for folder in arguments.folders:
+        try:
+            for found in _folders(folder):
+                _report(found, terminal=arguments.terminal)
+        except RunnerError as error:
+            refused += 1
+            print_error(str(error))
+    return 1 if refused else 0
+
+
+def _folders(folder: Path) -> list[Path]:
+    """The folder itself where it holds a record, otherwise those of all records below it."""
+    from runner.record.reading import records_below
+
+    if any((folder / name).is_file() for name in ("sweep.json", "result.json")):
+        return [folder]
+    return [record.folder for record in records_below(folder)]
+
+
+def _report(folder: Path, *, terminal: bool) -> None:
+    if terminal:
+        from runner.report.plain import print_report
+        from runner.report.subject import read_subject
+
+        print_report(read_subject(folder))
+        return
+    from runner.report.page import write_report
+
+    print_line(f"Written: {write_report(folder)}")

@@ -1,0 +1,71 @@
+"""``runner sync FOLDER...``: brings records into MLflow, exactly once however often it is run.
+
+For runs that MLflow has not heard of: its server was away, tracking was off, or the folder comes from another machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from runner.display.console import print_line
+from runner.errors import RunnerError
+from runner.record.reading import PointRecord, SweepRecord, records_below
+from runner.tracking.credentials import uri_without_credentials
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the words that the command takes."""
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="of a point or a sweep, or one with such in it")
+    parser.add_argument("--uri", help="the MLflow tracking URI; by default the one each record names, or the store in outputs/")
+    parser.add_argument("--experiment", help="the MLflow experiment; by default the one each record names")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write what is missing and say how many runs that were; returns 1 where something could not be written."""
+    uri = None if arguments.uri is None else uri_without_credentials(arguments.uri)
+    return sync(arguments.folders, uri, arguments.experiment)
+
+
+def sync(folders: list[Path], uri: str | None, experiment: str | None) -> int:
+    """Write what lies in ``folders``; returns the exit status.
+
+    Raises:
+        RunnerError: there is nothing in them.
+    """
+    # Absolute: it is what the run says of where its record lies.
+    records = [record for folder in folders for record in records_below(folder.absolute())]
+    from runner.tracking.connection import Connection, connect
+    from runner.tracking.mlflow_runs import write_record
+
+    connections: dict[tuple[str | None, str], Connection | RunnerError] = {}
+    failures = 0
+    for record in records:
+        where = uri or _uri_of(record), experiment or _first(record).record["config"]["tracking"]["experiment"]
+        if where not in connections:
+            try:
+                connections[where] = connect(*where)
+            except RunnerError as error:
+                connections[where] = error
+                print_line(str(error))
+        connection = connections[where]
+        if isinstance(connection, RunnerError):  # said once
+            failures += 1
+            continue
+        try:
+            written = write_record(connection, record)
+        except RunnerError as error:
+            failures += 1
+            print_line(f"{record.folder}: {error}")
+            continue
+        print_line(f"{record.folder}: {f'{written} runs written' if written else 'was there already'}")
+    return 1 if failures else 0
+
+
+def _first(record: PointRecord | SweepRecord) -> PointRecord:
+    return record.measured[0] if isinstance(record, SweepRecord) else record
+
+
+def _uri_of(record: PointRecord | SweepRecord) -> str | None:
+    uri: str | None = _first(record).record["config"]["tracking"].get("uri")
+    return uri

@@ -1,0 +1,51 @@
+"""``runner ui``: MLflow's own pages for the store under ``outputs/``, on loopback only."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+
+from runner.display.console import print_line
+from runner.errors import RunnerError
+from runner.files import outputs
+from runner.tracking.store import artifacts_uri, database_uri
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the words that the command takes."""
+    parser.add_argument("--port", type=int, default=5000)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until stopped."""
+    command = server_command(arguments.port)
+    print_pages(f"http://127.0.0.1:{arguments.port}")
+    try:
+        return subprocess.run(command, env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}, check=False).returncode  # noqa: S603
+    except KeyboardInterrupt:
+        return 0
+
+
+def print_pages(server: str) -> None:
+    """Where each experiment's table of runs will be."""
+    from mlflow import MlflowClient
+
+    from runner.tracking.connection import page_of
+
+    for experiment in MlflowClient(tracking_uri=database_uri()).search_experiments():
+        if experiment.tags:
+            print_line(f"{experiment.name}: {page_of(server, experiment.experiment_id)}")
+
+
+def server_command(port: int) -> list[str]:
+    """The command that serves the local store.
+
+    Raises:
+        RunnerError: there is no store yet.
+    """
+    if not (outputs() / "mlflow.db").is_file():
+        raise RunnerError(f"there are no runs yet in {outputs()}: make demo, or python -m runner, records some")
+    options = ["--backend-store-uri", database_uri(), "--default-artifact-root", artifacts_uri()]
+    return [sys.executable, "-m", "mlflow", "server", *options, "--host", "127.0.0.1", "--port", str(port)]

@@ -1,0 +1,39 @@
+"""A sweep's comparison as Markdown, for a README or an issue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from runner.display.words import metric_name, ratio_text, self_check_text, verdict_text, with_interval
+
+
+def comparison_table(record: Mapping[str, Any]) -> str:
+    """The table for the content of a ``sweep.json``."""
+    lines = ["| point | images/s | startup s | CPU s an image | memory MB | status |", "|---|---:|---:|---:|---:|---|"]
+    for point in record["points"]:
+        cells = [_cell(point["metrics"], name) for name in ("images_per_s", "startup_s", "cpu_s_per_image", "peak_memory_mb")]
+        lines.append(f"| {' | '.join([_escaped(point['name']), *cells, point['status']])} |")
+    if record["comparisons"]:
+        lines += ["", f"Against {_escaped(record['baseline'])}, paired by round:", ""]
+        lines += ["| point | of | ratio [95 % interval] | verdict |", "|---|---|---:|---|"]
+        for found in record["comparisons"]:
+            words = [_escaped(found["point"]), metric_name(found["metric"]), ratio_text(found), verdict_text(found)]
+            lines.append(f"| {' | '.join(words)} |")
+    else:
+        lines += ["", "No verdicts: this protocol does not give any."]
+    if record["self_check"]:
+        lines += ["", self_check_text(record["self_check"], trusted=record["trusted"]).capitalize() + "."]
+    for warning in record["warnings"]:
+        lines += ["", f"**Warning** ({warning['kind']}): {warning['message']}; {warning['advice']}."]
+    return "\n".join(lines)
+
+
+def _cell(metrics: Mapping[str, Any], name: str) -> str:
+    if name not in metrics:
+        return "-"
+    return with_interval(metrics[name])
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", r"\|")

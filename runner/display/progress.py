@@ -1,0 +1,108 @@
+"""What the user sees while trials run; on stderr."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from runner.trial.messages import Phase
+from runner.trial.messages import Progress as TrialProgress
+from runner.trial.supervisor import Event
+
+_PHASES = {
+    "import": "imports TensorFlow",
+    "startup": "starts its workers",
+    "warmup": "warms up",
+    "verify": "checks results",
+    "teardown": "stops its workers",
+}
+
+
+class LineDisplay:
+    """Shows what the user should know at once: waits and failures."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True)
+        self._name = ""
+
+    def tell(self, message: str) -> None:
+        """Show a message."""
+        self.console.print(message, style="yellow", markup=False)
+
+    def trial_starts(self, name: str, number: int, left: int, *, epochs: int, images: int) -> None:
+        """Remember the point's name; that a trial starts is not shown."""
+        self._name = name
+
+    def event(self, event: Event) -> None:
+        """Show nothing."""
+
+    def trial_ends(self, trial: dict[str, Any]) -> None:
+        """Show why the trial failed, if it did."""
+        if trial["error"] is not None:
+            error = trial["error"]
+            self.console.print(
+                f"{self._name} {trial['status']}: {error['type']}: {error['message']}", style="red", markup=False
+            )
+
+    def stop(self) -> None:
+        """Show no more."""
+
+
+class ProgressDisplay(LineDisplay):
+    """Shows one bar over all trials, and a line for what the present one does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("trials"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+            # Twice a second: the conductor should be idle while a trial is timed.
+            refresh_per_second=2,
+        )
+        self._bar = self._progress.add_task("starting TensorFlow", total=None)
+        self._epoch = self._done = self._epochs = self._images = 0
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        self._progress.stop()
+
+    def trial_starts(self, name: str, number: int, left: int, *, epochs: int, images: int) -> None:
+        super().trial_starts(name, number, left, epochs=epochs, images=images)
+        self._epoch, self._epochs, self._images = 0, epochs, images
+        self._progress.update(self._bar, total=self._done + left)
+        self._describe(f"{name}, round {number + 1}")
+
+    def event(self, event: Event) -> None:
+        match event:
+            case Phase(name="epoch"):
+                self._epoch += 1
+                self._describe(f"{self._name}: epoch {self._epoch} of {self._epochs}")
+            case Phase(name=name) if name in _PHASES:
+                self._describe(f"{self._name} {_PHASES[name]}")
+            case TrialProgress(done=done, epoch=epoch):
+                which = "warm-up" if epoch is None else f"epoch {epoch + 1}"
+                self._describe(f"{self._name}: {which}, {done} of {self._images} images")
+
+    def trial_ends(self, trial: dict[str, Any]) -> None:
+        super().trial_ends(trial)
+        self._done += 1
+        self._progress.update(self._bar, completed=self._done)
+
+    def _describe(self, what: str) -> None:
+        self._progress.update(self._bar, description=what)

@@ -1,0 +1,262 @@
+"""What the user sees at the end: a point, a sweep, a repetition; on stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from runner.display.console import console, short
+from runner.display.words import metric_name, ratio_text, self_check_text, verdict_text, with_interval
+from runner.host.gpu import Gpus
+from runner.monitor.sampler import Sample
+
+
+def print_point(
+    record: Mapping[str, Any], folder: Path, samples: Sequence[Sample], gpus: Gpus, idle_cpu_pct: float | None
+) -> None:
+    """The notebook's own block for one point, with how its time was spent under it.
+
+    Args:
+        record: the content of its ``result.json``.
+        folder: of the record.
+        samples: of its last trial.
+        gpus: of this machine.
+        idle_cpu_pct: how busy the host was before the first trial.
+    """
+    out = console()
+    metrics, config, trials = record["metrics"], record["config"], record["trials"]
+    if not metrics:
+        _print_failure(out, record, folder)
+        return
+    per_epoch_s = sorted(trial["work_s"] / len(trial["epochs"]) for trial in trials if trial["epochs"])
+    out.print(f"[bold]Time taken: {per_epoch_s[len(per_epoch_s) // 2]:.3f} seconds[/] for {_images(config['images'])}")
+    out.print(f"CPU usage: {_before_and_after(idle_cpu_pct, samples)}")
+    out.print(f"GPU usage: {_gpu_usage(samples, gpus)}")
+    failed = int(metrics["images_failed"]["value"])
+    if failed:
+        out.print(f"Processed {_images(trials[0]['epochs'][0]['images_ok'])}; {failed} failed:", style="yellow")
+        for path, reason in trials[0]["image_errors"].items():
+            out.print(f"  {path}: {reason}", markup=False)
+    else:
+        out.print(f"Processed {_images(config['images'])} successfully.", style="green")
+    out.print()
+    out.print(_metrics_table(record))
+    for warning in record["warnings"]:
+        out.print(f"Note: {warning['message']}; {warning['advice']}", style="yellow", markup=False)
+    out.print(f"\n[dim]Recorded in[/] {escape(short(folder))}")
+
+
+def _metrics_table(record: Mapping[str, Any]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    trials = record["trials"]
+    count = f"{len(trials)} trials" if len(trials) > 1 else "1 trial"
+    table.add_row("point", escape(record["name"]), f"{count}, {record['config']['protocol']['epochs']} timed epochs each")
+    for name, what in (
+        ("startup_s", "until every worker was ready"),
+        ("work_s", "the timed epochs together"),
+        ("teardown_s", "until every worker was gone"),
+        ("total_s", "what you would have waited"),
+        ("images_per_s", ""),
+        ("latency_p50_ms", "half of the images were faster"),
+        ("latency_p95_ms", "19 of 20 were faster"),
+        ("cpu_s_per_image", "CPU seconds of all processes"),
+        ("cpu_utilization_pct", "of the CPUs that may be used"),
+        ("peak_memory_mb", "shared pages counted once"),
+    ):
+        table.add_row(name, with_interval(record["metrics"][name]), what)
+    tf = trials[0]["tf"]
+    if tf["intra_op"] is None:
+        table.add_row("TensorFlow", "-", "not started: the task does not use it")
+    else:
+        table.add_row("TensorFlow", f"{tf['intra_op']}/{tf['inter_op']}", "intra_op/inter_op read back; 0 is its own choice")
+    return table
+
+
+def print_sweep(record: Mapping[str, Any], folder: Path) -> None:
+    """The points, the comparison with the baseline, the noise, the warnings, the failures; and where it is recorded.
+
+    Args:
+        record: the content of its ``sweep.json``.
+        folder: of the record.
+    """
+    out = console()
+    out.print(_points_table(record))
+    _print_comparisons(out, record)
+    _print_warnings(out, record)
+    _print_failures(out, record, folder)
+    out.print(f"[dim]Recorded in[/] {escape(short(folder))}")
+
+
+def _points_table(record: Mapping[str, Any]) -> Table:
+    points = record["points"]
+    base = (
+        next(point["metrics"] for point in points if point["name"] == record["baseline"]).get("images_per_s", {}).get("value")
+    )
+    table = Table(title=f"{len(points)} point{'' if len(points) == 1 else 's'}, medians over trials", title_justify="left")
+    several_hosts = len({point["host"] for point in points if point["host"] is not None}) > 1
+    for title in ("point", "images/s", "speed-up", "startup s", "p50 ms", "CPU %", "memory MB", "rounds"):
+        table.add_column(title, justify="left" if title == "point" else "right", no_wrap=title == "point")
+    if several_hosts:
+        table.add_column("host")
+    for point in points:
+        metrics = point["metrics"]
+        name = escape(point["name"]) + ("" if point["error"] is None else f" [red]{point['status']}[/]")
+        if not metrics:
+            table.add_row(name, *["-"] * 6, "0")
+            continue
+        table.add_row(
+            name,
+            escape(with_interval(metrics["images_per_s"])),
+            f"{metrics['images_per_s']['value'] / base:.2f} x" if base else "-",
+            f"{metrics['startup_s']['value']:.3f}",
+            f"{metrics['latency_p50_ms']['value']:.1f}",
+            f"{metrics['cpu_utilization_pct']['value']:.0f}",
+            f"{metrics['peak_memory_mb']['value']:.0f}",
+            str(metrics["images_per_s"]["n"]),
+            *([escape(str(point["host"]))] if several_hosts else []),
+        )
+    return table
+
+
+def _print_comparisons(out: Console, record: Mapping[str, Any]) -> None:
+    if not record["comparisons"]:
+        if len(record["points"]) > 1:
+            out.print("[dim]No verdicts: so few rounds tell chance from difference badly. protocol=standard gives them.[/]")
+        return
+    if all(found["ratio"] is None for found in record["comparisons"]):
+        out.print("[dim]No verdicts: the points were not measured next to each other.[/]")
+        return
+    table = Table(title=f"Against {escape(record['baseline'])}, paired by round, 95 % together", title_justify="left")
+    for title in ("point", "of", "ratio", "verdict"):
+        table.add_column(title, justify="right" if title == "ratio" else "left")
+    colours = {"faster": "green", "slower": "red", "same": "", "inconclusive": "yellow"}
+    point = None
+    for found in record["comparisons"]:
+        if point not in {None, found["point"]}:
+            table.add_section()
+        colour = colours[found["verdict"]]
+        words = f"[{colour}]{verdict_text(found)}[/]" if colour else verdict_text(found)
+        words += f", {escape(' against '.join(found['hosts']))}" if found["hosts"] else ""
+        voided = f" [dim]({len(found['voided_rounds'])} rounds without a pair)[/]" if found["voided_rounds"] else ""
+        name = "" if found["point"] == point else escape(found["point"])
+        point = found["point"]
+        table.add_row(name, metric_name(found["metric"]), escape(ratio_text(found)), words + voided)
+    out.print(table)
+    if record["self_check"]:
+        style = "dim" if record["trusted"] else "bold red"
+        out.print(escape(self_check_text(record["self_check"], trusted=record["trusted"])), style=style)
+
+
+def _print_failures(out: Console, record: Mapping[str, Any], folder: Path) -> None:
+    failed = [point for point in record["points"] if point["error"] is not None]
+    if not failed:
+        return
+    table = Table(
+        title=f"{len(failed)} of {len(record['points'])} points did not come to their end", title_justify="left", style="red"
+    )
+    for title in ("point", "status", "rounds done", "why", "log"):
+        table.add_column(title, overflow="fold")
+    for point in failed:
+        done = point["metrics"].get("images_per_s", {}).get("n", 0)
+        why = f"{point['error']['type']}: {point['error']['message']}"
+        log = short(folder / point["folder"] / "runner.log")
+        table.add_row(escape(point["name"]), point["status"], f"{done} of {point['rounds']}", escape(why), escape(log))
+    out.print(table)
+
+
+def _print_warnings(out: Console, record: Mapping[str, Any]) -> None:
+    """Each kind once, with the points that it holds for."""
+    kinds: dict[str, list[tuple[str, Mapping[str, str]]]] = {}
+    for point in record["points"]:
+        for warning in point["warnings"]:
+            kinds.setdefault(warning["kind"], []).append((point["name"], warning))
+    for warning in record["warnings"]:
+        out.print(f"Warning: {warning['message']}; {warning['advice']}", style="bold red", markup=False)
+    for warned in kinds.values():
+        names = ", ".join(label for label, _ in warned)
+        where = "all points" if len(warned) == len(record["points"]) > 1 else names
+        example = f" (such as {warned[0][0]})" if len({warning["message"] for _, warning in warned}) > 1 else ""
+        first = warned[0][1]
+        out.print(f"Note on {where}: {first['message']}{example}; {first['advice']}", style="yellow", markup=False)
+
+
+def print_differences(changed: Sequence[Mapping[str, Any]]) -> None:
+    """What is not as it was when the record was made."""
+    if not changed:
+        console().print("Nothing that was recorded of the environment and of the images differs now.")
+        return
+    table = Table(title="What differs now", title_justify="left")
+    for name in ("", "then", "now"):
+        table.add_column(name, overflow="fold")
+    for found in changed:
+        table.add_row(escape(found["what"]), *(escape(_plain_text(found[side])) for side in ("then", "now")))
+    console().print(table)
+
+
+def print_agreement(outcomes: Sequence[Mapping[str, Any]]) -> None:
+    """Whether each point came out as the original did."""
+    out = console()
+    table = Table(title="Then and now: median [95 % interval]", title_justify="left")
+    for name in ("point", "of", "then", "now", "outcome"):
+        table.add_column(name)
+    for outcome in outcomes:
+        for found in outcome["metrics"]:
+            sides = [with_interval(found[side]) if found[side] else "-" for side in ("then", "now")]
+            table.add_row(escape(outcome["name"]), metric_name(found["metric"]), *sides, found["outcome"])
+        table.add_section()
+    out.print(table)
+    if other := [outcome["name"] for outcome in outcomes if not outcome["same_configuration"]]:
+        who = "all points" if len(other) == len(outcomes) > 1 else ", ".join(other)
+        out.print(f"No repetition, because the configuration is another one now: {who}", style="yellow", markup=False)
+    if differing := [outcome["name"] for outcome in outcomes if outcome["same_results"] is False]:
+        out.print(f"The results differ from the original's: {', '.join(differing)}", style="bold red", markup=False)
+    same = [outcome["same_results"] for outcome in outcomes]
+    if all(same):
+        out.print("The results are the same, byte by byte.")
+    out.print(
+        "[dim]Agrees: the two intervals have values in common, or the medians are within 2 %. What the machine did then and does now is in them, so this tells whether "
+        "the record can be repeated, not which is faster.[/]"
+    )
+
+
+def _plain_text(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
+def _print_failure(out: Console, record: Mapping[str, Any], folder: Path) -> None:
+    error = record["error"] or {"type": "", "message": "nothing was measured"}
+    out.print(f"{record['name']} {record['status']}: {error['type']}: {error['message']}", style="red", markup=False)
+    out.print(f"  its log: {short(folder / 'runner.log')}", markup=False, style="dim")
+
+
+def _before_and_after(before: float | None, samples: Sequence[Sample]) -> str:
+    """The host's CPU usage before the first trial, and while the last one worked."""
+    during = [sample.host_cpu_pct for sample in samples if sample.phase == "epoch" and sample.host_cpu_pct is not None]
+    start = "not sampled" if before is None else f"{before:.0f}%"
+    end = f"{sum(during) / len(during):.0f}%" if during else "not sampled"
+    return f"{start} → {end} (all CPUs of the host, before → at work)"
+
+
+def _gpu_usage(samples: Sequence[Sample], gpus: Gpus) -> str:
+    if not gpus.devices:
+        return f"none: {gpus.absent}"
+    seen = [[gpu.utilization_pct for gpu in sample.gpus] for sample in samples if sample.gpus]
+    if not seen:
+        return "not sampled"
+
+    def shown(values: Sequence[float | None]) -> str:
+        return "/".join("unknown" if value is None else f"{value:.0f}%" for value in values)
+
+    return f"{shown(seen[0])} → {shown(seen[-1])} ({', '.join(device.name for device in gpus.devices)})"
+
+
+def _images(count: int) -> str:
+    return f"{count} image{'' if count == 1 else 's'}"

@@ -1,0 +1,83 @@
+"""Where things are written: everything under ``outputs/`` of the folder in which the program was started."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from runner.errors import ConfigurationError
+from runner.secrets import masked
+
+# What a socket's path may have (103 bytes on macOS, 107 on Linux; see unix(7)), without what multiprocessing adds to the folder's.
+_LONGEST_TEMPORARY = 103 - len("/pymp-12345678/listener-12345678")
+
+# Below outputs/: where MLflow keeps its copies of what the runs' own folders hold.
+ARTIFACTS = "mlartifacts"
+
+
+def outputs() -> Path:
+    """The absolute path of ``outputs/``; it may not exist yet."""
+    return Path("outputs").absolute()
+
+
+def check_temporary_folder() -> None:
+    """The processes of a trial talk through sockets in the system's folder for temporary files, for which its path must be short.
+
+    Raises:
+        ConfigurationError: it is too long.
+    """
+    folder = tempfile.gettempdir()
+    if hasattr(socket, "AF_UNIX") and len(os.fsencode(folder)) > _LONGEST_TEMPORARY:
+        raise ConfigurationError(
+            "TMPDIR", folder, "is too long for the path of a socket in it", f"a path of at most {_LONGEST_TEMPORARY} bytes"
+        )
+
+
+def write_atomically(path: Path, write: Callable[[IO[str]], None]) -> None:
+    """Call ``write`` with a text file and put what it wrote at ``path`` in one step: readers see all of it or nothing."""
+    handle, half_written = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes private files; results are as readable as anything else the user writes.
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(half_written).chmod(0o666 & ~mask)
+        Path(half_written).replace(path)
+    except BaseException:
+        Path(half_written).unlink(missing_ok=True)
+        raise
+
+
+def forget_sweep(folder: Path) -> None:
+    """Remove what Hydra wrote for a sweep that never began; a folder with anything of ours in it is left alone."""
+    if not folder.is_dir() or [path.name for path in folder.iterdir()] not in ([], ["multirun.yaml"]):
+        return
+    (folder / "multirun.yaml").unlink(missing_ok=True)
+    for empty in (folder, *list(folder.parents)[:3]):  # up to outputs/, as far as there is nothing else in it
+        try:
+            empty.rmdir()
+        except OSError:
+            return
+
+
+def mask_file(path: Path) -> None:
+    """Mask a text file in its place; one that has no secret, or is not there, is left alone."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError:
+        return
+    if (safe := masked(text)) != text:
+        write_atomically(path, lambda file: print(safe, file=file, end=""))
+
+
+def mask_hydra_files(folder: Path) -> None:
+    """Mask what Hydra wrote of a run's configuration into the run's folder."""
+    for path in sorted((folder / ".hydra").glob("*.yaml")):
+        mask_file(path)

@@ -1,0 +1,144 @@
+"""What a run ran on: recorded with it, because its numbers hold for it."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from runner import __version__
+from runner.host.affinity import allowed_cpus
+from runner.host.control_groups import cpu_quota
+from runner.host.gpu import Gpus
+from runner.secrets import masked_data
+
+_PACKAGES = (
+    "tensorflow", "tensorflow-cpu", "numpy", "pillow", "scipy", "hydra-core", "omegaconf", "mlflow", "psutil", "nvidia-ml-py", "ray",
+)  # fmt: skip
+
+# Variables that change results; others are the user's own business.
+_VARIABLE_PREFIXES = (
+    "OMP_", "OPENBLAS_", "MKL_", "NUMEXPR_", "TF_", "XLA_", "CUDA_", "NVIDIA_", "KMP_", "MALLOC_", "LD_PRELOAD", "MLFLOW_", "PYTHON", "RAY_",
+)  # fmt: skip
+
+
+# Where and by whom, which changes no result.
+_INCIDENTAL = ("user", "folder")
+
+
+@cache
+def environment() -> dict[str, Any]:
+    """The environment as plain data; the same for all points of a sweep, so made once."""
+    gpus = Gpus()
+    return {
+        "runner": __version__,
+        "python": platform.python_version(),
+        "python_implementation": platform.python_implementation(),
+        "python_build": f"{' '.join(platform.python_build())}, {platform.python_compiler()}",
+        "free_threaded_build": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+        "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
+        "os": platform.platform(),
+        "host": socket.gethostname(),
+        "user": _user(),
+        "folder": str(Path.cwd()),
+        "cpu": cpu_model(),
+        "cpus": os.cpu_count(),
+        "cpus_usable": usable_cpus(),
+        "cpu_quota": cpu_quota(),
+        "memory_bytes": _memory_bytes(),
+        "gpus": [device.name for device in gpus.devices],
+        "gpu_driver": gpus.driver,
+        "packages": {name: found for name in _PACKAGES if (found := _version(name)) is not None},
+        "git": git_state(Path.cwd()),
+        "variables": masked_data(
+            {name: value for name, value in sorted(os.environ.items()) if name.startswith(_VARIABLE_PREFIXES)}
+        ),
+    }
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What is not the same in two environments: ``{what, then, now}`` for each, what is missing as None."""
+    found = []
+    flat = [_flat(side) for side in (then, now)]
+    for what in dict.fromkeys([*flat[0], *flat[1]]):
+        sides = [side.get(what) for side in flat]
+        if sides[0] != sides[1] and what not in _INCIDENTAL:
+            found.append({"what": what, "then": sides[0], "now": sides[1]})
+    return found
+
+
+def _flat(environment: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in environment.items():
+        flat |= {f"{key} {name}": inside for name, inside in value.items()} if isinstance(value, Mapping) else {key: value}
+    return flat
+
+
+def _user() -> str | None:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a user without a name, as in some containers
+        return None
+
+
+def usable_cpus(affinity: int | None = None) -> float:
+    """CPUs that may be used: ``affinity``, by default that of this process, or the quota of its control groups where that is less."""
+    allowed = float(affinity or len(allowed_cpus() or ()) or os.cpu_count() or 1)
+    quota = cpu_quota()
+    return allowed if quota is None else min(allowed, quota)
+
+
+def _memory_bytes() -> int | None:
+    try:
+        return int(psutil.virtual_memory().total)
+    except (psutil.Error, OSError):
+        return None
+
+
+def cpu_model() -> str:
+    """The CPU's name as the system tells it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Commit and whether files differ from it, for the work tree around ``folder``; None where there is none."""
+    git = shutil.which("git")
+    if git is None:
+        return None
+
+    def asked(*words: str) -> str | None:
+        try:
+            answer = subprocess.run([git, *words], cwd=folder, capture_output=True, text=True, timeout=10, check=False)  # noqa: S603
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return answer.stdout.strip() if answer.returncode == 0 else None
+
+    commit = asked("rev-parse", "HEAD")
+    if commit is None:
+        return None
+    return {"commit": commit, "dirty": bool(asked("status", "--porcelain"))}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

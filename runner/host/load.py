@@ -1,0 +1,123 @@
+"""The host around a trial: what others take of it, and what it holds back. What the system does not tell is None."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+
+from runner.host.control_groups import throttling
+
+T = TypeVar("T")
+
+_PRESSURES = ("cpu", "memory", "io")
+
+
+def busy_and_total_s() -> tuple[float, float] | None:
+    """Seconds that the host's CPUs were busy, and all their seconds, since it started; None where the system does not tell."""
+    try:
+        times = psutil.cpu_times()
+    except (psutil.Error, OSError):
+        return None
+    total = sum(times[:8])  # guest time, where there is any, is in user time already
+    return total - times.idle - getattr(times, "iowait", 0.0), total
+
+
+@dataclass(frozen=True)
+class HostState:
+    """Counters and readings of the host at one moment.
+
+    Attributes:
+        total_s, busy_s, stolen_s: CPU seconds since it started, over all CPUs; stolen by other virtual machines is not in busy.
+        pressure_us: for ``cpu``, ``memory`` and ``io``, the microseconds in which at least one task waited for it (PSI).
+        throttled_s, throttled_periods: how long, and in how many periods, this program's control group was stopped at its quota.
+        load_1m: runnable tasks, mean of a minute. frequency_mhz: of the CPUs, mean.
+    """
+
+    total_s: float | None
+    busy_s: float | None
+    stolen_s: float | None
+    pressure_us: dict[str, int]
+    throttled_s: float | None
+    throttled_periods: int | None
+    load_1m: float | None
+    frequency_mhz: float | None
+
+    @classmethod
+    def now(cls) -> HostState:
+        """Read everything; about a millisecond, and never while anything is timed."""
+        total_s = busy_s = stolen_s = None
+        with contextlib.suppress(psutil.Error, OSError):
+            times = psutil.cpu_times()
+            total_s = sum(times[:8])
+            stolen_s = getattr(times, "steal", None)
+            busy_s = total_s - times.idle - getattr(times, "iowait", 0.0) - (stolen_s or 0.0)
+        throttled = throttling()
+        return cls(
+            total_s=total_s,
+            busy_s=busy_s,
+            stolen_s=stolen_s,
+            pressure_us={what: waited for what in _PRESSURES if (waited := _pressure_us(what)) is not None},
+            throttled_s=throttled and throttled[0],
+            throttled_periods=throttled and throttled[1],
+            load_1m=_asked(lambda: os.getloadavg()[0]),
+            frequency_mhz=_asked(_frequency_mhz),
+        )
+
+    def until(self, later: HostState, wall_s: float, trial_cpu_s: float | None) -> dict[str, Any]:
+        """What was the case between here and ``later``.
+
+        Percentages of CPU time are of all CPUs. ``pressure_*_pct`` is the share of the time in which some task, of the trial's or
+        anybody's, waited for it. The conductor's own use is in ``other_cpu_pct``, and small.
+        """
+        others = stolen = None
+        if self.total_s is not None and later.total_s is not None and self.busy_s is not None and later.busy_s is not None:
+            total_s = max(later.total_s - self.total_s, 1e-3)
+            others = min(100.0, max(0.0, later.busy_s - self.busy_s - (trial_cpu_s or 0.0)) / total_s * 100)
+            if self.stolen_s is not None and later.stolen_s is not None:
+                stolen = max(0.0, later.stolen_s - self.stolen_s) / total_s * 100
+        return {
+            "other_cpu_pct": others,
+            "stolen_pct": stolen,
+            "load_1m_before": self.load_1m,
+            "load_1m_after": later.load_1m,
+            "frequency_mhz_before": self.frequency_mhz,
+            "frequency_mhz_after": later.frequency_mhz,
+            "throttled_s": _difference(self.throttled_s, later.throttled_s),
+            "throttled_periods": _difference(self.throttled_periods, later.throttled_periods),
+            **{f"pressure_{what}_pct": self._pressure_pct(later, what, wall_s) for what in _PRESSURES},
+        }
+
+    def _pressure_pct(self, later: HostState, what: str, wall_s: float) -> float | None:
+        waited = _difference(self.pressure_us.get(what), later.pressure_us.get(what))
+        return None if waited is None or wall_s <= 0 else min(100.0, waited * 1e-6 / wall_s * 100)
+
+
+def _difference(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else max(0, after - before)
+
+
+def _asked(question: Callable[[], T]) -> T | None:
+    try:
+        return question()
+    except (psutil.Error, OSError, AttributeError, NotImplementedError):
+        return None
+
+
+def _frequency_mhz() -> float | None:
+    found = psutil.cpu_freq()
+    return None if found is None or not found.current else float(found.current)
+
+
+def _pressure_us(what: str) -> int | None:
+    """The total of the line ``some``; see Documentation/accounting/psi.rst of the kernel."""
+    try:
+        line = Path(f"/proc/pressure/{what}").read_text().splitlines()[0]
+        return int(line.rpartition("total=")[2])
+    except (OSError, ValueError, IndexError):
+        return None

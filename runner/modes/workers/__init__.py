@@ -1,0 +1,1 @@
+"""What the modes are made of: threads, processes, and how results come back from them."""

@@ -1,0 +1,1 @@
+"""One image's way: source → task → sink."""

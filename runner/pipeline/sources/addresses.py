@@ -1,0 +1,106 @@
+"""From what ``source.url`` says to the addresses of single images: lists, patterns, folders and listings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from runner.config.addresses import ADDRESS
+from runner.errors import ConfigurationError
+from runner.pipeline.sources.drivers import driver_class
+from runner.pipeline.sources.folder import SUFFIXES
+from runner.secrets import masked
+
+
+@dataclass(frozen=True)
+class Address:
+    """An address, taken apart as fsspec does: ``zip://a.jpg::s3://bucket/a.zip`` is a file in an archive that lies elsewhere.
+
+    Attributes:
+        inner: up to the first ``::``, the address within the innermost file system.
+        outer: what comes after it, where that file system itself lies; empty for most.
+    """
+
+    inner: str
+    outer: str
+
+    @classmethod
+    def of(cls, text: str) -> Address:
+        inner, _, outer = text.partition("::")
+        return cls(inner, outer)
+
+    def __str__(self) -> str:
+        return f"{self.inner}::{self.outer}" if self.outer else self.inner
+
+    @property
+    def protocol(self) -> str:
+        return self.inner.partition("://")[0].lower()
+
+    @property
+    def protocols(self) -> list[str]:
+        """Of all parts; a part without any is a local path."""
+        return [part.partition("://")[0].lower() if "://" in part else "file" for part in str(self).split("::")]
+
+    @property
+    def many(self) -> bool:
+        """Whether it stands for several: a pattern, a folder, or a listing."""
+        return "*" in self.inner or self.inner.endswith("/") or self.is_listing
+
+    @property
+    def is_listing(self) -> bool:
+        return self.inner.partition("?")[0].lower().endswith(".txt")
+
+
+def expanded(
+    entries: list[str], file_system: Callable[[Address], tuple[Any, str]], fetch: Callable[[str], bytes]
+) -> Iterator[str]:
+    """The address of each image, in the order of ``entries`` and within each in the order of their names.
+
+    Args:
+        entries: as ``given`` has them.
+        file_system: fsspec's file system for an address, and the path within it.
+        fetch: the bytes at an address.
+
+    Raises:
+        ConfigurationError: there is nothing where an entry points to, or a listing has something else in it.
+    """
+    for entry in entries:
+        address = Address.of(entry)
+        if not address.many:
+            yield entry
+        elif address.is_listing and "*" not in address.inner:
+            yield from _listed(entry, fetch(entry))
+        else:
+            found = sorted(_found(address, *file_system(address)))
+            if not found:
+                raise ConfigurationError(
+                    "source.url", masked(entry), "stands for no image", f"images ending in {', '.join(SUFFIXES)}"
+                )
+            yield from found
+
+
+def _listed(entry: str, content: bytes) -> Iterator[str]:
+    lines = [line.strip() for line in content.decode("utf-8", errors="replace").splitlines()]
+    found = [(number, line) for number, line in enumerate(lines, 1) if line and not line.startswith("#")]
+    if not found:
+        raise ConfigurationError("source.url", masked(entry), "is an empty listing", "one address a line")
+    for number, line in found:
+        if not ADDRESS.fullmatch(line) or Address.of(line).many:
+            shown = masked(line)[:100]
+            reason = f"line {number} is not the address of one image: {shown!r}"
+            raise ConfigurationError("source.url", masked(entry), reason, "one address a line, such as https://host/a.jpg")
+        driver_class(line, Address.of(line).protocol)
+        yield line
+
+
+def _found(address: Address, file_system: Any, path: str) -> Iterator[str]:
+    """What is there: all files that a pattern fits, or all images in a folder and below it."""
+    if "*" in address.inner:
+        names = [name for name, about in file_system.glob(path, detail=True).items() if about["type"] == "file"]
+    else:
+        # A web server's folder is a page of links: it is not followed from page to page.
+        depth = 1 if address.protocol in {"http", "https"} else None
+        names = [name for name in file_system.find(path, maxdepth=depth) if name.lower().endswith(SUFFIXES)]
+    for name in names:
+        yield str(Address(file_system.unstrip_protocol(name), address.outer))

@@ -1,0 +1,82 @@
+"""``source=tfrecord``: the images in a file of ``tf.train.Example``, each read from its place."""
+
+from __future__ import annotations
+
+import os
+import threading
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+
+from runner.config.options import Tfrecord
+from runner.errors import ConfigurationError
+from runner.pipeline.sources.image import Image, described
+from runner.pipeline.sources.local import checked_file
+from runner.pipeline.sources.tfrecord_index import ACCEPTED, spans
+
+
+class TfrecordSource:
+    """A path and the name of a feature."""
+
+    def __init__(self, config: Tfrecord) -> None:
+        self._config = config
+
+    def images(self, limit: int) -> tuple[Image, ...]:
+        """The images of the first ``limit`` records, in their order."""
+        path = checked_file("source.path", Path(self._config.path).expanduser(), ACCEPTED).absolute()
+        reader = TfrecordReader(str(path))
+        try:
+            return tuple(_inspected(reader, span) for span in islice(spans(path, self._config.feature), limit))
+        except OSError as error:
+            reason = f"cannot be read: {error.strerror or error}"
+            raise ConfigurationError("source.path", path, reason, ACCEPTED) from error
+        finally:
+            reader.close()
+
+    def reader(self) -> TfrecordReader:
+        """What reads them, in a worker."""
+        return TfrecordReader(str(Path(self._config.path).expanduser()))
+
+
+class TfrecordReader:
+    """Reads parts of one file, which it holds open."""
+
+    def __init__(self, path: str) -> None:
+        self.path = str(Path(path).absolute())
+        self._handle = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        # Without pread (Windows) threads share the place in the file.
+        self._lock = None if hasattr(os, "pread") else threading.Lock()
+
+    def read(self, image: Image) -> bytes:
+        return self.part(image.offset or 0, image.length or 0)
+
+    def part(self, offset: int, length: int) -> bytes:
+        """So many bytes from ``offset``.
+
+        Raises:
+            OSError: the file has no longer as many.
+        """
+        data = self._pread(length, offset)
+        while len(data) < length:  # a signal, or more than one call may read
+            more = self._pread(length - len(data), offset + len(data))
+            if not more:
+                raise OSError(f"{Path(self.path).name} ends at byte {offset + len(data)}, before the end of its record")
+            data += more
+        return data
+
+    def close(self) -> None:
+        os.close(self._handle)
+
+    def _pread(self, length: int, offset: int) -> bytes:
+        if self._lock is None:
+            return os.pread(self._handle, length, offset)
+        with self._lock:
+            os.lseek(self._handle, offset, os.SEEK_SET)
+            return os.read(self._handle, length)
+
+
+def _inspected(reader: TfrecordReader, span: tuple[int, int]) -> Image:
+    return described(reader.path, BytesIO(reader.part(*span)), span)
+
+
+PROVIDES = TfrecordSource

@@ -1,0 +1,34 @@
+"""What is done to each image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from runner.pipeline.sources.image import Image
+
+
+class Task(Protocol):
+    """Built once in every worker process, then used by all its threads at the same time."""
+
+    def run(self, data: bytes, image: Image) -> Any:
+        """The result for the bytes of ``image``."""
+
+    def array(self, result: Any) -> Any:
+        """``result`` as a NumPy array, without a copy where that can be had."""
+
+    def digest(self, result: Any) -> bytes:
+        """A hash of ``result``: equal exactly where the results are equal bit by bit."""
+
+
+class TaskFactory(Protocol):
+    """What a task's file provides: built from its option and the images it will be asked for.
+
+    Attributes:
+        uses_tensorflow: whether TensorFlow's runtime is to be started before; it is where this attribute is missing.
+    """
+
+    uses_tensorflow: bool
+
+    def __call__(self, config: Any, images: Sequence[Image]) -> Task:
+        """Build the task."""

@@ -1,1 +1,0 @@
-"""How often everything is measured, and what may be concluded from it."""

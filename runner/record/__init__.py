@@ -1,0 +1,1 @@
+"""What was measured: typed, written, and read back."""

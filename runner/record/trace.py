@@ -1,0 +1,162 @@
+"""A trial as a timeline in the Chrome trace-event format, which Perfetto (https://ui.perfetto.dev) and ``chrome://tracing`` open.
+
+One row a worker with the stages of each image, one row with the trial's phases, and the monitor's series as counters. Made from
+a point's own files alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from runner.errors import RunnerError
+from runner.files import write_atomically
+from runner.record.reading import median_trial
+
+# Browsers hold some hundred thousand spans; an image has three.
+MOST_IMAGES = 50_000
+
+_STAGES = ("read", "task", "sink")
+_COUNTERS = (
+    ("CPU of the trial, %", "cpu_pct", 1.0),
+    ("CPU of the host, %", "host_cpu_pct", 1.0),
+    ("resident memory, MB", "rss_bytes", 1e-6),
+    ("threads", "threads", 1.0),
+)
+# Process numbers in the trace: they only group rows.
+_TRIAL, _WORKERS = 1, 2
+
+
+def write_trace(folder: Path, number: int | None = None) -> int | None:
+    """Write ``trace.json`` of one trial into a point's folder; returns its round, or None where there is no trial to show.
+
+    Args:
+        folder: of the point.
+        number: the round; by default the trial whose images per second are the median's.
+
+    Raises:
+        RunnerError: there is no record, or no such round.
+    """
+    record = _record(folder)
+    trial = median_trial(record) if number is None else _trial_of(record, number, folder)
+    if trial is None:
+        return None
+    events = list(_events(folder, trial))
+    names = {"displayTimeUnit": "ms", "otherData": {"round": trial["round"], "overrides": " ".join(record["overrides"])}}
+
+    def write(file: IO[str]) -> None:
+        json.dump(names | {"traceEvents": events}, file, separators=(",", ":"))
+        file.write("\n")
+
+    write_atomically(folder / "trace.json", write)
+    return int(trial["round"])
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    try:
+        record: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunnerError(f"{folder}: holds no record of a point (result.json): {error}") from error
+    return record
+
+
+def _trial_of(record: Mapping[str, Any], number: int, folder: Path) -> dict[str, Any]:
+    rounds = {trial["round"]: trial for trial in record["trials"]}
+    if number not in rounds:
+        there_are = ", ".join(map(str, rounds)) or "none"
+        raise RunnerError(f"{folder}: there is no round {number}; its rounds are {there_are}")
+    found: dict[str, Any] = rounds[number]
+    return found
+
+
+def _events(folder: Path, trial: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    origin = trial["phases"][0]["at"]
+
+    def microseconds(at: float) -> float:
+        return _in_eighths((at - origin) * 1e6)
+
+    yield _name("process_name", _TRIAL, 0, f"trial, round {trial['round']}")
+    yield _name("process_name", _WORKERS, 0, "workers")
+    yield _name("thread_name", _TRIAL, 0, "phases")
+    yield from _phases(trial, microseconds)
+    yield from _counters(folder, trial["round"], microseconds)
+    yield from _images(folder, trial, microseconds)
+
+
+def _phases(trial: Mapping[str, Any], microseconds: Any) -> Iterator[dict[str, Any]]:
+    epoch = 0
+    for phase, following in itertools.pairwise([*trial["phases"], None]):
+        if phase["wall_s"] is None:
+            continue
+        start = microseconds(phase["at"])
+        # Where the next one begins: the wall clock is too coarse to add to, and what overlaps is drawn as nested.
+        end = _in_eighths(start + phase["wall_s"] * 1e6) if following is None else microseconds(following["at"])
+        name = phase["name"]
+        if name == "epoch":
+            name, epoch = f"epoch {epoch}", epoch + 1
+        figures = {key: value for key, value in phase.items() if key not in {"name", "at", "wall_s"}}
+        yield _span(name, (_TRIAL, 0), start, end, figures)
+
+
+def _counters(folder: Path, number: int, microseconds: Any) -> Iterator[dict[str, Any]]:
+    for row in _rows(folder / "samples.csv", number):
+        gpus = [key for key in row if key.startswith("gpu_") and key.endswith("_utilization_pct") and "own" not in key]
+        for title, column, factor in (*_COUNTERS, *((f"GPU {key.split('_')[1]}, %", key, 1.0) for key in gpus)):
+            if row.get(column):
+                value = round(float(row[column]) * factor, 2)
+                at = microseconds(float(row["unix_time_s"]))
+                yield {"ph": "C", "name": title, "pid": _TRIAL, "tid": 0, "ts": at, "args": {"": value}}
+
+
+def _images(folder: Path, trial: Mapping[str, Any], microseconds: Any) -> Iterator[dict[str, Any]]:
+    released = [microseconds(epoch["released_at"]) for epoch in trial["epochs"]]
+    rows: dict[tuple[int, int], int] = {}
+    for count, row in enumerate(_rows(folder / "images.csv", trial["round"])):
+        if count == MOST_IMAGES:
+            at = released[int(row["epoch"])] + float(row["start_s"]) * 1e6
+            yield {
+                "ph": "i", "s": "g", "name": f"images beyond the first {MOST_IMAGES} are not shown", "pid": _WORKERS, "tid": 0, "ts": at,
+            }  # fmt: skip
+            return
+        worker, thread = int(row["worker"]), int(row["thread"])
+        place = rows.setdefault((worker, thread), worker * 1024 + thread)  # no worker has more threads
+        at = released[int(row["epoch"])] + float(row["start_s"]) * 1e6
+        about = {"image": row["image"], "item": int(row["item"]), "epoch": int(row["epoch"])}
+        if row["error"]:
+            about["error"] = row["error"]
+        start = _in_eighths(at)
+        for stage in _STAGES:
+            at += float(row[f"{stage}_s"]) * 1e6
+            end = _in_eighths(at)
+            yield _span(stage, (_WORKERS, place), start, end, about)
+            start = end
+    several = any(thread for _, thread in rows)
+    for (worker, thread), place in sorted(rows.items()):
+        title = f"worker {worker}, thread {thread}" if several else f"worker {worker}"
+        yield _name("thread_name", _WORKERS, place, title)
+        yield {"ph": "M", "name": "thread_sort_index", "pid": _WORKERS, "tid": place, "args": {"sort_index": place}}
+
+
+def _rows(path: Path, number: int) -> Iterator[dict[str, str]]:
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8", newline="") as file:
+        yield from (row for row in csv.DictReader(file) if int(row["round"]) == number)
+
+
+def _in_eighths(microseconds: float) -> float:
+    """The nearest eighth: with them start + duration is exact in binary, so that spans meet and never overlap by a rounding."""
+    return round(microseconds * 8) / 8
+
+
+def _span(name: str, where: tuple[int, int], start: float, end: float, about: Mapping[str, Any]) -> dict[str, Any]:
+    process, row = where
+    return {"ph": "X", "name": name, "pid": process, "tid": row, "ts": start, "dur": end - start, "args": about}
+
+
+def _name(kind: str, process: int, row: int, name: str) -> dict[str, Any]:
+    return {"ph": "M", "name": kind, "pid": process, "tid": row, "args": {"name": name}}

@@ -1,0 +1,127 @@
+"""Writes what was measured of a point into its folder: the record, the monitor's samples, a row for every image."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import IO, Any
+
+from runner.files import write_atomically
+from runner.host.gpu import GpuSample
+from runner.monitor.sampler import Sample
+from runner.pipeline.sources.image import Image
+from runner.pipeline.stamps import Record
+from runner.trial.messages import Report
+
+_SAMPLE_COLUMNS = (
+    "round", "unix_time_s", "phase", "gap_s", "cpu_pct", "host_cpu_pct", "rss_bytes", "memory_bytes", "pss_bytes", "threads",
+    "processes",
+)  # fmt: skip
+_GPU_COLUMNS = tuple(spec.name for spec in fields(GpuSample))
+_IMAGE_COLUMNS = (
+    "round", "epoch", "item", "image", "worker", "thread", "node", "status", "start_s", "read_s", "task_s", "sink_s",
+    "error",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Series:
+    """The samples of one trial.
+
+    Attributes:
+        round: of the trial, from 0.
+        wall_offset_s: what to add to the shared clock, in seconds, for the time of day (Unix time).
+        samples: in order of time.
+    """
+
+    round: int
+    wall_offset_s: float
+    samples: Sequence[Sample]
+
+
+class PointFolder:
+    """The folder of a point; every file in it is written in one step."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """Write ``result.json`` anew."""
+        write_atomically(
+            self.path / "result.json", lambda file: print(json.dumps(record, indent=1, allow_nan=False), file=file)
+        )
+
+    def add_samples(self, series: Series, gpus: int) -> None:
+        """Add the samples of one trial to ``samples.csv``; ``gpus`` is how many devices there are."""
+        _append(self.path / "samples.csv", lambda file, begin: _write_samples(file, series, gpus, header=begin))
+
+    def add_images(self, number: int, report: Report, images: Sequence[Image]) -> None:
+        """Add the rows of the trial of round ``number`` to ``images.csv``."""
+
+        def write(file: IO[str], begin: bool) -> None:
+            writer = csv.writer(file, lineterminator="\n")
+            if begin:
+                writer.writerow(_IMAGE_COLUMNS)
+            for epoch, timed in enumerate(report.epochs):
+                table = timed.records.table()
+                for row in table[table[:, 0].argsort(kind="stable")]:
+                    record = Record(*row.tolist())
+                    error = timed.records.errors.get(record.item)
+                    node = report.node_of.get(record.worker)
+                    image = images[record.item % len(images)].name
+                    writer.writerow([number, epoch, *_image_row(timed.released_ns, record, image, node, error)])
+
+        _append(self.path / "images.csv", write)
+
+
+def _image_row(released_ns: int, record: Record, image: str, node: str | None, error: str | None) -> list[object]:
+    def seconds(start: int, end: int) -> str:
+        return f"{(end - start) * 1e-9:.9f}"
+
+    return [
+        record.item,
+        image,
+        record.worker,
+        record.thread,
+        node,
+        "ok" if record.ok else "failed",
+        seconds(released_ns, record.read_start),
+        seconds(record.read_start, record.task_start),
+        seconds(record.task_start, record.sink_start),
+        seconds(record.sink_start, record.end),
+        error,
+    ]
+
+
+def _write_samples(file: IO[str], series: Series, gpus: int, *, header: bool) -> None:
+    """Write one trial's samples; empty fields were not read in that sample."""
+    writer = csv.writer(file, lineterminator="\n")
+    columns = [*_SAMPLE_COLUMNS, *(f"gpu_{index}_{what}" for index in range(gpus) for what in _GPU_COLUMNS)]
+    if header:
+        writer.writerow(columns)
+    for sample in series.samples:
+        row: list[object] = [series.round, f"{sample.at_ns * 1e-9 + series.wall_offset_s:.6f}"]
+        row += [_rounded(getattr(sample, name)) for name in _SAMPLE_COLUMNS[2:]]
+        row += [_rounded(getattr(gpu, name)) for gpu in sample.gpus for name in _GPU_COLUMNS]
+        writer.writerow(row + [None] * (len(columns) - len(row)))
+
+
+def _rounded(value: object) -> object:
+    return round(value, 3) if isinstance(value, float) else value
+
+
+def _append(path: Path, write: Callable[[IO[str], bool], None]) -> None:
+    """Call ``write`` with a file that holds what ``path`` holds, and whether that is nothing; then put it in its place."""
+
+    def copy_and_write(file: IO[str]) -> None:
+        begin = not path.exists()
+        if not begin:
+            with path.open(encoding="utf-8", newline="") as before:
+                shutil.copyfileobj(before, file)
+        write(file, begin)
+
+    write_atomically(path, copy_and_write)

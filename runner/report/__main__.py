@@ -1,5 +1,0 @@
-"""``python -m runner.report FOLDER...``."""
-
-from runner.report.command import main
-
-main()

@@ -1,0 +1,1 @@
+"""Executes points: alone, in the interleaved rounds of a sweep, or gathered from jobs that another launcher has run."""

@@ -1,0 +1,119 @@
+"""Hydra's side of a sweep: composes and checks all points before anything starts, and gives each its folder."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, run_job
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from runner.config.check import checked_hydra
+from runner.errors import ConfigurationError
+from runner.files import mask_hydra_files
+from runner.sweep.execute import execute
+from runner.sweep.point import Point
+from runner.sweep.sweep import chosen_baseline
+
+
+def launch(
+    config: DictConfig, hydra_context: HydraContext, job_overrides: Sequence[Sequence[str]], earlier: list[Point], first: int
+) -> list[JobReturn]:
+    """Execute the points that ``job_overrides`` describe; each job returns its point's objective, or None where it failed.
+
+    Args:
+        config: of the sweep.
+        hydra_context: what Hydra composes a point with.
+        job_overrides: of each point.
+        earlier: points that this launcher has executed before, for a sweeper that chooses as it goes; the new ones are added.
+        first: number of the first of these points.
+
+    Raises:
+        ConfigurationError: one of the points cannot be run; no process was started.
+    """
+    folder = Path(str(config.hydra.sweep.dir)).absolute()
+    composed, points = composed_and_checked(config, hydra_context, job_overrides, earlier, first)
+    if points[0].config.resume is not None:
+        for point in points:
+            point.restore()
+    # Hydra writes each point's .hydra/ now; the point itself is executed below, in its rounds.
+    returns = [
+        run_job(
+            task_function=lambda _: None,
+            config=job,
+            job_dir_key="hydra.sweep.dir",
+            job_subdir_key="hydra.sweep.subdir",
+            hydra_context=hydra_context,
+        )
+        for job in composed
+    ]
+    for point in points:
+        mask_hydra_files(point.folder)
+    execute(points, folder, earlier)
+    earlier.extend(points)
+    for job, point in zip(returns, points, strict=True):
+        job.return_value = point.objective
+    return returns
+
+
+def composed_and_checked(
+    config: DictConfig,
+    hydra_context: HydraContext,
+    job_overrides: Sequence[Sequence[str]],
+    earlier: Sequence[Point],
+    first: int,
+) -> tuple[list[DictConfig], list[Point]]:
+    """Hydra's configuration of each job, and its point; nothing is written. The arguments are those of ``launch``.
+
+    Raises:
+        ConfigurationError: one of the points cannot be run.
+    """
+    checked_hydra(config)
+    folder = Path(str(config.hydra.sweep.dir)).absolute()
+    composed = [_composed(config, hydra_context, overrides, first + index) for index, overrides in enumerate(job_overrides)]
+    points = [_prepared(job, folder) for job in composed]
+    _refuse_shared_folders(points)
+    chosen_baseline([*earlier, *points])  # refused now, not when everything has been measured
+    return composed, points
+
+
+def _refuse_shared_folders(points: Sequence[Point]) -> None:
+    folders = [point.folder for point in points]
+    for folder in folders:
+        if folders.count(folder) > 1:
+            raise ConfigurationError(
+                "hydra.sweep.subdir",
+                folder.name,
+                "gives several points one folder",
+                "${hydra.job.num}, or what differs between points",
+            )
+
+
+def without_hydra(config: DictConfig) -> DictConfig:
+    """The configuration without Hydra's own part."""
+    rest = copy.deepcopy(config)
+    with read_write(rest), open_dict(rest):
+        del rest["hydra"]
+    return rest
+
+
+def _composed(config: DictConfig, context: HydraContext, overrides: Sequence[str], number: int) -> DictConfig:
+    job = context.config_loader.load_sweep_config(config, list(overrides))
+    with open_dict(job):
+        job.hydra.job.id = str(number)
+        job.hydra.job.num = number
+    return job
+
+
+def _prepared(job: DictConfig, folder: Path) -> Point:
+    before = HydraConfig.instance().cfg
+    HydraConfig.instance().set_config(job)  # the folder's name may be made of it
+    try:
+        subfolder = folder / str(job.hydra.sweep.subdir)
+        overrides = OmegaConf.to_container(job.hydra.overrides.task)
+    finally:
+        HydraConfig.instance().cfg = before
+    return Point.prepared(without_hydra(job), [str(override) for override in overrides or []], subfolder)

@@ -1,0 +1,98 @@
+"""Executes a sweep: its rounds, its record, its tables, its report, its MLflow runs."""
+
+from __future__ import annotations
+
+import copy
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from runner.analysis.warnings import nothing_provable
+from runner.display.console import print_error, print_note, print_report_path, short
+from runner.display.progress import ProgressDisplay
+from runner.display.summary import print_sweep
+from runner.files import mask_file
+from runner.record.reading import SELF_CHECK
+from runner.record.trace import write_trace
+from runner.secrets import masked_override
+from runner.sweep import exit_status
+from runner.sweep.logged import log_to_mlflow
+from runner.sweep.point import Point, command
+from runner.sweep.session import Session
+from runner.sweep.sweep import Sweep
+
+
+def execute(
+    points: Sequence[Point], folder: Path, earlier: Sequence[Point] = (), *, words: Sequence[str] | None = None
+) -> None:
+    """Run the points' trials, write ``sweep.json``, show the tables, log to MLflow.
+
+    Args:
+        points: checked, with their folders made.
+        folder: of the sweep.
+        earlier: points of the same sweep that were executed before.
+        words: what follows ``python -m runner`` in the command for the record; by default this command line.
+    """
+    every = [*earlier, *points]
+    sweep = Sweep.of(every, folder)
+    sweep.command = command([masked_override(word) for word in (sys.argv[1:] if words is None else words)])
+    protocol = sweep.baseline.config.protocol
+    if protocol.verdicts and protocol.self_check and len(points) > 1 and sweep.baseline in points:
+        sweep.duplicate = _duplicate(sweep.baseline, folder)
+    measured = [*points, *([sweep.duplicate] if sweep.duplicate else [])]
+    for warning in nothing_provable(every[0].config.protocol, len(every)):
+        print_note(f"Note: {warning.message}; {warning.advice}")
+    sweep.write()  # what is on disk says what it is, however it may end
+    first = points[0].config
+    with ProgressDisplay() as display:
+        session = Session(measured, first.seed, display, half_width=sweep.half_width, fail_fast=first.fail_fast)
+        try:
+            session.run()
+        except KeyboardInterrupt:
+            exit_status.worsen(exit_status.INTERRUPTED)
+    sweep.conclude()
+    sweep.write()
+    sweep.write_comparison()
+    for point in measured:
+        if point.trials:
+            write_trace(point.folder)
+    close(sweep, points)
+
+
+def close(sweep: Sweep, points: Sequence[Point]) -> None:
+    """Report on the concluded sweep, of which ``points`` are new, and log it to MLflow; the exit status says whether a point failed."""
+    report = _reported(sweep.folder) if any(point.trials for point in sweep.points) else None
+    if any(point.has_failed for point in [*points, *([sweep.duplicate] if sweep.duplicate else [])]):
+        exit_status.worsen(exit_status.FAILED)
+    try:
+        print_sweep(sweep.record(), sweep.folder)
+    finally:
+        mask_file(sweep.folder / "multirun.yaml")
+        log_to_mlflow(sweep.folder, [point.config.tracking for point in points if point.trials])
+        if report is not None:
+            print_report_path(report)
+
+
+def _reported(folder: Path) -> Path | None:
+    """Make the report; a failure of it costs a message, no result."""
+    from runner.report.page import write_report
+
+    try:
+        return write_report(folder)
+    except Exception as error:  # whatever a chart cannot draw, the record is there
+        again = f"runner report {shlex.quote(short(folder))}"
+        print_error(
+            f"the report could not be made: {type(error).__name__}: {error}\n  the record is complete; try again by: {again}"
+        )
+        return None
+
+
+def _duplicate(baseline: Point, folder: Path) -> Point:
+    twin = Point(
+        config=copy.deepcopy(baseline.config), images=baseline.images, overrides=baseline.overrides, folder=folder / SELF_CHECK
+    )
+    twin.folder.mkdir(exist_ok=True)
+    if baseline.config.resume is not None:
+        twin.restore()
+    return twin

@@ -1,0 +1,21 @@
+"""Logs a record to MLflow once nothing is timed any more, and says what came of it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from runner.config.options import TrackingOption
+from runner.display.console import print_error, print_where_tracked, short
+from runner.tracking import track
+
+
+def log_to_mlflow(folder: Path, options: Sequence[TrackingOption]) -> None:
+    """Log the point or the sweep in ``folder`` to the stores of ``options``. A store that cannot be written costs a message, no result."""
+    for logged in track(folder, options):
+        if logged.error is None:
+            print_where_tracked(logged.page)
+        else:
+            later = f"log it later by: runner sync {shlex.quote(short(folder))}"
+            print_error(f"This run is not complete in MLflow; its record on disk is: {logged.error}\n  {later}")

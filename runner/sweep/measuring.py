@@ -1,0 +1,168 @@
+"""One trial of a point: executed, watched, checked, and put on record."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.errors import TrialError, TrialFailed
+from runner.host.gpu import Gpus
+from runner.host.load import HostState
+from runner.monitor.gpu_record import gpu_record
+from runner.monitor.sampler import Sampler
+from runner.pipeline.servers import serving
+from runner.pipeline.sinks import Destination
+from runner.record.trial import Observations, TrialPlace, trial_record
+from runner.record.writing import Series
+from runner.secrets import masked
+from runner.sweep.point import Point
+from runner.trial.messages import Phase, Report
+from runner.trial.supervisor import Event, Outcome, Supervisor
+
+log = logging.getLogger("runner")
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """How a trial went, what was seen of it from outside, and the clock that its times are on.
+
+    Attributes:
+        wall_offset_s: what to add to the shared clock, in seconds, for the time of day (Unix time).
+        started_at: Unix time.
+    """
+
+    outcome: Outcome
+    observations: Observations
+    wall_offset_s: float
+    started_at: float
+
+
+def measured_trial(
+    point: Point, place: TrialPlace, supervisor: Supervisor, gpus: Gpus, on_event: Callable[[Event], None]
+) -> dict[str, Any]:
+    """Execute one trial of ``point`` and write it into the point's folder; returns its record."""
+    with _logging_to(point.folder / "runner.log"):
+        log.info("round %d: %s", place.round, point.name)
+        watched = _watched(point, supervisor, gpus, on_event)
+        outcome = watched.outcome
+        trial = trial_record(
+            place,
+            outcome,
+            watched.observations,
+            images=point.images,
+            wall_offset_s=watched.wall_offset_s,
+            started_at=watched.started_at,
+            ended_at=time.time(),
+        )
+        samples = watched.observations.samples.taken
+        point.add_trial(trial, Series(place.round, watched.wall_offset_s, samples), outcome.report, len(gpus.devices))
+        _log_trial(trial, outcome.error)
+    return trial
+
+
+def _watched(point: Point, supervisor: Supervisor, gpus: Gpus, on_event: Callable[[Event], None]) -> _Watched:
+    wall_offset_s, started_at = time.time() - time.perf_counter(), time.time()
+    option = point.config.monitor
+    sampler = Sampler(option, gpus)
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Phase):
+            sampler.on_phase(event.name, event.pids)
+        on_event(event)
+
+    with contextlib.ExitStack() as beside:
+        try:
+            served = beside.enter_context(serving(point.config, point.images, point.folder, point.id))
+        except TrialError as error:
+            return _Watched(Outcome(None, error, ()), Observations.nothing(point.cpus_usable), wall_offset_s, started_at)
+        before, began = HostState.now(), time.perf_counter()
+        sampler.start()
+        try:
+            outcome = supervisor.execute(point.trial_plan(served), point.config.protocol.timeout_s, hear)
+        finally:
+            samples = sampler.stop()
+        after, wall_s = HostState.now(), time.perf_counter() - began
+        delivery, problem = _delivered(served.destination, outcome.report, point.config.images)
+    if outcome.error is None:
+        outcome = Outcome(outcome.report, _no_image(outcome.report) or problem, outcome.phases)
+    own_cpu_s = max(_used_here_s(outcome), samples.tree_cpu_s or 0.0)
+    own_cpu_s += (delivery or {}).get("receiver_cpu_s", 0.0) + served.cpu_s
+    observations = Observations(
+        samples=samples,
+        monitor=samples.record(option),
+        host=before.until(after, wall_s, own_cpu_s),
+        gpu=gpu_record(gpus, samples.taken, sampled=option.enabled),
+        cpus_usable=point.cpus_usable,
+        delivery=delivery,
+        services=served.services,
+    )
+    return _Watched(outcome, observations, wall_offset_s, started_at)
+
+
+def _used_here_s(outcome: Outcome) -> float:
+    """The CPU seconds that the trial itself reported, without those of workers on other hosts."""
+    if outcome.report is None or not outcome.phases or outcome.phases[-1].usage.cpu_s is None:
+        return 0.0
+    remote_s = sum(node["cpu_s"] or 0.0 for node in outcome.report.nodes if node["elsewhere"])
+    return outcome.phases[-1].usage.cpu_s - remote_s
+
+
+def _delivered(destination: Destination, report: Report | None, items: int) -> tuple[dict[str, Any] | None, TrialError | None]:
+    """What the record says of the results' delivery, and what the trial fails with if they did not all arrive."""
+    if report is None:
+        return None, None
+    try:
+        delivery = destination.check(report.sent, items)
+    except Exception as error:  # drivers raise what their libraries raise
+        return None, TrialFailed(f"sink: what arrived cannot be checked: {error}", kind=type(error).__name__)
+    if delivery is None:
+        return None, None
+    problem = None if delivery.problem is None else TrialFailed(f"sink: {delivery.problem}", kind="NotDelivered")
+    return delivery.record(), problem
+
+
+def _no_image(report: Report | None) -> TrialError | None:
+    """The error of a trial with an epoch in which no image could be processed; None where there was no such epoch."""
+    if report is None or all(epoch.records.any_ok() for epoch in report.epochs):
+        return None
+    errors = next(epoch.records.errors for epoch in report.epochs if epoch.records.errors)
+    return TrialFailed(f"no image could be processed; the first error is {next(iter(errors.values()))}", kind="NoImage")
+
+
+def _log_trial(trial: dict[str, Any], error: TrialError | None) -> None:
+    number = trial["round"]
+    if error is None:
+        log.info("round %d: ok, startup %.3f s, work %.3f s", number, trial["startup_s"], trial["work_s"])
+    else:
+        log.error("round %d: %s: %s", number, trial["status"], error)
+        if error.remote_traceback:
+            log.error("%s", error.remote_traceback.rstrip())
+    for path, reason in trial["image_errors"].items():
+        log.warning("round %d: %s failed: %s", number, path, reason)
+
+
+class _Masking(logging.Formatter):
+    """Lines of a log, without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))
+
+
+@contextlib.contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    """What this program logs goes to ``path`` as well; the trial's own processes write there too."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(_Masking("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,309 @@
+"""A point of a sweep: one configuration, its images, its folder, and what has been measured of it so far."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from runner.analysis.stopping import LEAST_ROUNDS
+from runner.analysis.warnings import PointFacts, of_point
+from runner.config.check import config_hash, plain, typed
+from runner.config.cpus import cpus_of
+from runner.config.options import Cache, Config, FilesOption, Sequential
+from runner.config.registry import module_of
+from runner.errors import ConfigurationError, TrialError
+from runner.files import check_temporary_folder
+from runner.host.environment import environment, usable_cpus
+from runner.modes import ModePlan
+from runner.modes.workers.runtime import ThreadLimits
+from runner.pipeline.hot_path import PipelinePlan
+from runner.pipeline.servers import Served
+from runner.pipeline.sources import Image, images_of
+from runner.record.metrics import point_metrics
+from runner.record.reading import SCHEMA_VERSION
+from runner.record.warning import Warning  # noqa: A004
+from runner.record.writing import PointFolder, Series
+from runner.secrets import masked_data, masked_override
+from runner.trial.messages import Report, TrialPlan
+from runner.trial.page_cache import CachePlan
+
+
+@dataclass
+class Point:
+    """One configuration and what came of it.
+
+    Attributes:
+        config: typed and checked.
+        images: the different images, inspected.
+        overrides: what the user chose, as on the command line.
+        folder: where its record goes.
+        trials: the records of the trials so far, in the order of their rounds.
+        series: the monitor's samples of each trial of this session.
+        interrupted: whether the user stopped the session before all rounds were run.
+        id: of this record, wherever it is copied to; a resumed point keeps it.
+        recorded: the content of ``result.json``, where another process has measured the point, on another host perhaps.
+        lost: why that process left no record, or one that is not complete; None where it is complete.
+        label: its name among the points of its sweep, where several may have the same ``name``.
+    """
+
+    config: Config
+    images: Sequence[Image]
+    overrides: Sequence[str]
+    folder: Path
+    trials: list[dict[str, Any]] = field(default_factory=list)
+    series: list[Series] = field(default_factory=list)
+    interrupted: bool = False
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    recorded: Mapping[str, Any] | None = None
+    lost: TrialError | None = None
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        self.label = self.label or self.name
+
+    @classmethod
+    def prepared(cls, composed: DictConfig, overrides: Sequence[str], folder: Path) -> Point:
+        """Check everything that can be checked before a process is started; nothing is written.
+
+        Raises:
+            ConfigurationError: it cannot be run.
+        """
+        config = typed(composed)
+        check_temporary_folder()
+        images = images_of(config.source, config.images)
+        return cls(config=config, images=images, overrides=list(overrides), folder=folder)
+
+    @property
+    def name(self) -> str:
+        """Short, for tables and for MLflow: ``process-w10``, ``process-w5x3`` with three threads a worker."""
+        if isinstance(self.config.mode, Sequential):
+            return self.config.mode.name  # it has one worker, whatever it is told
+        threads = getattr(self.config.mode, "threads_per_worker", 1)
+        return f"{self.config.mode.name}-w{self.config.workers}" + (f"x{threads}" if threads > 1 else "")
+
+    @property
+    def cpus(self) -> tuple[int, ...] | None:
+        """The CPUs that its trials are kept to; None for all that this program may use."""
+        return None if self.config.affinity is None else cpus_of(self.config.affinity)
+
+    @property
+    def cpus_usable(self) -> float:
+        """How many CPUs a trial may use: by its affinity, or by the control group's quota where that is less."""
+        return usable_cpus(None if self.cpus is None else len(self.cpus))
+
+    @property
+    def spool(self) -> Path:
+        """The file in which a trial keeps records that are too many for its memory, until they have been written as they should be."""
+        return self.folder / ".records"
+
+    @property
+    def hash(self) -> str:
+        return config_hash(self.config)
+
+    @property
+    def status(self) -> str:
+        """``ok`` if every trial was; otherwise that of the first that was not; ``killed`` where it was stopped, or has not begun."""
+        failed = next((trial["status"] for trial in self.trials if trial["status"] != "ok"), None)
+        if failed is None and self.lost is not None:
+            return self.lost.status
+        return failed or ("ok" if self.trials and not self.interrupted else "killed")
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """Type, message and traceback of the first trial's that failed; None if none did."""
+        failed = next((trial["error"] for trial in self.trials if trial["error"] is not None), None)
+        if failed is None and self.lost is not None:
+            return self.lost.record()
+        if failed is None and self.interrupted:
+            done = f"interrupted after {len(self.trials)} of {self.config.protocol.rounds} rounds"
+            return {"type": "Interrupted", "message": done, "traceback": None}
+        return failed
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether one of its trials failed, so that it is not tried again, or it was lost."""
+        return self.lost is not None or any(trial["status"] != "ok" for trial in self.trials)
+
+    @property
+    def host(self) -> str | None:
+        """The name of the host on which it was measured; None where it was not."""
+        made_on = environment() if self.recorded is None else self.recorded["environment"]
+        return str(made_on["host"]) if self.trials else None
+
+    @property
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        return point_metrics(self.trials)
+
+    @property
+    def objective(self) -> float | None:
+        """What a sweeper is told: the median of the metric that ``objective`` names; None where the point failed."""
+        return None if self.error is not None else self.metrics[self.config.objective]["value"]
+
+    @property
+    def digests(self) -> set[str]:
+        return {trial["digest"] for trial in self.trials if trial["digest"] is not None}
+
+    def trial_plan(self, served: Served) -> TrialPlan:
+        """What one trial of this point is built from, with the servers that were started for it."""
+        config = self.config
+        pipeline = PipelinePlan(
+            images=served.images,
+            source_module=module_of("source", served.source.name),
+            source=served.source,
+            task_module=module_of("task", config.task.name),
+            task=config.task,
+            sink_module=module_of("sink", config.sink.name),
+            sink=served.sink,
+        )
+        return TrialPlan(
+            mode_module=module_of("mode", config.mode.name),
+            mode=ModePlan(
+                config.mode, config.workers, ThreadLimits(config.tf.intra_op, config.tf.inter_op), pipeline, str(self.spool)
+            ),
+            items=config.images,
+            epochs=config.protocol.epochs,
+            warmup_epochs=config.protocol.warmup_epochs,
+            log=str(self.folder / "runner.log"),
+            cpus=self.cpus,
+            gil_probe=config.monitor.gil_probe,
+            cache=self._cache_plan(),
+        )
+
+    def _cache_plan(self) -> CachePlan:
+        source = self.config.source
+        if not isinstance(source, FilesOption) or source.cache is Cache.as_is:
+            return CachePlan()
+        return CachePlan(source.cache, tuple(dict.fromkeys(image.path for image in self.images)))
+
+    def record(self) -> dict[str, Any]:
+        """The content of ``result.json`` as far as it is known; no secret is in it."""
+        record: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "id": self.id,
+            "name": self.name,
+            "status": self.status,
+            "error": self.error,
+            "overrides": [masked_override(word) for word in self.overrides],
+            "config": plain(self.config),
+            "config_hash": self.hash,
+            "command": command([masked_override(word) for word in self.overrides]),
+            "environment": environment(),
+            "images": [
+                {"path": image.where, "width": image.width, "height": image.height, "sha256": image.digest}
+                for image in self.images
+            ],
+            "trials": self.trials,
+            "metrics": self.metrics,
+            "warnings": [warning.record() for warning in self.warnings()],
+        }
+        masked: dict[str, Any] = masked_data(record)
+        return masked
+
+    def warnings(self) -> list[Warning]:
+        """What a reader should know of this point."""
+        if self.recorded is not None:
+            return [Warning(**warning) for warning in self.recorded["warnings"]]
+        return of_point(self.facts())
+
+    def facts(self) -> PointFacts:
+        """What the checks on points look at."""
+        return PointFacts(
+            label=self.label,
+            config=self.config,
+            trials=self.trials,
+            cpus_usable=self.cpus_usable,
+            host=self.host,
+            images=[image.digest for image in self.images],
+        )
+
+    def restore(self) -> None:
+        """Take over the trials that an earlier session wrote into the folder.
+
+        Raises:
+            ConfigurationError: what lies there is not a record of this configuration.
+        """
+        record = self._on_disk()
+        if record is not None:
+            self.trials, self.id = record["trials"], record["id"]
+
+    def restore_here(self) -> None:
+        """The same for a job that was put back into the queue; what it has measured on another host is removed, and begun anew."""
+        record = self._on_disk()
+        if record is not None and record["environment"]["host"] != environment()["host"]:
+            for name in ("result.json", "samples.csv", "images.csv", "trace.json"):
+                (self.folder / name).unlink(missing_ok=True)
+        self.restore()
+
+    def take_over(self) -> None:
+        """Take over all that another process has recorded in the folder: trials, images, environment, warnings.
+
+        Raises:
+            ConfigurationError: what lies there is not a record of this configuration.
+        """
+        record = self._on_disk()
+        if record is None:
+            return
+        self.trials, self.id, self.recorded = record["trials"], record["id"], record
+        self.interrupted = (record["error"] or {}).get("type") == "Interrupted"
+        self.images = [
+            Image(image["path"], "other", image["width"], image["height"], image["sha256"]) for image in record["images"]
+        ]
+
+    def _on_disk(self) -> dict[str, Any] | None:
+        path = self.folder / "result.json"
+        if not path.is_file():
+            return None
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if record["config_hash"] != self.hash:
+            raise ConfigurationError("resume", self.folder, "holds another configuration", f"a point with the hash {self.hash}")
+        return record
+
+    def write(self) -> None:
+        """Write ``result.json`` anew, in one step."""
+        PointFolder(self.folder).write_record(self.record())
+
+    def add_trial(self, trial: dict[str, Any], series: Series, report: Report | None, gpus: int) -> None:
+        """Add a trial to the record, with its samples and, where it has reported, its images; ``gpus`` is how many devices there are."""
+        folder = PointFolder(self.folder)
+        self.series.append(series)
+        folder.add_samples(series, gpus)
+        if report is not None:
+            folder.add_images(trial["round"], report, self.images)
+        self.spool.unlink(missing_ok=True)
+        self.trials.append(trial)
+        self.write()
+
+
+def command(words: Sequence[str]) -> str:
+    """A line for a shell that runs this program with these words again, from anywhere."""
+    return f"cd {shlex.quote(str(Path.cwd()))} && " + shlex.join([sys.executable, "-m", "runner", *words])
+
+
+def label_points(points: Sequence[Point]) -> None:
+    """Give each point of a sweep its label: its name, and what tells it apart where several have that name."""
+    names = Counter(point.name for point in points)
+    common = set.intersection(*(set(point.overrides) for point in points)) if points else set()
+    labels: set[str] = set()
+    for number, point in enumerate(points):
+        label = point.name
+        if names[label] > 1:
+            varying = [word for word in point.overrides if word not in common and not word.startswith(("mode=", "workers="))]
+            label = f"{label} {' '.join(varying)}".strip()
+        point.label = label if label not in labels else f"{label} #{number}"
+        labels.add(point.label)
+
+
+def complete(point: Point) -> bool:
+    """Whether there is nothing more to measure: it has failed, or has its rounds; the least of them where a precision decides."""
+    protocol = point.config.protocol
+    least = protocol.rounds if protocol.precision is None else LEAST_ROUNDS
+    return point.has_failed or len(point.trials) >= least

@@ -1,0 +1,135 @@
+"""Runs recorded points again in a session of their own, next to what was recorded of them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from runner.analysis.agreement import agreement
+from runner.config.compose import composed
+from runner.config.options import RUNS_USER_CODE
+from runner.config.restore import choices_of, with_overrides
+from runner.display.summary import print_agreement, print_differences
+from runner.errors import ConfigurationError
+from runner.files import outputs, write_atomically
+from runner.host.environment import differences, environment
+from runner.record.reading import PointRecord, SweepRecord
+from runner.secrets import masked
+from runner.sweep import exit_status
+from runner.sweep.execute import execute
+from runner.sweep.point import Point
+from runner.sweep.single import execute_alone
+
+
+def prepared(original: PointRecord | SweepRecord, overrides: Sequence[str]) -> list[tuple[PointRecord, Point]]:
+    """Each recorded point with the point that repeats it; checked, and nothing written yet.
+
+    Raises:
+        ConfigurationError: a recorded configuration, or what ``overrides`` make of it, cannot be run.
+    """
+    records = original.measured if isinstance(original, SweepRecord) else [original]
+    kind = "sweeps" if isinstance(original, SweepRecord) else "runs"
+    folder = (
+        outputs() / kind / time.strftime("%Y-%m-%d") / f"{time.strftime('%H-%M-%S')}-{time.time_ns() // 1000 % 1_000_000:06d}"
+    )
+    points = []
+    for number, record in enumerate(records):
+        words = with_overrides(choices_of(record.record["config"]), overrides)
+        at = folder / str(number) if isinstance(original, SweepRecord) else folder
+        with _in_the_folder_of(record):
+            _refuse_code_unasked(words, overrides)
+            points.append((record, Point.prepared(composed(words), words, at)))
+    return points
+
+
+def _refuse_code_unasked(words: Sequence[str], overrides: Sequence[str]) -> None:
+    """Refuse to run code that only the record names: a record may be a stranger's."""
+    for key in RUNS_USER_CODE:
+        given = [word.partition("=")[2] for word in words if word.startswith(f"{key}=")]
+        if given and not any(word.startswith(f"{key}=") for word in overrides):
+            reason = "is code that the record names, which is not run unasked"
+            raise ConfigurationError(
+                key, given[-1], reason, f"the same once more on the command line, where you trust it: {key}=…"
+            )
+
+
+def repeat(original: PointRecord | SweepRecord, points: Sequence[tuple[PointRecord, Point]], words: Sequence[str]) -> int:
+    """Execute the points, show what differs and what came of it; returns the exit status.
+
+    Args:
+        original: what is repeated.
+        points: from ``prepared``.
+        words: of the command line, for the record.
+    """
+    now = environment()
+    changed = [
+        *differences(points[0][0].record["environment"], now),
+        *(found for record, point in points for found in _other_images(record, point)),
+    ]
+    print_differences(changed)
+    for _, point in points:
+        _make_folder(point)
+    folder = points[0][1].folder.parent if isinstance(original, SweepRecord) else points[0][1].folder
+    if isinstance(original, SweepRecord):
+        execute([point for _, point in points], folder, words=["rerun", *words])
+    else:
+        with contextlib.suppress(KeyboardInterrupt):  # its status says so
+            execute_alone(points[0][1])
+    outcomes = [_outcome(record, point) for record, point in points]
+    content = {"of": original.record["id"], "differences": changed, "points": outcomes}
+    write_atomically(folder / "rerun.json", lambda file: print(json.dumps(content, indent=1), file=file))
+    print_agreement(outcomes)
+    return exit_status.current()
+
+
+def _outcome(record: PointRecord, point: Point) -> dict[str, Any]:
+    recorded = {trial["digest"] for trial in record.record["trials"] if trial["digest"] is not None}
+    same_results = recorded == point.digests if recorded and point.digests else None
+    return {
+        "name": record.label,
+        "same_configuration": record.record["config_hash"] == point.hash,
+        "same_results": same_results,
+        "metrics": [found.record() for found in agreement(record.record["metrics"], point.metrics)],
+    }
+
+
+def _other_images(record: PointRecord, point: Point) -> Iterator[dict[str, Any]]:
+    then, now = [image["sha256"] for image in record.record["images"]], [image.digest for image in point.images]
+    if then != now:
+        other = sum(one != two for one, two in zip(then, now, strict=False)) + abs(len(then) - len(now))
+        yield {
+            "what": f"images of {record.label}",
+            "then": f"{len(then)} images",
+            "now": f"{len(now)} images, {other} of them other",
+        }
+
+
+@contextlib.contextmanager
+def _in_the_folder_of(record: PointRecord) -> Iterator[None]:
+    """Be where the record was made, if that is here: its paths may be relative."""
+    then, now = record.record["environment"].get("folder"), Path.cwd()
+    if isinstance(then, str) and Path(then).is_dir():
+        os.chdir(then)
+    try:
+        yield
+    finally:
+        os.chdir(now)
+
+
+def _make_folder(point: Point) -> None:
+    """The point's folder with what Hydra would have written into it."""
+    hydra = point.folder / ".hydra"
+    hydra.mkdir(parents=True)
+    from runner.config.check import plain
+
+    config = masked(OmegaConf.to_yaml(OmegaConf.create(plain(point.config))))
+    write_atomically(hydra / "config.yaml", lambda file: print(config, file=file, end=""))
+    overrides = masked(OmegaConf.to_yaml(OmegaConf.create(list(point.overrides))))
+    write_atomically(hydra / "overrides.yaml", lambda file: print(overrides, file=file, end=""))

@@ -1,0 +1,148 @@
+"""Executes points: in rounds, one trial of every point in each, in a fresh random order."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import random
+import socket
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import psutil
+
+from runner.analysis.stopping import LEAST_ROUNDS
+from runner.host.gpu import Gpus
+from runner.host.lock import host_lock
+from runner.record.trial import TrialPlace
+from runner.sweep.measuring import measured_trial
+from runner.sweep.point import Point
+from runner.trial.supervisor import Event, Supervisor
+
+# How long the host is watched before the first trial, in seconds.
+_IDLE_LOOK_S = 0.2
+
+
+class Display(Protocol):
+    """Shows how the session goes."""
+
+    def tell(self, message: str) -> None:
+        """Something that the user should know now."""
+
+    def trial_starts(self, name: str, number: int, left: int, *, epochs: int, images: int) -> None:
+        """A trial of the point ``name``, in round ``number``; as far as is known, ``left`` trials are to come, with this one."""
+
+    def event(self, event: Event) -> None:
+        """The trial is in another phase, or has come further in this one."""
+
+    def trial_ends(self, trial: dict[str, Any]) -> None:
+        """The trial has this record."""
+
+
+MeasureTrial = Callable[[Point, TrialPlace, Supervisor, Gpus, Callable[[Event], None]], dict[str, Any]]
+
+
+class Session:
+    """The trials of some points, in this process, one at a time.
+
+    Attributes:
+        gpus: of this machine.
+        idle_cpu_pct: how busy the host was before the first trial, 100 is all CPUs; None before ``run``.
+
+    Args:
+        points: what to execute; their folders exist. Trials that they have already are not run again.
+        seed: orders the trials.
+        display: shows how it goes.
+        supervisor: starts the trials; a new one if None.
+        half_width: the half width of the widest interval so far, relative to its value: 0.02 is ± 2 %. Asked for at most once a round,
+            where a point has a precision to reach.
+        fail_fast: whether to end at the first trial that fails.
+        measure: executes one trial.
+    """
+
+    def __init__(
+        self,
+        points: Sequence[Point],
+        seed: int,
+        display: Display,
+        supervisor: Supervisor | None = None,
+        *,
+        half_width: Callable[[], float] = lambda: math.inf,
+        fail_fast: bool = False,
+        measure: MeasureTrial = measured_trial,
+    ) -> None:
+        self._points = points
+        self._seed = seed
+        self._display = display
+        self._half_width = half_width
+        self._supervisor = supervisor or Supervisor()
+        self._fail_fast = fail_fast
+        self._measure = measure
+        # With the host: two processes on two hosts may have one process id, and begin in one second.
+        self._block = f"{time.strftime('%Y-%m-%dT%H:%M:%S')}-{socket.gethostname()}-{os.getpid()}"
+        self.gpus = Gpus()
+        self.idle_cpu_pct: float | None = None
+
+    def run(self) -> None:
+        """Run every round of every point; a point that has failed is not tried again, the others go on.
+
+        Raises:
+            KeyboardInterrupt: the user wants to stop. What has been measured is on disk, and the points that are not complete say so.
+        """
+        number = 0
+        try:
+            with host_lock(self._display.tell):
+                self._supervisor.warm()
+                with contextlib.suppress(psutil.Error, OSError):  # not shown where the system does not say
+                    self.idle_cpu_pct = psutil.cpu_percent(interval=_IDLE_LOOK_S)
+                while due := self._due(number):
+                    self._round(number, due)
+                    number += 1
+        except (KeyboardInterrupt, _FailFastError) as end:
+            for point in self._points:
+                if not point.has_failed and point in self._due(len(point.trials)):
+                    point.interrupted = True
+                    point.write()
+            if isinstance(end, KeyboardInterrupt):
+                raise
+
+    def _due(self, number: int) -> list[Point]:
+        """The points that have a round of this number."""
+        open_ended = [point for point in self._points if point.config.protocol.precision is not None]
+        widest = self._half_width() if open_ended and number >= LEAST_ROUNDS else None
+        return [point for point in self._points if _has_round(point, number, widest)]
+
+    def _round(self, number: int, due: list[Point]) -> None:
+        # By seed and number, so that a session that resumes has the order that was planned.
+        random.Random(f"{self._seed}/{number}").shuffle(due)  # noqa: S311  (an order of trials is no secret)
+        for order, point in enumerate(due):
+            if point.has_failed or any(trial["round"] == number for trial in point.trials):
+                continue
+            protocol, left = point.config.protocol, self._left(number, due[order:])
+            self._display.trial_starts(point.label, number, left, epochs=protocol.epochs, images=point.config.images)
+            place = TrialPlace(number, order, self._block)
+            trial = self._measure(point, place, self._supervisor, self.gpus, self._display.event)
+            self._display.trial_ends(trial)
+            if self._fail_fast and trial["status"] != "ok":
+                self._display.tell("fail_fast: the sweep ends here")
+                raise _FailFastError
+
+    def _left(self, number: int, rest_of_round: Sequence[Point]) -> int:
+        later = sum(max(0, point.config.protocol.rounds - number - 1) for point in self._points if not point.has_failed)
+        return len([point for point in rest_of_round if not point.has_failed]) + later
+
+
+def _has_round(point: Point, number: int, widest: float | None) -> bool:
+    """Whether the point has a round of this number, where the widest interval is ``widest`` after the rounds before."""
+    protocol = point.config.protocol
+    if number < protocol.rounds or protocol.precision is None:
+        return number < protocol.rounds
+    if number < LEAST_ROUNDS or widest is None:
+        return True
+    return number < protocol.max_rounds and widest > protocol.precision
+
+
+class _FailFastError(Exception):
+    """A trial has failed, and the user wants the sweep to end there."""

@@ -1,0 +1,45 @@
+"""Executes a point by itself: its rounds, its table, its MLflow run."""
+
+from __future__ import annotations
+
+from runner.analysis.stopping import own_half_width
+from runner.display.progress import LineDisplay, ProgressDisplay
+from runner.display.summary import print_point
+from runner.record.trace import write_trace
+from runner.sweep import exit_status
+from runner.sweep.logged import log_to_mlflow
+from runner.sweep.point import Point
+from runner.sweep.session import Session
+
+
+def execute_alone(point: Point) -> float | None:
+    """Run the point, whose folder is made; returns its objective, or None where it failed.
+
+    Raises:
+        KeyboardInterrupt: the user has stopped it. What has been measured is on disk and logged.
+    """
+    try:
+        with ProgressDisplay() as display:
+            measure(point, display)
+    finally:
+        if point.trials:
+            log_to_mlflow(point.folder, [point.config.tracking])
+    if point.interrupted:
+        raise KeyboardInterrupt  # whoever has more points to run should not
+    return point.objective
+
+
+def measure(point: Point, display: LineDisplay) -> None:
+    """Run the point's rounds, write its trace, show its table; the exit status says whether it failed or was interrupted."""
+    session = Session([point], point.config.seed, display, half_width=lambda: own_half_width(point.trials))
+    try:
+        session.run()
+    except KeyboardInterrupt:
+        exit_status.worsen(exit_status.INTERRUPTED)
+    display.stop()
+    if point.has_failed:
+        exit_status.worsen(exit_status.FAILED)
+    if point.trials:
+        write_trace(point.folder)
+        samples = point.series[-1].samples if point.series else ()
+        print_point(point.record(), point.folder, samples, session.gpus, session.idle_cpu_pct)

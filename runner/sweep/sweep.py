@@ -1,0 +1,157 @@
+"""A sweep: its points, the baseline among them, and what their comparison has shown."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.analysis.stopping import half_width, own_half_width
+from runner.analysis.verdicts import FASTER, SLOWER, Comparison, Side, compared
+from runner.analysis.warnings import of_hosts, of_sweep
+from runner.display.markdown import comparison_table
+from runner.errors import ConfigurationError
+from runner.files import write_atomically
+from runner.record.reading import SCHEMA_VERSION, SELF_CHECK
+from runner.record.warning import Warning  # noqa: A004
+from runner.secrets import masked_data, masked_override
+from runner.sweep.point import Point, label_points
+
+
+@dataclass
+class Sweep:
+    """What a sweep is, and what has come of it.
+
+    Attributes:
+        points: in the order in which they were given; labelled.
+        folder: where its record goes.
+        baseline: one of the points.
+        duplicate: the baseline once more, to show the noise; None where none was asked for.
+        comparisons: of every point with the baseline, in every compared metric; empty where the protocol gives no verdicts.
+        noise_floor: of the duplicate with the baseline, in images per second; None without one.
+        warnings: those that take more than one point.
+        command: a line that runs it again.
+        id: of this record, wherever it is copied to.
+    """
+
+    points: Sequence[Point]
+    folder: Path
+    baseline: Point
+    duplicate: Point | None = None
+    comparisons: list[Comparison] = field(default_factory=list)
+    noise_floor: Comparison | None = None
+    warnings: list[Warning] = field(default_factory=list)
+    command: str = ""
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @classmethod
+    def of(cls, points: Sequence[Point], folder: Path) -> Sweep:
+        """The sweep of these points; one that was begun in this folder before is the same one, and keeps its id."""
+        sweep = cls(points, folder, chosen_baseline(points))
+        with contextlib.suppress(OSError, ValueError, KeyError):  # a new one
+            sweep.id = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["id"]
+        return sweep
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the self-check, if there was one, found the baseline equal to itself."""
+        return self.noise_floor is None or self.noise_floor.verdict not in {FASTER, SLOWER}
+
+    def conclude(self) -> None:
+        """Compare what has been measured so far."""
+        others = [point for point in self.points if point is not self.baseline]
+        self.comparisons = []
+        if self.baseline.config.protocol.verdicts:
+            for point in others:
+                across_hosts = self.baseline.config.compare_hosts
+                self.comparisons += compared(_side(point), _side(self.baseline), len(others), across_hosts=across_hosts)
+        if self.duplicate is not None:
+            twin = Side(SELF_CHECK, self.duplicate.trials, self.duplicate.host)
+            (self.noise_floor,) = (found for found in compared(twin, _side(self.baseline), 1) if found.metric == "images_per_s")
+        facts = [point.facts() for point in self.points]
+        self.warnings = [*of_sweep(facts), *of_hosts(facts, self.baseline.facts())]
+
+    def half_width(self) -> float:
+        """The half width of the widest interval of images per second, relative to its value; of ratios where there are any.
+
+        The widest, since all points stop together: a point that went on alone would have no pairs.
+        """
+        living = [point for point in self.points if not point.has_failed]
+        if len(living) < 2 or self.baseline.has_failed:
+            return max((own_half_width(point.trials) for point in living), default=0.0)
+        others = len(self.points) - 1
+        ratios = [
+            found.ratio
+            for point in living
+            if point is not self.baseline
+            for found in compared(_side(point), _side(self.baseline), others)
+            if found.metric == "images_per_s"
+        ]
+        return max(half_width(ratio) if ratio is not None else float("inf") for ratio in ratios)
+
+    def record(self) -> dict[str, Any]:
+        """The content of ``sweep.json``."""
+        record: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "id": self.id,
+            "command": self.command,
+            "baseline": self.baseline.label,
+            "points": [
+                {
+                    "id": point.id,
+                    "name": point.label,
+                    "overrides": [masked_override(word) for word in point.overrides],
+                    "folder": point.folder.relative_to(self.folder).as_posix(),
+                    "host": point.host,
+                    "status": point.status,
+                    "error": point.error and {key: point.error[key] for key in ("type", "message")},
+                    "config_hash": point.hash,
+                    "rounds": point.config.protocol.rounds,
+                    "metrics": point.metrics,
+                    "warnings": [warning.record() for warning in point.warnings()],
+                }
+                for point in self.points
+            ],
+            "comparisons": [comparison.record() for comparison in self.comparisons],
+            "self_check": self.noise_floor and self.noise_floor.record(),
+            "trusted": self.trusted,
+            "warnings": [warning.record() for warning in self.warnings],
+        }
+        masked: dict[str, Any] = masked_data(record)
+        return masked
+
+    def write(self) -> None:
+        """Write ``sweep.json``, in one step."""
+        record = self.record()
+        write_atomically(
+            self.folder / "sweep.json", lambda file: print(json.dumps(record, indent=1, allow_nan=False), file=file)
+        )
+
+    def write_comparison(self) -> None:
+        """Write ``comparison.md``, in one step."""
+        text = comparison_table(self.record())
+        write_atomically(self.folder / "comparison.md", lambda file: print(text, file=file))
+
+
+def _side(point: Point) -> Side:
+    return Side(point.label, point.trials, point.host)
+
+
+def chosen_baseline(points: Sequence[Point]) -> Point:
+    """The point that ``baseline`` names, by label or number; by default the first. Labels the points.
+
+    Raises:
+        ConfigurationError: no point is called that.
+    """
+    label_points(points)
+    wanted = points[0].config.baseline
+    if wanted is None:
+        return points[0]
+    for number, point in enumerate(points):
+        if wanted in {point.label, str(number)}:
+            return point
+    raise ConfigurationError("baseline", wanted, "is none of the sweep's points", ", ".join(point.label for point in points))

@@ -1,0 +1,30 @@
+"""Credentials in the address of an MLflow server go to the variables from which MLflow takes them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import MutableMapping, Sequence
+from urllib.parse import unquote, urlsplit
+
+
+def credentials_to_environment(words: Sequence[str], environment: MutableMapping[str, str] = os.environ) -> list[str]:
+    """The words of a command line, where ``tracking.uri=`` keeps its address and MLflow's own variables get its credentials.
+
+    So neither Hydra's files nor the record hold them, and whoever runs the record's command sets the same variables.
+    """
+    return [f"tracking.uri={uri_without_credentials(word.partition('=')[2], environment)}" if word.startswith("tracking.uri=") else word for word in words]  # fmt: skip
+
+
+def uri_without_credentials(uri: str, environment: MutableMapping[str, str] = os.environ) -> str:
+    """The address of an MLflow server; a user and password in it go to the variables from which MLflow takes them."""
+    found = re.fullmatch(r"(['\"]?)(https?://)([^/]*)@([^@]*)", uri)
+    if found is None:
+        return uri
+    parts = urlsplit(f"{found[2]}{found[3]}@host")
+    if parts.password is None:
+        environment["MLFLOW_TRACKING_TOKEN"] = unquote(parts.username or "")
+    else:
+        environment["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username or "")
+        environment["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password)
+    return f"{found[1]}{found[2]}{found[4]}"
