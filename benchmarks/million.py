@@ -48,7 +48,7 @@ def _measured(supervisor: Supervisor, mode: Any, workers: int, items: int) -> tu
 
     def heard(event: Event) -> None:
         if isinstance(event, Phase):
-            sampler.on_phase(event)
+            sampler.on_phase(event.name, event.pids)
 
     with tempfile.TemporaryDirectory() as folder:
         of = plan(mode, workers=workers, items=items, epochs=3, task=Empty(), task_module="empty_task")
@@ -58,7 +58,7 @@ def _measured(supervisor: Supervisor, mode: Any, workers: int, items: int) -> tu
         watched = sampler.stop()
     if outcome.report is None:
         raise SystemExit(f"a trial failed: {outcome.error}")
-    return work_s(outcome.report), max(sample.rss_bytes or 0 for sample in watched.samples) / 1e6
+    return work_s(outcome.report), max(sample.rss_bytes or 0 for sample in watched.taken) / 1e6
 
 
 if __name__ == "__main__":

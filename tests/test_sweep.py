@@ -19,7 +19,7 @@ import pytest
 from conftest import Program
 from test_sources import photo
 
-from runner.record.trial import METRICS
+from runner.config.options import METRICS
 
 
 def runs_in(folder: Path, experiment: str = "image-pipeline") -> list[Any]:

@@ -14,7 +14,7 @@ from conftest import Program
 from team_server import TeamServer
 from test_tracking import runs_at, sweep_in
 
-from runner.record.trial import METRICS
+from runner.config.options import METRICS
 
 SHORT = ("task=pillow", "mode=thread", "images=4", "protocol=quick", "tracking=server")
 

@@ -30,8 +30,8 @@ from forking_program import ForkingProgram
 from troublesome_proxy import TroublesomeProxy
 
 from runner.analysis.agreement import agreement
+from runner.config.options import METRICS
 from runner.record.reading import read_point, read_sweep
-from runner.record.trial import METRICS
 from runner.tracking.content import point_content, sweep_content
 from runner.tracking.system import MOST_SAMPLES, system_metrics
 

@@ -137,7 +137,8 @@ def trial_record(
         observations: what was seen of it from outside.
         images: the different images of its point.
         wall_offset_s: what to add to the shared clock, in seconds, for the time of day (Unix time).
-        started_at, ended_at: Unix time.
+        started_at: Unix time.
+        ended_at: Unix time.
     """
     report, error = outcome.report, outcome.error
     record: dict[str, Any] = {
