@@ -11,9 +11,10 @@ import pytest
 import yaml
 from conftest import ROOT, Program
 
+from runner.analysis.capacity import capacity
 from runner.analysis.recommendation import recommended
 from runner.analysis.scaling import fitted, law_text, laws
-from runner.commands.plan import duration_s, planned
+from runner.commands.plan import duration_s
 from runner.errors import RunnerError
 from runner.record.reading import PointRecord
 
@@ -193,7 +194,7 @@ def test_a_plan_follows_from_the_throughput() -> None:
     record = point("one", 100, rounds=8).record
     rate = record["metrics"]["images_per_s"]
     once_s = 3.0 + 0.0 + 0.5 + 0.5
-    plan = planned(record, 1e9, None, 0.04)
+    plan = capacity(record, 1e9, None, 0.04)
     hours = (1e9 / rate["value"] + once_s) / 3600
     assert plan.hours.value == plan.machine_hours.value == pytest.approx(hours)
     assert plan.hours.low == pytest.approx((1e9 / rate["high"] + once_s) / 3600)
@@ -204,14 +205,14 @@ def test_a_plan_follows_from_the_throughput() -> None:
 
 def test_a_deadline_takes_machines_and_is_kept_by_them() -> None:
     record = point("one", 100, rounds=8).record
-    plan = planned(record, 1e9, 24 * 3600, None)
+    plan = capacity(record, 1e9, 24 * 3600, None)
     assert plan.machines is not None
     assert plan.machines.low is not None
     assert plan.machines.low <= plan.machines.value <= (plan.machines.high or 0)
     assert plan.hours.value <= 24
     assert 1e9 / record["metrics"]["images_per_s"]["value"] / (plan.machines.value - 1) > 24 * 3600 - 4
     with pytest.raises(RunnerError, match="the start alone takes"):
-        planned(record, 1, 3.9, None)
+        capacity(record, 1, 3.9, None)
 
 
 def test_a_plan_without_an_interval_says_so(swept: Program) -> None:
@@ -223,7 +224,7 @@ def test_a_plan_without_an_interval_says_so(swept: Program) -> None:
     record = json.loads((folder / "0" / "result.json").read_text())
     for metric in record["metrics"].values():
         metric |= {"low": None, "high": None}
-    assert planned(record, 1e6, None, None).hours.low is None
+    assert capacity(record, 1e6, None, None).hours.low is None
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from test_tracking import local_store, runs_at, sweep_in
 from runner.analysis.verdicts import Side, compared
 from runner.errors import ConfigurationError
 from runner.host.lock import host_lock
-from runner.sweep.gathering import planned
+from runner.sweep.gathering import sweep_begun_in
 
 SHORT = ("task=pillow", "mode=thread", "images=4", "protocol.epochs=1", "protocol.warmup_epochs=0")
 
@@ -241,7 +241,7 @@ def test_a_verdict_across_hosts_is_given_where_it_is_asked_for_and_names_them(co
 def test_a_job_that_comes_back_goes_on_on_its_host_and_begins_anew_on_another(copied: Program) -> None:
     folder = sweep_in(copied.folder)
     on_another_host(folder, 1)
-    here, elsewhere, _ = planned(folder).points
+    here, elsewhere, _ = sweep_begun_in(folder).points
     here.restore_here()
     elsewhere.restore_here()
     assert [len(here.trials), len(elsewhere.trials)] == [6, 0]

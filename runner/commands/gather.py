@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from runner.sweep import exit_status
-from runner.sweep.gathering import gather, planned
+from runner.sweep.gathering import gather, sweep_begun_in
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Gather and show the sweep; returns the exit status."""
-    sweep = planned(arguments.folder.absolute())
+    sweep = sweep_begun_in(arguments.folder.absolute())
     for point in sweep.points:
         point.config.compare_hosts |= arguments.compare_hosts
     gather(sweep, sweep.points, {})

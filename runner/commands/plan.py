@@ -9,46 +9,18 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 
+from runner.analysis.capacity import Capacity, Range, capacity
 from runner.analysis.recommendation import recommended
 from runner.display.console import console
 from runner.errors import RunnerError
 from runner.record.reading import PointRecord, read_sweep
 
 _UNITS_S = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-@dataclass(frozen=True)
-class Range:
-    """A figure with what it is at the ends of the throughput's 95 % interval; None where there is no interval."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a number of images takes.
-
-    Attributes:
-        machine_hours: of machines like the measured one.
-        machines: to be done by the deadline; None without one.
-        hours: with so many machines, or with one.
-        money: in the price's currency; None without a price.
-    """
-
-    machine_hours: Range
-    machines: Range | None
-    hours: Range
-    money: Range | None
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     deadline_s = None if arguments.deadline is None else duration_s(arguments.deadline)
     price = _price(arguments.price_per_cpu_hour)
     point = _chosen(arguments.folder, arguments.point)
-    _print(point, images, planned(point.record, images, deadline_s, price), deadline_s, price)
+    _print(point, images, capacity(point.record, images, deadline_s, price), deadline_s, price)
     return 0
 
 
@@ -84,49 +56,6 @@ def duration_s(text: str) -> float:
     if seconds <= 0:
         raise RunnerError(f"--deadline={text}: is no time; accepted: a number and its unit: s, min, h or d, such as 24h")
     return seconds
-
-
-def planned(record: Mapping[str, Any], images: float, deadline_s: float | None, price: float | None) -> Plan:
-    """The plan for a point's record.
-
-    Each machine pays its own start once: import, start-up and teardown as measured.
-
-    Raises:
-        RunnerError: the point has no throughput, or not even the start fits before the deadline.
-    """
-    rate = record["metrics"].get("images_per_s")
-    if rate is None or not rate["value"]:
-        raise RunnerError("this point has no throughput: no trial of it went well")
-    good = [trial for trial in record["trials"] if trial["status"] == "ok"]
-    once_s = max((trial["preload_s"] or 0.0) + trial["import_s"] + trial["startup_s"] + trial["teardown_s"] for trial in good)
-    cpus = max(trial["cpus_usable"] for trial in good)
-    if deadline_s is not None and deadline_s <= once_s:
-        raise RunnerError(f"--deadline: the start alone takes {once_s:.1f} s")
-
-    def of(images_per_s: float) -> tuple[float, int | None, float, float | None]:
-        work_s = images / images_per_s
-        machines = None if deadline_s is None else math.ceil(work_s / (deadline_s - once_s))
-        each_s = once_s + work_s / (machines or 1)
-        machine_hours = each_s * (machines or 1) / 3600
-        return machine_hours, machines, each_s / 3600, None if price is None else machine_hours * cpus * price
-
-    middle = of(rate["value"])
-    ends = None if rate["low"] is None else (of(rate["high"]), of(rate["low"]))
-
-    def figure(place: int) -> Range:
-        value: Any = middle[place]
-        if ends is None:
-            return Range(value, None, None)
-        # Whole machines: the figure itself may lie outside of what the two ends come to.
-        every: list[Any] = [value, *(end[place] for end in ends)]
-        return Range(value, min(every), max(every))
-
-    return Plan(
-        machine_hours=figure(0),
-        machines=None if deadline_s is None else figure(1),
-        hours=figure(2),
-        money=None if price is None else figure(3),
-    )
 
 
 def _chosen(folder: Path, name: str | None) -> PointRecord:
@@ -158,7 +87,7 @@ def _positive(name: str, text: str) -> float:
     return value
 
 
-def _print(point: PointRecord, images: float, plan: Plan, deadline_s: float | None, price: float | None) -> None:
+def _print(point: PointRecord, images: float, plan: Capacity, deadline_s: float | None, price: float | None) -> None:
     out = console()
     table = Table(title=f"{images:,.0f} images with {escape(point.label)}, on paper", title_justify="left")
     table.add_column("")

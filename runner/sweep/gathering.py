@@ -39,7 +39,7 @@ def gather(sweep: Sweep, points: Sequence[Point], raised: Mapping[str, TrialErro
     close(sweep, points)
 
 
-def planned(folder: Path) -> Sweep:
+def sweep_begun_in(folder: Path) -> Sweep:
     """The sweep that was begun in this folder, with nothing taken over yet.
 
     Raises:
