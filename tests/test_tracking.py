@@ -353,7 +353,7 @@ def test_a_server_that_refuses_costs_the_program_a_message_and_no_result(program
     answer = program("protocol=once", "workers=2", "images=2", "tracking=server", "tracking.uri=http://127.0.0.1:9")
     assert answer.returncode == 0
     assert "connection refused" in answer.stderr
-    assert "runner sync outputs/runs/" in answer.stderr
+    assert "-m runner sync outputs/runs/" in answer.stderr
     assert "Traceback" not in answer.stderr
     assert point_in(program.folder)
 

@@ -18,8 +18,8 @@ from runner.record.reading import good_trials
 from runner.report import tables
 from runner.report.answer import answer, warnings_by_kind
 from runner.report.charts import amortisation, latency, law, noise, ranking, resources, speed_up, stages, throughput, timeline
-from runner.report.paint import Chart, schemes
 from runner.report.subject import Subject, read_subject
+from runner.report.svg import Chart, schemes
 from runner.report.tables import Table
 
 REPORT = "report.html"

@@ -15,7 +15,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict, read_write
 
 from runner.config.restore import quoted
-from runner.display.console import print_error, print_note, short
+from runner.display.console import command_line, print_error, print_note, short
 from runner.errors import ConfigurationError, TrialError, TrialFailed
 from runner.files import mask_file
 from runner.secrets import masked, masked_override
@@ -101,7 +101,7 @@ def _submitted(
     """Run the jobs; returns what those raised that raised something, by their point's label."""
     if not points:
         return {}
-    later = f"jobs that still run go on: when they have ended, runner gather {short(folder)}"
+    later = f"jobs that still run go on: when they have ended, {command_line('gather', short(folder))}"
     try:
         returns = submit(words, first)
     except KeyboardInterrupt:

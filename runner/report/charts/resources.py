@@ -8,8 +8,9 @@ from typing import Any
 
 from runner.record.reading import PointRecord, median_trial
 from runner.record.rows import samples_of_trial, series
-from runner.report.paint import GRID, QUIET, SERIES, WIDTH, Chart, as_svg, figure
+from runner.report.paint import GRID, QUIET, SERIES, WIDTH, figure
 from runner.report.subject import Subject
+from runner.report.svg import Chart, as_svg
 
 # Trials beside each other.
 MOST = 2

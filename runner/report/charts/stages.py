@@ -7,8 +7,9 @@ from typing import Any
 
 from runner.analysis.bounds import lanes_of
 from runner.record.reading import PointRecord, good_trials, value_of
-from runner.report.paint import QUIET, SERIES, WIDTH, Chart, as_svg, figure, key_above
+from runner.report.paint import QUIET, SERIES, WIDTH, figure, key_above
 from runner.report.subject import Subject
+from runner.report.svg import Chart, as_svg
 
 # More rows are not read; those with the best throughput are drawn.
 MOST = 16

@@ -7,8 +7,9 @@ from typing import Any
 from runner.analysis.bounds import bounds_of
 from runner.record.reading import value_of
 from runner.report.charts.groups import Line, alone_of, grid_of, left_out, looks, panels_of
-from runner.report.paint import HEIGHT, PAPER, WIDTH, Chart, as_svg, figure, label_lines, workers_axis
+from runner.report.paint import HEIGHT, PAPER, WIDTH, figure, label_lines, workers_axis
 from runner.report.subject import Subject
+from runner.report.svg import Chart, as_svg
 
 
 def draw(subject: Subject) -> Chart | None:

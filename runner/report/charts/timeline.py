@@ -7,8 +7,9 @@ from typing import Any
 from runner.record.reading import median_trial
 from runner.record.rows import images_of_trial
 from runner.report.charts.stages import STAGES
-from runner.report.paint import SERIES, WIDTH, Chart, as_svg, figure, key_above
+from runner.report.paint import SERIES, WIDTH, figure, key_above
 from runner.report.subject import Subject
+from runner.report.svg import Chart, as_svg
 
 # Images, and rows of workers, that are drawn; beyond them, trace.json has them all.
 MOST_IMAGES = 400
