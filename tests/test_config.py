@@ -31,7 +31,7 @@ def composed(*overrides: str) -> Config:
 
 @pytest.fixture(scope="module")
 def forking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkingProgram]:
-    light = ("app", "config.check", "config.explain", "launch", "point", "session", "sweep", "terminal")
+    light = ("commands.dispatch", "commands.run", "config.check", "config.explain", "sweep.composing", "sweep.execute")
     program = ForkingProgram(tmp_path_factory.mktemp("forking"), "hydra", "numpy", *(f"runner.{module}" for module in light))
     yield program
     program.close()
@@ -224,7 +224,7 @@ def test_the_multirun_flag_may_stand_between_overrides(program: Program) -> None
 def test_neither_tensorflow_nor_mlflow_is_imported_to_show_a_configuration(program: Program) -> None:
     script = (
         "import sys; sys.argv = ['runner', '--cfg', 'job']\n"
-        "from runner.commands.run import main\n"
+        "from runner.commands.dispatch import main\n"
         "try: main()\n"
         "except SystemExit as end: assert not end.code\n"
         "heavy = {'tensorflow', 'mlflow', 'numpy', 'PIL'} & set(sys.modules)\n"
@@ -332,8 +332,8 @@ def test_the_wheel_carries_its_configuration(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(installed)
     script = (
-        "import sys, runner, runner.commands.run; assert runner.__file__.startswith(sys.argv[1]), runner.__file__\n"
-        "sys.argv = ['runner', 'mode=process', '--cfg', 'job']; runner.commands.run.main()"
+        "import sys, runner, runner.commands.dispatch; assert runner.__file__.startswith(sys.argv[1]), runner.__file__\n"
+        "sys.argv = ['runner', 'mode=process', '--cfg', 'job']; runner.commands.dispatch.main()"
     )
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(installed)!r})\n{script}", str(installed)]
     answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
