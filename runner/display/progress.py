@@ -66,6 +66,7 @@ class ProgressDisplay(LineDisplay):
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
+            disable=not self.console.is_terminal,  # elsewhere it would leave empty lines
             # Twice a second: the conductor should be idle while a trial is timed.
             refresh_per_second=2,
         )
