@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from rich.table import Table
 from runner.analysis.recommendation import recommended
 from runner.display.console import console
 from runner.errors import RunnerError
+from runner.record.point_schema import ResultJson
 from runner.record.reading import PointRecord, read_sweep
 
 _UNITS_S = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -86,7 +86,7 @@ def duration_s(text: str) -> float:
     return seconds
 
 
-def planned(record: Mapping[str, Any], images: float, deadline_s: float | None, price: float | None) -> Plan:
+def planned(record: ResultJson, images: float, deadline_s: float | None, price: float | None) -> Plan:
     """The plan for a point's record.
 
     Each machine pays its own start once: import, start-up and teardown as measured.
@@ -111,7 +111,7 @@ def planned(record: Mapping[str, Any], images: float, deadline_s: float | None, 
         return machine_hours, machines, each_s / 3600, None if price is None else machine_hours * cpus * price
 
     middle = of(rate["value"])
-    ends = None if rate["low"] is None else (of(rate["high"]), of(rate["low"]))
+    ends = None if rate["low"] is None or rate["high"] is None else (of(rate["high"]), of(rate["low"]))
 
     def figure(place: int) -> Range:
         value: Any = middle[place]

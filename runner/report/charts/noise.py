@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
-from typing import Any
 
 from runner.record.metrics import trial_metrics
 from runner.record.reading import SELF_CHECK, PointRecord, good_trials
@@ -58,14 +56,10 @@ HEIGHT = 3.0
 
 def _relative(point: PointRecord) -> list[tuple[float, float]]:
     """For each good trial its start, a Unix time, and its throughput ÷ the point's median − 1, in per cent."""
-    rates = [(trial["started_at"], _rate(trial)) for trial in good_trials(point) if trial.get("started_at") is not None]
+    rates = [(trial["started_at"], trial_metrics(trial)["images_per_s"]) for trial in good_trials(point)]
     known = [(at, rate) for at, rate in rates if rate]
     middle = statistics.median(rate for _, rate in known) if known else 1.0
     return sorted((at, (rate / middle - 1) * 100) for at, rate in known)
-
-
-def _rate(trial: Mapping[str, Any]) -> float:
-    return trial_metrics(trial)["images_per_s"] or 0.0
 
 
 def _minutes(values: list[tuple[float, float]], begin: float) -> tuple[list[float], list[float]]:
