@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PORT ?= 5000
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lock ui clean
+.PHONY: help demo test lint schema lock ui clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ lint: $(VENV)/.dev  ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+schema: $(VENV)/.run  ## Write the JSON Schemas of result.json and sweep.json anew, from the records' types
+	$(BIN)/python -c 'from runner.record.json_schema import write_schemas; write_schemas()'
 
 # What tests need is chosen first, so that they run with the very versions that a user gets.
 lock: $(VENV)/.dev  ## Write the lock files anew

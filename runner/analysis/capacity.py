@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from runner.errors import RunnerError
+from runner.record.point_schema import ResultJson
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class _Job:
         return _Figures(machine_hours, machines, each_s / 3600, money)
 
 
-def capacity(record: Mapping[str, Any], images: float, deadline_s: float | None, price: float | None) -> Capacity:
+def capacity(record: ResultJson, images: float, deadline_s: float | None, price: float | None) -> Capacity:
     """What ``images`` take at the throughput of a point's record.
 
     Each machine pays its own start once: import, start-up and teardown as measured.
@@ -91,7 +90,7 @@ def capacity(record: Mapping[str, Any], images: float, deadline_s: float | None,
         raise RunnerError(f"--deadline: the start alone takes {start_s:.1f} s")
     job = _Job(images, start_s, max(trial["cpus_usable"] for trial in good), deadline_s, price)
     middle = job.at(rate["value"])
-    ends = [] if rate["low"] is None else [job.at(rate["high"]), job.at(rate["low"])]
+    ends = [] if rate["low"] is None or rate["high"] is None else [job.at(rate["high"]), job.at(rate["low"])]
     return Capacity(
         machine_hours=_range(middle.machine_hours, [end.machine_hours for end in ends]),
         machines=None if middle.machines is None else _range(middle.machines, [end.machines or 0 for end in ends]),

@@ -7,13 +7,14 @@ import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 from runner.analysis.stopping import rounds_to_prove
 from runner.config.check import plain
 from runner.config.cpus import cpus_of
 from runner.config.options import Asyncio, Config, ProcessOption, Protocol, Ray, Returns, Sequential, SyntheticProcess
 from runner.config.tasks import last_bits_depend_on_threads
+from runner.record.trial_schema import GoodTrial, TrialRecord
 from runner.record.warning import Warning  # noqa: A004
 
 # An epoch under this is mostly start and end effects, and a clock's tick is 1 % of it.
@@ -57,7 +58,7 @@ class PointFacts:
 
     label: str
     config: Config
-    trials: Sequence[dict[str, Any]]
+    trials: Sequence[TrialRecord]
     cpus_usable: float
     host: str | None
     images: Sequence[str]
@@ -145,7 +146,7 @@ def _results_differ(points: Sequence[PointFacts]) -> list[Warning]:
     ]
 
 
-def _few_rounds(good: Sequence[dict[str, Any]]) -> Warning | None:
+def _few_rounds(good: Sequence[GoodTrial]) -> Warning | None:
     if len(good) >= FEW_ROUNDS or not good:
         return None
     rounds = "1 round gives" if len(good) == 1 else f"{len(good)} rounds give"
@@ -191,7 +192,7 @@ def _oversubscribed_hosts(point: PointFacts) -> Warning | None:
     return Warning("oversubscribed", worst[1], advice)
 
 
-def _settings_not_applied(point: PointFacts, good: Sequence[dict[str, Any]]) -> Warning | None:
+def _settings_not_applied(point: PointFacts, good: Sequence[GoodTrial]) -> Warning | None:
     tf = point.config.tf
     wanted = (1, 1) if isinstance(point.config.mode, SyntheticProcess) else (tf.intra_op, tf.inter_op)
     used = [trial["tf"] for trial in good if trial["tf"]["intra_op"] is not None]
@@ -205,7 +206,7 @@ def _settings_not_applied(point: PointFacts, good: Sequence[dict[str, Any]]) -> 
     )
 
 
-def _cpus_not_applied(point: PointFacts, good: Sequence[dict[str, Any]]) -> Warning | None:
+def _cpus_not_applied(point: PointFacts, good: Sequence[GoodTrial]) -> Warning | None:
     wanted = None if point.config.affinity is None else cpus_of(point.config.affinity)
     odd = [trial["cpus"] for trial in good if wanted is not None and trial["cpus"] not in (None, list(wanted))]
     if not odd:
@@ -217,7 +218,7 @@ def _cpus_not_applied(point: PointFacts, good: Sequence[dict[str, Any]]) -> Warn
     )
 
 
-def _returned_otherwise(point: PointFacts, good: Sequence[dict[str, Any]]) -> Warning | None:
+def _returned_otherwise(point: PointFacts, good: Sequence[GoodTrial]) -> Warning | None:
     if getattr(point.config.mode, "returns", None) is not Returns.shared_memory:
         return None
     ways = [trial["backend"].get("returned_by", {}) for trial in good]
@@ -231,7 +232,7 @@ def _returned_otherwise(point: PointFacts, good: Sequence[dict[str, Any]]) -> Wa
     )
 
 
-def _short_epoch(good: Sequence[dict[str, Any]]) -> Warning | None:
+def _short_epoch(good: Sequence[GoodTrial]) -> Warning | None:
     work_s = statistics.median(epoch["work_s"] for trial in good for epoch in trial["epochs"])
     if work_s >= SHORT_EPOCH_S:
         return None
@@ -243,7 +244,7 @@ def _short_epoch(good: Sequence[dict[str, Any]]) -> Warning | None:
     )
 
 
-def _other_load(good: Sequence[dict[str, Any]]) -> Warning | None:
+def _other_load(good: Sequence[GoodTrial]) -> Warning | None:
     others = _middle(good, "other_cpu_pct") or 0.0
     stolen = _middle(good, "stolen_pct") or 0.0
     if others < OTHER_LOAD_PCT and stolen < STOLEN_PCT:
@@ -255,7 +256,7 @@ def _other_load(good: Sequence[dict[str, Any]]) -> Warning | None:
     )
 
 
-def _slow_first_epoch(good: Sequence[dict[str, Any]]) -> Warning | None:
+def _slow_first_epoch(good: Sequence[GoodTrial]) -> Warning | None:
     ratios = [
         trial["epochs"][0]["work_s"] / statistics.median(epoch["work_s"] for epoch in trial["epochs"][1:])
         for trial in good
@@ -270,7 +271,7 @@ def _slow_first_epoch(good: Sequence[dict[str, Any]]) -> Warning | None:
     )
 
 
-def _wide_spread(good: Sequence[dict[str, Any]]) -> Warning | None:
+def _wide_spread(good: Sequence[GoodTrial]) -> Warning | None:
     values = [statistics.median(epoch["work_s"] for epoch in trial["epochs"]) for trial in good]
     if len(values) < 3 or (spread := statistics.stdev(values) / statistics.fmean(values)) < WIDE_SPREAD:
         return None
@@ -281,7 +282,7 @@ def _wide_spread(good: Sequence[dict[str, Any]]) -> Warning | None:
     )
 
 
-def _throttled(good: Sequence[dict[str, Any]]) -> Warning | None:
+def _throttled(good: Sequence[GoodTrial]) -> Warning | None:
     shares = [
         trial["host"]["throttled_s"] / wall_s
         for trial in good
@@ -296,7 +297,7 @@ def _throttled(good: Sequence[dict[str, Any]]) -> Warning | None:
     )
 
 
-def _short_of_memory(good: Sequence[dict[str, Any]]) -> Warning | None:
+def _short_of_memory(good: Sequence[GoodTrial]) -> Warning | None:
     waited = _middle(good, "pressure_memory_pct")
     if waited is None or waited < MEMORY_PRESSURE_PCT:
         return None
@@ -307,7 +308,7 @@ def _short_of_memory(good: Sequence[dict[str, Any]]) -> Warning | None:
     )
 
 
-def _frequency_changed(good: Sequence[dict[str, Any]]) -> Warning | None:
+def _frequency_changed(good: Sequence[GoodTrial]) -> Warning | None:
     seen = [trial["host"][name] for trial in good for name in ("frequency_mhz_before", "frequency_mhz_after")]
     known = [value for value in seen if value]
     if len(known) < 4 or max(known) < min(known) * (1 + FREQUENCY_CHANGE):
@@ -319,7 +320,7 @@ def _frequency_changed(good: Sequence[dict[str, Any]]) -> Warning | None:
     )
 
 
-def _gaps(good: Sequence[dict[str, Any]]) -> Warning | None:
+def _gaps(good: Sequence[GoodTrial]) -> Warning | None:
     share = statistics.median(
         trial["monitor"]["gaps_s"] / wall_s
         for trial in good
@@ -334,30 +335,30 @@ def _gaps(good: Sequence[dict[str, Any]]) -> Warning | None:
     )
 
 
-def _gil_bound(good: Sequence[dict[str, Any]]) -> Warning | None:
-    found = [trial["gil"] for trial in good if trial["gil"] and trial["gil"]["held_pct"] is not None]
-    if not found or (held := statistics.median(gil["held_pct"] for gil in found)) < GIL_HELD_PCT:
+def _gil_bound(good: Sequence[GoodTrial]) -> Warning | None:
+    seen = [(gil["wait_p50_ms"], held) for trial in good if (gil := trial["gil"]) and (held := gil["held_pct"]) is not None]
+    if not seen or (held_pct := statistics.median(held for _, held in seen)) < GIL_HELD_PCT:
         return None
-    wait_ms = statistics.median(gil["wait_p50_ms"] for gil in found)
+    wait_ms = statistics.median(wait for wait, _ in seen)
     return Warning(
         "gil_bound",
-        f"Python's interpreter lock was held in {held:.0f} % of the time, and a waking thread waited {wait_ms:.1f} ms for it",
+        f"Python's interpreter lock was held in {held_pct:.0f} % of the time, and a waking thread waited {wait_ms:.1f} ms for it",
         "more threads do not help; processes do, or work that lets go of the lock, such as task.execution=graph",
     )
 
 
-def _not_cold(good: Sequence[dict[str, Any]]) -> Warning | None:
-    cannot = [found["cannot"] for trial in good if (found := trial.get("cache")) is not None and found["cannot"] is not None]
-    if not cannot:
+def _not_cold(good: Sequence[GoodTrial]) -> Warning | None:
+    caches = [cache for trial in good if (cache := trial.get("cache")) is not None and cache["cannot"] is not None]
+    if not caches:
         return None
     return Warning(
         "page_cache_as_it_was",
-        f"the images could not all be made {good[0]['cache']['kind']} before an epoch: {cannot[0]}",
+        f"the images could not all be made {caches[0]['kind']} before an epoch: {caches[0]['cannot']}",
         "do not read these numbers as those of the setting; images on a disk's file system, and Linux, can be dropped",
     )
 
 
-def _less_precise(good: Sequence[dict[str, Any]]) -> Warning | None:
+def _less_precise(good: Sequence[GoodTrial]) -> Warning | None:
     trial = good[0]
     without = []
     if trial["peak_memory_method"] is None:
@@ -382,10 +383,10 @@ _MEMORY_METHODS = {
 }
 
 
-def _middle(good: Sequence[dict[str, Any]], name: str) -> float | None:
+def _middle(good: Sequence[GoodTrial], name: Literal["other_cpu_pct", "stolen_pct", "pressure_memory_pct"]) -> float | None:
     """The median of a condition of the host over trials, None where none of them knows it."""
-    known = [trial["host"][name] for trial in good if trial["host"][name] is not None]
-    return float(statistics.median(known)) if known else None
+    known = [value for trial in good if (value := trial["host"][name]) is not None]
+    return statistics.median(known) if known else None
 
 
 _MEASURED = (

@@ -15,7 +15,9 @@ from typing import IO, Any
 
 from runner.errors import RunnerError
 from runner.files import write_atomically
-from runner.record.reading import median_trial
+from runner.record.point_schema import ResultJson
+from runner.record.reading import RESULT, median_trial, read_result
+from runner.record.trial_schema import TrialRecord
 
 # Browsers hold some hundred thousand spans; an image has three.
 MOST_IMAGES = 50_000
@@ -41,7 +43,7 @@ def write_trace(folder: Path, number: int | None = None) -> int | None:
     Raises:
         RunnerError: there is no record, or no such round.
     """
-    record = _record(folder)
+    record = read_result(folder / RESULT)
     trial = median_trial(record) if number is None else _trial_of(record, number, folder)
     if trial is None:
         return None
@@ -53,27 +55,18 @@ def write_trace(folder: Path, number: int | None = None) -> int | None:
         file.write("\n")
 
     write_atomically(folder / "trace.json", write)
-    return int(trial["round"])
+    return trial["round"]
 
 
-def _record(folder: Path) -> dict[str, Any]:
-    try:
-        record: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunnerError(f"{folder}: holds no record of a point (result.json): {error}") from error
-    return record
-
-
-def _trial_of(record: Mapping[str, Any], number: int, folder: Path) -> dict[str, Any]:
+def _trial_of(record: ResultJson, number: int, folder: Path) -> TrialRecord:
     rounds = {trial["round"]: trial for trial in record["trials"]}
     if number not in rounds:
         there_are = ", ".join(map(str, rounds)) or "none"
         raise RunnerError(f"{folder}: there is no round {number}; its rounds are {there_are}")
-    found: dict[str, Any] = rounds[number]
-    return found
+    return rounds[number]
 
 
-def _events(folder: Path, trial: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _events(folder: Path, trial: TrialRecord) -> Iterator[dict[str, Any]]:
     origin = trial["phases"][0]["at"]
 
     def microseconds(at: float) -> float:
@@ -87,10 +80,10 @@ def _events(folder: Path, trial: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     yield from _images(folder, trial, microseconds)
 
 
-def _phases(trial: Mapping[str, Any], microseconds: Any) -> Iterator[dict[str, Any]]:
+def _phases(trial: TrialRecord, microseconds: Any) -> Iterator[dict[str, Any]]:
     epoch = 0
     for phase, following in itertools.pairwise([*trial["phases"], None]):
-        if phase["wall_s"] is None:
+        if phase is None or phase["wall_s"] is None:
             continue
         start = microseconds(phase["at"])
         # Where the next one begins: the wall clock is too coarse to add to, and what overlaps is drawn as nested.
@@ -112,7 +105,7 @@ def _counters(folder: Path, number: int, microseconds: Any) -> Iterator[dict[str
                 yield {"ph": "C", "name": title, "pid": _TRIAL, "tid": 0, "ts": at, "args": {"": value}}
 
 
-def _images(folder: Path, trial: Mapping[str, Any], microseconds: Any) -> Iterator[dict[str, Any]]:
+def _images(folder: Path, trial: TrialRecord, microseconds: Any) -> Iterator[dict[str, Any]]:
     released = [microseconds(epoch["released_at"]) for epoch in trial["epochs"]]
     rows: dict[tuple[int, int], int] = {}
     for count, row in enumerate(_rows(folder / "images.csv", trial["round"])):

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from runner.record.metrics import trial_metrics
-from runner.record.reading import PointRecord, SweepRecord, flattened, median_trial
+from runner.record.metrics import summaries_of, trial_metrics, values_of
+from runner.record.point_schema import ResultJson
+from runner.record.reading import PointRecord, SweepRecord, flattened, good_trials, median_trial, was_interrupted
+from runner.record.trial_schema import TrialRecord
 from runner.tracking.note import point_note, sweep_note
 from runner.tracking.system import MEMORY, MOST_SAMPLES, system_metrics
 
@@ -84,15 +86,15 @@ def point_content(point: PointRecord, sweep: SweepRecord | None) -> RunContent:
     if digests := sorted({trial["digest"] for trial in record["trials"] if trial["digest"] is not None}):
         tags["digest"] = " ".join(digests)
     return RunContent(
-        key=record["id"],
+        key=point.id,
         digest=_digest(record, verdicts),
         name=point.label,
-        status=_STATUS[record["status"]] if (record["error"] or {}).get("type") != "Interrupted" else "KILLED",
+        status="KILLED" if was_interrupted(record) else _STATUS[record["status"]],
         start_ms=start_ms,
         end_ms=end_ms,
         tags=_cut(tags, _TAG_LENGTH),
         params=_cut(_params(record, point.varying), _PARAM_LENGTH),
-        metrics=[*_metrics(record), *_system(point)],
+        metrics=[*_metrics(point), *_system(point)],
         dataset=_dataset(record),
         files=_there(point.folder, _POINT_ARTIFACTS),
         config=record["config"],
@@ -105,12 +107,12 @@ def sweep_content(sweep: SweepRecord) -> RunContent:
     spans = [_span_ms(record["trials"]) for record in measured]
     trials = [trial for record in measured for trial in record["trials"]]
     first = measured[0]
-    interrupted = any((record["error"] or {}).get("type") == "Interrupted" for record in measured)
+    interrupted = any(was_interrupted(record) for record in measured)
     cut_short = interrupted or len(measured) < len(sweep.record["points"])
     failed = any(record["status"] != "ok" for record in measured)
     return RunContent(
         key=sweep.id,
-        digest=_digest(sweep.record, [record["id"] for record in measured]),
+        digest=_digest(sweep.record, [point.id for point in sweep.measured]),
         name=sweep.title,
         status="KILLED" if cut_short else "FAILED" if failed else "FINISHED",
         start_ms=min(start for start, _ in spans),
@@ -138,7 +140,7 @@ def sweep_content(sweep: SweepRecord) -> RunContent:
     )
 
 
-def _common_tags(record: Mapping[str, Any]) -> dict[str, str]:
+def _common_tags(record: ResultJson) -> dict[str, str]:
     """Who, from which code, on which host: under MLflow's own names where it has some, as it would add them itself."""
     environment = record["environment"]
     tags = {"mlflow.source.name": "runner", "mlflow.source.type": "LOCAL", "host": environment["host"]}
@@ -150,7 +152,7 @@ def _common_tags(record: Mapping[str, Any]) -> dict[str, str]:
     return tags
 
 
-def _params(record: Mapping[str, Any], varying: Sequence[str]) -> dict[str, str]:
+def _params(record: ResultJson, varying: Sequence[str]) -> dict[str, str]:
     """The few choices that are looked at first, the same in every run, and those that vary between the points of its sweep."""
     config = record["config"]
     params = {
@@ -169,19 +171,19 @@ def _params(record: Mapping[str, Any], varying: Sequence[str]) -> dict[str, str]
     return {key: str(value) for key, value in params.items()}
 
 
-def _metrics(record: Mapping[str, Any]) -> Iterator[MetricValue]:
+def _metrics(point: PointRecord) -> Iterator[MetricValue]:
     """The value of each trial, its round as the step, and last the median over trials, which MLflow then shows as the value."""
-    good = [trial for trial in record["trials"] if trial["status"] == "ok"]
+    good = good_trials(point)
     if not good:
         return
     for trial in good:
         at_ms = int(trial["ended_at"] * 1000)
-        for name, value in trial_metrics(trial).items():
+        for name, value in values_of(trial_metrics(trial)):
             if value is not None:
                 yield MetricValue(name, value, at_ms, trial["round"])
     last = max(trial["round"] for trial in good) + 1
     at_ms = int(max(trial["ended_at"] for trial in good) * 1000)
-    for name, metric in record["metrics"].items():
+    for name, metric in summaries_of(point.record["metrics"]):
         if metric["value"] is not None:
             yield MetricValue(name, metric["value"], at_ms, last)
 
@@ -199,12 +201,14 @@ def _system(point: PointRecord) -> Iterator[MetricValue]:
     pauses = [phase for phase in trial["phases"] if phase["name"] == "pause"]
     # What it has itself found when its workers were ready and after its last epoch: the monitor reads memory rarely, and of a short trial
     # never. There are more pauses where the page cache is emptied before each epoch.
-    for number, (pause, found) in enumerate(zip(pauses[:1] + pauses[1:][-1:], trial["memory_at_pauses_bytes"], strict=False)):
+    for number, (pause, found) in enumerate(
+        zip(pauses[:1] + pauses[1:][-1:], trial.get("memory_at_pauses_bytes", []), strict=False)
+    ):
         if found is not None:
             yield MetricValue(f"system/{MEMORY}", round(found * 1e-6, 3), int(pause["at"] * 1000), MOST_SAMPLES + number)
 
 
-def _dataset(record: Mapping[str, Any]) -> dict[str, str]:
+def _dataset(record: ResultJson) -> dict[str, str]:
     """The images as MLflow describes a dataset; the digest changes with any byte of them or with their order."""
     images, source = record["images"], record["config"]["source"]
     content = hashlib.sha256("".join(image["sha256"] for image in images).encode()).hexdigest()
@@ -220,7 +224,7 @@ def _dataset(record: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _span_ms(trials: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+def _span_ms(trials: Sequence[TrialRecord]) -> tuple[int, int]:
     start = min(trial["started_at"] for trial in trials)
     return int(start * 1000), int((start + sum(trial["ended_at"] - trial["started_at"] for trial in trials)) * 1000)
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from runner.display.words import metric_name, ratio_text, self_check_text, verdict_text, with_interval
+from runner.record.point_schema import ResultJson
+from runner.record.sweep_schema import ComparisonRecord, SweepJson
 
 
-def point_note(record: Mapping[str, Any], verdicts: Sequence[Mapping[str, Any]], folder: Path) -> str:
+def point_note(record: ResultJson, verdicts: Sequence[ComparisonRecord], folder: Path) -> str:
     """For a point; ``verdicts`` are its comparisons with the sweep's baseline."""
     config, trials = record["config"], record["trials"]
     threads = f"TensorFlow {config['tf']['intra_op']}/{config['tf']['inter_op']}"
@@ -42,7 +44,7 @@ def point_note(record: Mapping[str, Any], verdicts: Sequence[Mapping[str, Any]],
     return "\n".join([*lines, "", *_how_to_repeat(folder, record["command"])]).strip()
 
 
-def sweep_note(sweep: Mapping[str, Any], folder: Path) -> str:
+def sweep_note(sweep: SweepJson, folder: Path) -> str:
     """For the parent run of a sweep."""
     lines = [f"{len(sweep['points'])} points, compared with `{sweep['baseline']}`.", ""]
     of_throughput = [found for found in sweep["comparisons"] if found["metric"] == "images_per_s"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from runner.record.metrics import trial_metrics
@@ -61,11 +61,7 @@ def _draw_trials(axes: Any, subject: Subject, trials: Sequence[tuple[PointRecord
 
 def _relative(point: PointRecord) -> Trials:
     """Of the trials that succeeded, in order of time."""
-    rates = [(trial["started_at"], _rate(trial)) for trial in good_trials(point) if trial.get("started_at") is not None]
+    rates = [(trial["started_at"], trial_metrics(trial)["images_per_s"]) for trial in good_trials(point)]
     known = [(at, rate) for at, rate in rates if rate]
     middle = statistics.median(rate for _, rate in known) if known else 1.0
     return sorted((at, (rate / middle - 1) * 100) for at, rate in known)
-
-
-def _rate(trial: Mapping[str, Any]) -> float:
-    return trial_metrics(trial)["images_per_s"] or 0.0

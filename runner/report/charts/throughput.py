@@ -53,7 +53,7 @@ def _line(axes: Any, line: Line, look: tuple[str, str, object]) -> tuple[float, 
     colour, marker, dash = look
     xs = [place for place, _ in line]
     metrics = [point.record["metrics"]["images_per_s"] for _, point in line]
-    values = [metric["value"] for metric in metrics]
+    values = [metric["value"] or 0.0 for metric in metrics]
     if all(metric["low"] is not None for metric in metrics):
         axes.fill_between(xs, [m["low"] for m in metrics], [m["high"] for m in metrics], color=colour, alpha=0.18, linewidth=0)
     axes.plot(xs, values, color=colour, marker=marker, linestyle=dash, markeredgecolor=PAPER, markeredgewidth=0.8)

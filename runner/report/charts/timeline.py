@@ -16,7 +16,7 @@ MOST_IMAGES = 400
 MOST_WORKERS = 32
 MOST_POINTS = 2
 
-_COLOURS = dict(zip(STAGES, SERIES[:3], strict=True))
+_COLOURS: dict[str, str] = dict(zip(STAGES, SERIES[:3], strict=True))
 
 
 def draw(subject: Subject) -> Chart | None:
