@@ -123,3 +123,15 @@ def ended_by(who: str, exitcode: int | None) -> TrialError:
             name = f"signal {-exitcode}"
         return TrialKilled(f"{who} was killed by {name}")
     return TrialSilent(f"{who} exited with status {exitcode} without a report")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says; its type's name where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip() if lines else type(error).__name__
+
+
+def type_and_first_line(error: BaseException) -> str:
+    """As ``ValueError: the first line``; the type's name alone where the error says nothing."""
+    name, line = type(error).__name__, first_line(error)
+    return name if line == name else f"{name}: {line}"

@@ -18,9 +18,10 @@ from runner.modes.ray.cluster import Cluster, head_gone, imported, remove_abando
 from runner.modes.ray.crew import Crew, Hand
 from runner.modes.ray.nodes import Accounts
 from runner.modes.ray.worker import Part
-from runner.modes.workers.returning import Returned, hash_of, slot_bytes
+from runner.modes.workers.returning import Returned, slot_bytes
 from runner.modes.workers.sharing import AHEAD, run_length
 from runner.modes.workers.threads import PROGRESS_INTERVAL_S
+from runner.pipeline.arrays import array_digest
 from runner.pipeline.collector import Collector
 from runner.pipeline.stamps import Records
 
@@ -252,7 +253,7 @@ class _Pass:
         for result in _results(part):  # what a consumer would see
             self._returned_bytes += result.array.nbytes
             if self._epoch.verify:
-                self._received[result.item] = hash_of(result.array)
+                self._received[result.item] = array_digest(result.array)
         del part  # and with it the memory that its results are in
         self._give(hand)
 

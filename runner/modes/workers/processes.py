@@ -26,11 +26,12 @@ from runner.errors import ConductorGone, TrialFailed, ended_by
 from runner.host.affinity import read_back
 from runner.host.watchdog import die_with_parent
 from runner.modes import Books, Epoch, ModePlan, Watch, Worker
-from runner.modes.workers.returning import InSlot, Outbox, Returned, ReturningSink, check_room, hash_of, slot_bytes
+from runner.modes.workers.returning import InSlot, Outbox, Returned, ReturningSink, check_room, slot_bytes
 from runner.modes.workers.runtime import ThreadLimits, start_runtime
 from runner.modes.workers.sharing import Sharing
 from runner.modes.workers.slots import SLOTS, Slots
 from runner.modes.workers.threads import PROGRESS_INTERVAL_S, ThreadTeam
+from runner.pipeline.arrays import array_digest
 from runner.pipeline.collector import PART, Collector
 from runner.pipeline.hot_path import Pipeline, PipelinePlan
 from runner.pipeline.sinks import Sink
@@ -147,7 +148,7 @@ class ProcessMode:
                     returned_bytes += array.nbytes
                     self._ways["pickle" if isinstance(message, Returned) else "shared_memory"] += 1
                     if epoch.verify:
-                        received[message.item] = hash_of(array)
+                        received[message.item] = array_digest(array)
         watch.finished()
         records = collector.done()
         records.returned_bytes = returned_bytes

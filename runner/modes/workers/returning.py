@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from typing import Any, Protocol
 from runner.config.options import Math, Python, StepsOption
 from runner.errors import TrialFailed
 from runner.modes.workers.slots import Slots
+from runner.pipeline.arrays import array_digest
 from runner.pipeline.receipts import Receipt
 from runner.pipeline.sinks import Sink
 from runner.pipeline.sources.image import Image
@@ -86,7 +86,7 @@ class ReturningSink:
         """Only hand ``result`` to the trial; returns the hash of its bytes."""
         array = self._array(result)
         self._hand_over(array, item)
-        return hash_of(array)
+        return array_digest(array)
 
     def _hand_over(self, array: Any, item: int) -> None:
         slots = self._slots
@@ -99,13 +99,6 @@ class ReturningSink:
         self._sink.close()
         if self._slots is not None:
             self._slots.close()
-
-
-def hash_of(array: Any) -> bytes:
-    """Of an array's kind, shape and bytes: equal on both sides where it arrived as it was sent."""
-    described = hashlib.blake2b(f"{array.dtype.str}{array.shape}".encode(), digest_size=16)
-    described.update(array.tobytes())
-    return described.digest()
 
 
 def slot_bytes(task: Any, images: Sequence[Image]) -> int:
