@@ -40,15 +40,17 @@ from runner.config.options import (
     ToHttp,
 )
 from runner.errors import SinkError
+from runner.pipeline import retry
 from runner.pipeline.receipts import Arrivals, Ledger, Receipt, fingerprint
+from runner.pipeline.retry import MayPass, retried
 from runner.pipeline.servers.receiver import Receiver
-from runner.pipeline.sinks import Sent, retrying
+from runner.pipeline.sinks import Sent
 from runner.pipeline.sinks.delivery import compared
-from runner.pipeline.sinks.encodings import as_example, as_npy, as_png, item_of_example, records_of
+from runner.pipeline.sinks.encodings import as_example, as_npy, as_png, item_of_example
 from runner.pipeline.sinks.file import FileDestination, FileSink
 from runner.pipeline.sinks.http import HttpSink
-from runner.pipeline.sinks.retrying import MayPass, insist
 from runner.pipeline.stamps import Records
+from runner.pipeline.wire import WireError, masked_crc32c, records
 from runner.sweep.session import Session
 from runner.trial.messages import Phase
 from runner.trial.supervisor import Event, Supervisor
@@ -74,7 +76,8 @@ def label(mode: Any) -> str:
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     pauses: list[float] = []
-    monkeypatch.setattr(retrying, "sleep", pauses.append)
+    monkeypatch.setattr(retry, "sleep", pauses.append)
+    monkeypatch.setattr(retry.random, "uniform", lambda _, whole: whole)
     return pauses
 
 
@@ -169,9 +172,20 @@ def test_pauses_double_up_to_a_limit_and_the_last_failure_is_told(no_pauses: lis
         raise MayPass("no luck")
 
     with pytest.raises(SinkError, match=r"^no luck, 9 times$"):
-        insist(attempt, 8)
+        retried(attempt, 8)
     assert len(attempts) == 9
     assert no_pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+
+
+def test_a_server_that_asks_for_a_pause_gets_it_up_to_the_limit(no_pauses: list[float]) -> None:
+    asked = iter([3.0, 60.0])
+
+    def attempt() -> None:
+        raise MayPass("busy", next(asked, 0.0))
+
+    with pytest.raises(SinkError):
+        retried(attempt, 3)
+    assert no_pauses == [3.0, 5.0, 0.4]
 
 
 # -------------------------------------------------------------------------------------------------------------------- encodings
@@ -210,12 +224,19 @@ def test_an_items_number_is_read_back_from_an_example(item: int) -> None:
     assert item_of_example(memoryview(as_example(np.ones((3, 2)), item))) == item
 
 
+def test_an_example_without_the_number_of_an_item_is_refused() -> None:
+    for odd in (b"", as_example(np.ones(2), 7).replace(b"item", b"mist"), b"\xff\xff"):
+        with pytest.raises(ValueError, match=r"item's number|beyond its message"):
+            item_of_example(memoryview(odd))
+
+
 def test_a_file_that_ends_in_the_middle_of_a_record_is_told() -> None:
-    whole = (5).to_bytes(8, "little") + bytes(4) + b"hello" + bytes(4)
-    assert [bytes(record) for record in records_of(memoryview(whole * 2))] == [b"hello", b"hello"]
+    length = (5).to_bytes(8, "little")
+    whole = (length + masked_crc32c(length).to_bytes(4, "little") + b"hello" + bytes(4)) * 2
+    assert [whole[start:end] for start, end in records(whole)] == [b"hello", b"hello"]
     for cut in (1, 6, 20):
-        with pytest.raises(ValueError, match="middle of a record"):
-            list(records_of(memoryview((whole * 2)[:-cut])))
+        with pytest.raises(WireError):
+            list(records(whole[:-cut]))
 
 
 # ------------------------------------------------------------------------------------------------------------------ sink=http
@@ -323,6 +344,27 @@ def test_a_digest_in_the_answer_confirms_what_was_sent() -> None:
         sink.put(ARRAY, 0)
         assert sink.end().confirmed == 0
         sink.close()
+
+
+def test_a_proxy_is_used_and_no_proxy_respected(no_pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    with TroublesomeServer() as server, TroublesomeServer() as proxy:
+        monkeypatch.setenv("http_proxy", f"http://me:secret@127.0.0.1:{proxy.server_port}")
+        sink = http_sink("http://far.invalid/in?key=1")
+        for item in range(2):
+            sink.put(ARRAY, item)
+        sink.close()
+        near = http_sink(server.url)  # on this machine
+        near.put(ARRAY, 0)
+        near.close()
+        monkeypatch.setenv("no_proxy", "far.invalid")
+        direct = http_sink("http://far.invalid/in", retries=0)
+        with pytest.raises(SinkError):
+            direct.put(ARRAY, 0)
+        direct.close()
+    assert (len(proxy.requests), proxy.connections, len(server.requests)) == (2, 1, 1)
+    headers, body = proxy.requests[0]
+    assert (headers["Host"], headers["proxy-authorization"], body) == ("far.invalid", "Basic bWU6c2VjcmV0", ARRAY.tobytes())
 
 
 def test_connections_are_kept_and_shared_by_threads() -> None:

@@ -18,7 +18,7 @@ from runner.config.options import Sample, Tfrecord
 from runner.errors import ConfigurationError
 from runner.pipeline.sources import images_of
 from runner.pipeline.sources.tfrecord import TfrecordSource
-from runner.pipeline.sources.tfrecord_index import masked_crc32c
+from runner.pipeline.wire import masked_crc32c
 
 PHOTOS = [Path(image.path).read_bytes() for image in images_of(Sample(), 3)]
 
@@ -100,8 +100,8 @@ def test_the_index_is_made_once_and_anew_when_the_file_is_another(tmp_path: Path
     from runner.pipeline.sources import tfrecord_index
 
     made: list[Path] = []
-    find: Callable[..., Any] = tfrecord_index._found
-    monkeypatch.setattr(tfrecord_index, "_found", lambda path, name: (made.append(path), find(path, name))[1])
+    find: Callable[..., Any] = tfrecord_index._images
+    monkeypatch.setattr(tfrecord_index, "_images", lambda path, name: (made.append(path), find(path, name))[1])
     config = Tfrecord(path=str(photographs(tmp_path / "photos.tfrecord")))
     for _ in range(3):
         assert read_all(config) == PHOTOS

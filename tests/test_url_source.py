@@ -25,6 +25,7 @@ from runner.config.options import Process, Sample, Sequential, TfData, Thread, T
 from runner.config.registry import module_of
 from runner.config.restore import choices_of
 from runner.errors import ConfigurationError, ImageNotFetched
+from runner.pipeline import retry
 from runner.pipeline.sources import images_of
 from runner.pipeline.sources.addresses import Address
 from runner.pipeline.sources.fetching import AsyncUrlReader, UrlReader
@@ -45,7 +46,7 @@ def server() -> Iterator[TroublesomeServer]:
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """How long a pause is has a test of its own."""
-    monkeypatch.setattr("runner.pipeline.sources.attempts.FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("runner.pipeline.retry.FIRST_PAUSE_S", 0.001)
 
 
 def digests(source: Url, limit: int = 99) -> list[str]:
@@ -348,14 +349,13 @@ def test_reads_wait_for_each_other_in_no_event_loop(server: TroublesomeServer) -
 
 
 def test_pauses_grow_and_differ_by_chance(monkeypatch: pytest.MonkeyPatch) -> None:
-    from runner.pipeline.sources import attempts
-
-    monkeypatch.setattr(attempts, "FIRST_PAUSE_S", 0.1)
-    drawn = [list(attempts._pauses(12)) for _ in range(50)]
+    monkeypatch.setattr(retry, "FIRST_PAUSE_S", 0.1)
+    drawn = [[attempts.pause_s() for _ in range(13)] for attempts in (retry.Attempts(12) for _ in range(50))]
     for number in range(12):
-        whole = min(0.1 * 2**number, attempts.LONGEST_PAUSE_S)
+        whole = min(0.1 * 2**number, retry.LONGEST_PAUSE_S)
         assert all(whole / 2 <= pauses[number] <= whole for pauses in drawn)
     assert len({pauses[0] for pauses in drawn}) > 1
+    assert {pauses[12] for pauses in drawn} == {None}
 
 
 def test_secrets_are_in_no_message_and_no_name(server: TroublesomeServer, way: Way) -> None:
@@ -371,7 +371,7 @@ def test_what_takes_a_thread_of_its_own_is_not_there_before_workers_are_forked(s
     script = f"""
 import threading
 from runner.config.options import Url
-from runner.pipeline import PipelinePlan
+from runner.pipeline.hot_path import PipelinePlan
 url = {server.url("/a.jpg")!r}
 plan = PipelinePlan((), "runner.pipeline.sources.url", Url(url=[url, "s3://photos/a.jpg"]), "json", None, "json", None)
 plan.import_stages()
@@ -379,6 +379,71 @@ print([thread.name for thread in threading.enumerate()])
 """
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert answer.stdout == "['MainThread']\n", answer.stderr
+
+
+# ------------------------------------------------------------------------------------------------------------- proxies
+
+# No name server knows it: only a proxy can be asked for it.
+FAR = "http://photos.invalid/a.jpg"
+
+
+@pytest.fixture
+def proxy(server: TroublesomeServer, monkeypatch: pytest.MonkeyPatch) -> TroublesomeServer:
+    """The server as a proxy, which is asked for whole addresses."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    server.files[FAR] = A
+    monkeypatch.setenv("http_proxy", server.url("").replace("//", "//me:pass%20word@"))
+    return server
+
+
+def test_a_proxy_is_asked_for_the_whole_address_over_one_connection_and_knows_who_asks(
+    proxy: TroublesomeServer, way: Way
+) -> None:
+    assert way.read(FAR, times=3) == [A] * 3
+    assert proxy.asked[FAR] == 3
+    assert proxy.connections == 1
+    assert {headers["Proxy-Authorization"] for headers in proxy.headers} == {"Basic bWU6cGFzcyB3b3Jk"}
+    assert {headers["Host"] for headers in proxy.headers} == {"photos.invalid"}
+
+
+def test_the_first_look_goes_through_the_proxy_too(proxy: TroublesomeServer) -> None:
+    proxy.files["http://photos.invalid/in/"] = b'<a href="a.jpg">a</a>'
+    proxy.files["http://photos.invalid/in/a.jpg"] = A
+    assert digests(Url(url=[FAR, "http://photos.invalid/in/"])) == expected("a", "a")
+
+
+def test_what_no_proxy_names_is_reached_directly(proxy: TroublesomeServer, way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "photos.invalid")
+    with pytest.raises(ImageNotFetched):
+        way.read(FAR, retries=0)
+    assert not proxy.asked
+
+
+def test_servers_on_this_machine_are_reached_directly(
+    server: TroublesomeServer, way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert way.read(server.url("/a.jpg")) == [A]
+
+
+def test_https_is_tunnelled_through_its_proxy(proxy: TroublesomeServer, way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", proxy.url(""))
+    with pytest.raises(ImageNotFetched, match="501"):  # this proxy knows no CONNECT
+        way.read(FAR.replace("http:", "https:"), retries=0)
+
+
+def test_a_proxy_of_another_kind_is_named_in_the_message(
+    proxy: TroublesomeServer, way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "socks5://me:secret@127.0.0.1:9")
+    with pytest.raises(ImageNotFetched, match="http_proxy is socks5://, after 1 attempt") as failed:
+        way.read(FAR, retries=3)
+    assert "secret" not in str(failed.value)
+
+
+# ------------------------------------------------------------------------------------------------------------- in trials
 
 
 def in_trials(plan_of: Trials, mode: Any, source: Url, images: Any, **words: Any) -> Any:

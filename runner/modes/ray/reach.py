@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from runner.errors import TrialFailed
 from runner.pipeline.hot_path import PipelinePlan
-from runner.pipeline.sinks.places import local_path
+from runner.pipeline.sinks.folders import local_path
 
 
 def check_source(plan: PipelinePlan, node: str, ask: Callable[..., Any]) -> None:

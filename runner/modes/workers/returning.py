@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from runner.config.options import Math, Python, StepsOption
 from runner.errors import TrialFailed
 from runner.modes.workers.messages import InSlot, Returned
 from runner.modes.workers.shared_memory import Slots
+from runner.pipeline.arrays import array_digest
 from runner.pipeline.receipts import Receipt
 from runner.pipeline.sinks import Sink
 from runner.pipeline.sources.image import Image
@@ -68,7 +68,7 @@ class ReturningSink:
         """Only give ``result`` to the trial; returns the hash of its bytes."""
         array = self._array(result)
         self._send(array, item)
-        return hash_of(array)
+        return array_digest(array)
 
     def _send(self, array: Any, item: int) -> None:
         slots = self._slots
@@ -95,7 +95,7 @@ class ReturnCheck:
         """Take a result as a consumer would."""
         self._bytes += array.nbytes
         if self._verify:
-            self._hashes[item] = hash_of(array)
+            self._hashes[item] = array_digest(array)
 
     def complete(self, records: Records) -> Records:
         """``records`` of the pass, with ``returned_bytes``.
@@ -139,13 +139,6 @@ class ReturnPath:
         """Let go of the slots."""
         for slots in self._slots:
             slots.close()
-
-
-def hash_of(array: Any) -> bytes:
-    """A hash of an array's type, shape and bytes: equal on both sides where it arrived as it was sent."""
-    described = hashlib.blake2b(f"{array.dtype.str}{array.shape}".encode(), digest_size=16)
-    described.update(array.tobytes())
-    return described.digest()
 
 
 def slot_bytes(task: Any, images: Sequence[Image]) -> int:

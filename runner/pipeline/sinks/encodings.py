@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import struct
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from runner.errors import SinkError
+from runner.pipeline.arrays import array_bytes
+from runner.pipeline.wire import Span, as_field, as_varint, fields, varint
 
 
 def as_npy(array: Any) -> bytes:
@@ -20,7 +20,7 @@ def as_npy(array: Any) -> bytes:
 
 
 def as_png(array: Any) -> bytes:
-    """The content of a ``.png`` file: 8 bits a channel; shape ``(height, width)``, or with 1, 3 or 4 channels.
+    """The content of a ``.png`` file with 8 bits a channel; the array has shape ``(height, width)``, or with 1, 3 or 4 channels.
 
     uint8 is written as it is. Of anything else the least value of the image becomes 0, the greatest 255, and what lies between
     them is spread evenly; where all values are equal they become 0.
@@ -49,82 +49,38 @@ def as_png(array: Any) -> bytes:
 def as_example(array: Any, item: int) -> bytes:
     """A serialized ``tf.train.Example`` with the features ``item``, ``dtype`` (as NumPy writes it: ``<f4``), ``shape``, ``data``.
 
-    Written by hand, so that the data are copied once, and so that it can be read back without TensorFlow. A message is a row of
-    fields, each with a tag (its number, and 2 for "its length comes first") and its content
-    (https://protobuf.dev/programming-guides/encoding).
+    Written by hand, so that the data are copied once, and so that it can be read back without TensorFlow.
     """
     # Example.features.feature is a map: entries of a key (1) and a value (2); Feature has bytes_list (1) or int64_list (3).
     features = [
-        _feature(b"item", 3, _varint(item)),
+        _feature(b"item", 3, as_varint(item)),
         _feature(b"dtype", 1, array.dtype.str.encode()),
-        _feature(b"shape", 3, b"".join(map(_varint, array.shape))),
-        _feature(b"data", 1, np.ascontiguousarray(array).reshape(-1).view(np.uint8).data),
+        _feature(b"shape", 3, b"".join(map(as_varint, array.shape))),
+        _feature(b"data", 1, array_bytes(array)),
     ]
-    return b"".join(_field(1, *(part for feature in features for part in feature)))
+    return b"".join(as_field(1, *(part for feature in features for part in feature)))
 
 
 def item_of_example(example: memoryview) -> int:
-    """The item's number in what ``as_example`` made; its place there is always the same.
+    """The item's number in what ``as_example`` made, where it is the first feature.
 
     Raises:
         ValueError: it was not made by ``as_example``.
     """
-    features, _ = _content(example, 0)
-    entry, _ = _content(features, 0)
-    key, end = _content(entry, 0)
-    if bytes(key) != b"item":
-        raise ValueError("the first feature is not the item's number")
-    value = _content(_content(_content(entry, end)[0], 0)[0], 0)[0]
-    return _read_varint(value, 0)[0]
-
-
-def records_of(content: memoryview) -> Iterator[memoryview]:
-    """The records of a TFRecord file: length (8 bytes), its checksum (4), the data, its checksum (4).
-
-    Raises:
-        ValueError: it ends in the middle of one.
-    """
-    at = 0
-    while at < len(content):
-        if at + 12 > len(content):
-            raise ValueError("the file ends in the middle of a record")
-        (length,) = struct.unpack_from("<Q", content, at)
-        if at + 16 + length > len(content):
-            raise ValueError("the file ends in the middle of a record")
-        yield content[at + 12 : at + 12 + length]
-        at += 16 + length
+    try:
+        features = _first(example, (0, len(example)), 1)
+        entry = _first(example, features, 1)
+        if bytes(example[slice(*_first(example, entry, 1))]) != b"item":
+            raise ValueError("the first feature is not the item's number")
+        start, end = _first(example, _first(example, _first(example, entry, 2), 3), 1)
+    except StopIteration:
+        raise ValueError("it has no feature with the item's number") from None
+    return varint(example, start, end)[0]
 
 
 def _feature(name: bytes, kind: int, value: bytes | memoryview) -> list[bytes | memoryview]:
-    return _field(1, *_field(1, name), *_field(2, *_field(kind, *_field(1, value))))
+    return as_field(1, *as_field(1, name), *as_field(2, *as_field(kind, *as_field(1, value))))
 
 
-def _field(number: int, *content: bytes | memoryview) -> list[bytes | memoryview]:
-    """A field, in parts that are put together only once."""
-    return [bytes([number << 3 | 2]), _varint(sum(map(len, content))), *content]
-
-
-def _varint(value: int) -> bytes:
-    """Seven bits a byte, the lowest first; all but the last byte have the eighth bit set."""
-    written = bytearray()
-    while value > 127:
-        written.append(value & 127 | 128)
-        value >>= 7
-    written.append(value)
-    return bytes(written)
-
-
-def _content(message: memoryview, at: int) -> tuple[memoryview, int]:
-    """The content of the field that begins at ``at``, and where the next begins."""
-    length, begin = _read_varint(message, at + 1)
-    return message[begin : begin + length], begin + length
-
-
-def _read_varint(message: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[at]
-        value |= (byte & 127) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 128:
-            return value, at
+def _first(message: memoryview, within: Span, number: int) -> Span:
+    return next(fields(message, *within, number))[1]

@@ -16,8 +16,9 @@ from runner.config.options import FileFormat, ToFile
 from runner.errors import SinkError, TrialFailed
 from runner.pipeline.receipts import Arrivals, Ledger, Payload, Receipt, fingerprint
 from runner.pipeline.sinks.delivery import Delivery, Sent, compared, unchecked
-from runner.pipeline.sinks.encodings import as_example, as_npy, as_png, item_of_example, records_of
-from runner.pipeline.sinks.places import Place, local_path, place_of
+from runner.pipeline.sinks.encodings import as_example, as_npy, as_png, item_of_example
+from runner.pipeline.sinks.folders import OutputFolder, local_path, output_folder
+from runner.pipeline.wire import records
 
 _ENCODINGS: dict[FileFormat, Callable[[Any], bytes]] = {FileFormat.npy: as_npy, FileFormat.png: as_png}
 
@@ -28,14 +29,14 @@ class FileSink:
     def __init__(self, config: ToFile, array: Callable[[Any], Any]) -> None:
         assert config.url is not None  # noqa: S101  (the destination has set it)
         self._array = array
-        self._place = place_of(config.url, config.timeout_s, config.retries)
+        self._output = output_folder(config.url, config.timeout_s, config.retries)
         self._format = config.format
         self._ledger = Ledger()
         self._folder = ""
         # On another host there may be a process of this number.
-        self._own = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._writer_name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._numbers = itertools.count()
-        self._rows: dict[int, _Row] = {}  # one for each thread
+        self._shards: dict[int, _Shard] = {}  # one for each thread
         if config.format is FileFormat.png:
             import PIL.PngImagePlugin  # noqa: F401  (now, not at the first image)
 
@@ -50,75 +51,75 @@ class FileSink:
         array = self._array(result)
         if self._format is FileFormat.tfrecord:
             content = as_example(array, item)
-            self._row().append(content)
+            self._shard().append(content)
             self._ledger.sent(fingerprint(item, content), len(content))
             return
         content = _ENCODINGS[self._format](array)
         mark = fingerprint(item, content)
         try:
-            repeated = self._place.write(f"{self._folder}/{item:09d}.{self._format.value}", content)
+            repeated = self._output.write(f"{self._folder}/{item:09d}.{self._format.value}", content)
         except SinkError:
             self._ledger.doubt(item, mark)  # a remote write may have come through although its answer did not
             raise
         self._ledger.sent(mark, len(content), repeated=repeated)
 
     def end(self) -> Receipt:
-        rows, self._rows = self._rows, {}
+        shards, self._shards = self._shards, {}
         try:
-            for row in rows.values():
-                row.publish()
+            for shard in shards.values():
+                shard.publish()
         finally:
-            for row in rows.values():
-                row.abandon()
+            for shard in shards.values():
+                shard.abandon()
         return self._ledger.take()
 
     def close(self) -> None:
         """Nothing is open between epochs."""
 
-    def _row(self) -> _Row:
+    def _shard(self) -> _Shard:
         thread = threading.get_ident()
-        if thread not in self._rows:
-            name = f"{self._folder}/{self._own}-{next(self._numbers)}.tfrecord"
-            self._rows[thread] = _Row(self._place, name)
-        return self._rows[thread]
+        if thread not in self._shards:
+            name = f"{self._folder}/{self._writer_name}-{next(self._numbers)}.tfrecord"
+            self._shards[thread] = _Shard(self._output, name)
+        return self._shards[thread]
 
 
-class _Row:
-    """A TFRecord file that one thread writes; nobody sees it under its name before it is whole."""
+class _Shard:
+    """A TFRecord file that one thread writes; it gets its name when it is whole."""
 
-    def __init__(self, place: Place, name: str) -> None:
-        # TensorFlow's writer makes the checksums (masked CRC-32C) in no time; in Python they would take seconds.
+    def __init__(self, output: OutputFolder, name: str) -> None:
+        # TensorFlow's writer makes the checksums of the data; in Python they would take seconds.
         import tensorflow as tf
 
-        self._place = place
+        self._output = output
         self._name = name
         self._errors = (tf.errors.OpError, OSError)
         self._records = 0
         self._broken: str | None = None
-        self._scratch = place.scratch(name)
+        self._scratch = output.scratch(name)
         try:
             self._writer = tf.io.TFRecordWriter(self._scratch)
         except self._errors as error:
-            raise SinkError(self._told(error)) from error
+            raise SinkError(self._cannot_write(error)) from error
 
     def append(self, record: bytes) -> None:
         if self._broken is None:
             try:
                 self._writer.write(record)
             except self._errors as error:
-                self._broken = self._told(error)
+                self._broken = self._cannot_write(error)
         if self._broken is not None:  # what follows half a record cannot be read
             raise SinkError(self._broken)
         self._records += 1
 
     def publish(self) -> None:
-        """Put the file in its place; one to which nothing could be written is dropped."""
+        """Give the file its name; one to which nothing could be written is dropped."""
         try:
             self._writer.close()
         except self._errors as error:
-            self._broken = self._broken or self._told(error)
+            self._broken = self._broken or self._cannot_write(error)
         if self._broken is None:
-            self._place.publish(self._scratch, self._name)
+            self._output.publish(self._scratch, self._name)
         elif self._records:
             raise SinkError(f"{self._broken}; what had been written to this file before is lost, results: {self._records}")
 
@@ -126,7 +127,7 @@ class _Row:
         """Leave nothing behind that was not published."""
         Path(self._scratch).unlink(missing_ok=True)
 
-    def _told(self, error: Exception) -> str:
+    def _cannot_write(self, error: Exception) -> str:
         # TensorFlow's messages begin with the path.
         reason = str(getattr(error, "message", error)).rpartition("; ")[2].strip()
         return f"cannot write {self._scratch}: {reason or type(error).__name__}"
@@ -140,8 +141,8 @@ class FileDestination:
         self._url = local_path(self._url) or self._url
         self.config = dataclasses.replace(config, url=self._url)
         try:
-            self._place = place_of(self._url, config.timeout_s, config.retries)
-            self._place.clear()
+            self._output = output_folder(self._url, config.timeout_s, config.retries)
+            self._output.clear()
         except Exception as error:  # drivers raise what their libraries raise
             raise TrialFailed(f"sink.url: {error}", kind=type(error).__name__) from error
 
@@ -149,7 +150,7 @@ class FileDestination:
         if self._url.startswith("memory://"):
             return unchecked(sent, "none: what is in the memory of a process ends with it")
         arrived: dict[int, Arrivals] = defaultdict(Arrivals)
-        for name, content in self._place.contents():
+        for name, content in self._output.contents():
             folder, _, file = name.rpartition("/")
             for item, payload in self._results(file, content):
                 arrived[int(folder.removeprefix("epoch-"))].take(item, payload)
@@ -157,13 +158,14 @@ class FileDestination:
 
     def close(self) -> None:
         if self.config.remove:
-            self._place.clear()
+            self._output.clear()
         else:
-            self._place.tidy()
+            self._output.tidy()
 
     def _results(self, file: str, content: bytes) -> Iterator[tuple[int, Payload]]:
         if self.config.format is FileFormat.tfrecord:
-            yield from ((item_of_example(record), record) for record in records_of(memoryview(content)))
+            view = memoryview(content)
+            yield from ((item_of_example(view[start:end]), view[start:end]) for start, end in records(content))
         else:
             yield int(file.partition(".")[0]), content
 

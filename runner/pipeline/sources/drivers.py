@@ -1,4 +1,4 @@
-"""fsspec's drivers: which there are, what they are told, and which package brings one that is missing."""
+"""fsspec's drivers: which there are, the options they get, and which package brings one that is missing."""
 
 from __future__ import annotations
 
@@ -44,29 +44,31 @@ def driver_class(url: str, protocol: str) -> Any:
         raise ConfigurationError("source.url", masked(url), reason, accepted) from error
 
 
-def options_for(protocols: list[str], options: dict[str, Any], timeout_s: float) -> dict[str, Any]:
-    """What fsspec is told to open an address with these protocols, the innermost first.
+def options_for(protocols: list[str], options: dict[str, Any], timeout_s: float, proxy: str | None = None) -> dict[str, Any]:
+    """The options with which fsspec opens an address with these protocols, the innermost first.
 
-    A mapping under the name of a protocol is for that protocol alone. Retries are this program's, so drivers are told to make none.
+    A mapping under the name of a protocol is for that protocol alone. Retries are this program's: the drivers' own are switched off.
     """
     import fsspec
 
     known = set(fsspec.available_protocols())
-    told = {
+    chosen = {
         name: value
         for name, value in copy.deepcopy(options).items()
         if not (name in known and isinstance(value, dict)) or name in protocols
     }
     for protocol in protocols:
-        mine = told.setdefault(protocol, {})
+        own = chosen.setdefault(protocol, {})
         if protocol in {"s3", "s3a"}:
             # One request an object: s3fs would ask for its size first, to read a large one in parts.
-            mine.setdefault("max_concurrency", 1)
+            own.setdefault("max_concurrency", 1)
             once = {"retries": {"total_max_attempts": 1}, "connect_timeout": timeout_s, "read_timeout": timeout_s}
-            mine["config_kwargs"] = once | {"max_pool_connections": _CONNECTIONS} | mine.get("config_kwargs", {})
+            own["config_kwargs"] = once | {"max_pool_connections": _CONNECTIONS} | own.get("config_kwargs", {})
         elif protocol in {"http", "https"}:
-            mine.setdefault("get_client", _client)
-    return told
+            own.setdefault("get_client", _client)
+            if proxy is not None:
+                own.setdefault("proxy", proxy)
+    return chosen
 
 
 async def _client(**options: Any) -> Any:

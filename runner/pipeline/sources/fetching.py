@@ -15,18 +15,20 @@ from typing import Any, TypeVar
 
 from runner.config.options import Url
 from runner.errors import ConfigurationError
+from runner.pipeline.proxies import Proxies
+from runner.pipeline.retry import Attempts
 from runner.pipeline.sources.addresses import Address
-from runner.pipeline.sources.attempts import AnswerError, Attempts, TooLargeError
 from runner.pipeline.sources.drivers import driver_class, options_for
+from runner.pipeline.sources.failures import AnswerError, TooLargeError, pause_after
 from runner.pipeline.sources.http_client import HttpClient, RedirectedError
 from runner.pipeline.sources.image import Image
 
 T = TypeVar("T")
 
-# A listing may take so many times as long as an image.
+# How many times as long as an image a listing may take.
 _LISTING = 10
 
-# Where a read cannot hang, so that it takes no thread to give up on it.
+# Where a read cannot hang, so that no thread is needed to give up on it.
 _HERE = {"file", "local", "memory", "zip", "tar", "libarchive"}
 
 
@@ -36,6 +38,7 @@ class UrlReader:
     def __init__(self, config: Url) -> None:
         self._config = config
         self._plain = HttpClient(config.timeout_s, config.max_bytes) if not config.options else None
+        self._proxies = Proxies()
         self._lock = threading.Lock()
         self._file_systems: dict[tuple[Any, ...], Any] = {}
 
@@ -48,21 +51,22 @@ class UrlReader:
         Raises:
             ImageNotFetched: they cannot be had.
         """
-        attempts = Attempts(url, self._config.retries, self._config.timeout_s)
+        attempts = Attempts(self._config.retries)
         while True:
             try:
                 return self._once(url)
-            except Exception as error:  # drivers raise what they like; what cannot change is told apart from what can
-                sleep(attempts.pause_s(error))
+            except Exception as error:  # drivers raise what they like
+                sleep(pause_after(error, attempts, url, self._config.timeout_s))
 
     def file_system(self, address: Address) -> tuple[Any, str]:
-        """Fsspec's file system for an address, the same for all in the same place, and the path within it."""
+        """Fsspec's file system for an address, shared by all addresses that it serves, and the path within it."""
         cls = driver_class(str(address), address.protocol)
-        place = (address.protocol, address.outer, *sorted(cls._get_kwargs_from_urls(address.inner).items()))
+        proxy = self._proxy_of(address)
+        key = (address.protocol, address.outer, proxy, *sorted(cls._get_kwargs_from_urls(address.inner).items()))
         with self._lock:
-            if place not in self._file_systems:
-                self._file_systems[place] = bounded(lambda: _opened(address, self._config), self._config.timeout_s)
-        return self._file_systems[place], cls._strip_protocol(address.inner)
+            if key not in self._file_systems:
+                self._file_systems[key] = bounded(lambda: _opened(address, self._config, proxy), self._config.timeout_s)
+        return self._file_systems[key], cls._strip_protocol(address.inner)
 
     def listing(self, address: Address) -> tuple[Any, str]:
         """As ``file_system``, to look around in: each question has its time."""
@@ -73,6 +77,11 @@ class UrlReader:
         if self._plain is not None:
             self._plain.close()
         self._file_systems.clear()
+
+    def _proxy_of(self, address: Address) -> str | None:
+        """The proxy for the part of an address that is a web server's; None where no part is, or it is reached directly."""
+        parts = (part for part in str(address).split("::") if part.lower().startswith(("http://", "https://")))
+        return next(map(self._proxies.of, parts), None)
 
     def _once(self, url: str) -> bytes:
         if self._plain is not None and HttpClient.takes(url):
@@ -106,12 +115,12 @@ class AsyncUrlReader(UrlReader):
         address = Address.of(url)
         if not can_wait(address):
             return await asyncio.to_thread(self.read, image)
-        attempts = Attempts(url, self._config.retries, self._config.timeout_s)
+        attempts = Attempts(self._config.retries)
         while True:
             try:
                 return await asyncio.wait_for(self._once_async(address), self._config.timeout_s)
             except Exception as error:
-                await asyncio.sleep(attempts.pause_s(error))
+                await asyncio.sleep(pause_after(error, attempts, url, self._config.timeout_s))
 
     async def close_async(self) -> None:
         """Close what ``read_async`` has opened, in the loop that it was called in."""
@@ -125,13 +134,14 @@ class AsyncUrlReader(UrlReader):
 
     async def _once_async(self, address: Address) -> bytes:
         cls = driver_class(str(address), address.protocol)
-        place = (address.protocol, *sorted(cls._get_kwargs_from_urls(address.inner).items()))
-        if place not in self._opening:  # all who come while it is being opened wait for the same one
-            self._opening[place] = asyncio.ensure_future(_opened_async(address, self._config))
+        proxy = self._proxy_of(address)
+        key = (address.protocol, proxy, *sorted(cls._get_kwargs_from_urls(address.inner).items()))
+        if key not in self._opening:  # those that come while it is being opened wait for the same one
+            self._opening[key] = asyncio.ensure_future(_opened_async(address, self._config, proxy))
         try:
-            file_system = await asyncio.shield(self._opening[place])
+            file_system = await asyncio.shield(self._opening[key])
         except Exception:
-            self._opening.pop(place, None)
+            self._opening.pop(key, None)
             raise
         return await fetched(file_system, cls._strip_protocol(address.inner), self._config.max_bytes)
 
@@ -144,11 +154,11 @@ def can_wait(address: Address) -> bool:
         return False
 
 
-def _opened(address: Address, config: Url) -> Any:
+def _opened(address: Address, config: Url, proxy: str | None) -> Any:
     from fsspec.asyn import sync
     from fsspec.core import url_to_fs
 
-    options = options_for(address.protocols, config.options or {}, config.timeout_s)
+    options = options_for(address.protocols, config.options or {}, config.timeout_s, proxy)
     file_system, _ = url_to_fs(str(address), skip_instance_cache=True, **options)
     if hasattr(file_system, "set_session"):
         # Now, because threads that are first at the same time would open one each.
@@ -156,10 +166,10 @@ def _opened(address: Address, config: Url) -> Any:
     return _once_each(file_system)
 
 
-async def _opened_async(address: Address, config: Url) -> Any:
+async def _opened_async(address: Address, config: Url, proxy: str | None) -> Any:
     from fsspec.core import url_to_fs
 
-    options = options_for(address.protocols, config.options or {}, config.timeout_s)
+    options = options_for(address.protocols, config.options or {}, config.timeout_s, proxy)
     loop = asyncio.get_running_loop()
     file_system, _ = url_to_fs(str(address), skip_instance_cache=True, asynchronous=True, loop=loop, **options)
     if hasattr(file_system, "set_session"):

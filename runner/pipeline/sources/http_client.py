@@ -1,28 +1,39 @@
 """The short way for plain HTTP: as many connections as there are requests at a time, kept, by the standard library's client.
 
-fsspec takes every request through one event loop in a thread of its own. This way an image of 197 kB on loopback costs 0.12 ms of CPU
-time against 0.30 with one thread, and 0.16 against 0.33 with 32. Whatever is not plain is fsspec's: options, credentials, redirects,
-odd characters.
+Of an image of 4 kB on loopback, one thread: 94 µs of CPU time and 6 200 images/s; by urllib3's pools 164 µs and 4 150 images/s, by its
+``PoolManager`` 188 µs and 3 740. With 8 threads it is 8 400 against 5 240 and 4 360 images/s, and of images of 197 kB 2 400 against 1 700
+and 1 900. urllib3 has no deadline for a whole answer either, so that would be ours as it is here.
+
+fsspec takes every request through one event loop in a thread of its own: 0.30 ms of CPU time for 197 kB against 0.12 with one thread, and
+0.33 against 0.16 with 32. Whatever is not plain is fsspec's: options, credentials, redirects, odd characters.
 """
 
 from __future__ import annotations
 
+import base64
 import http.client
 import io
 import socket
 import ssl
+from collections.abc import Mapping
 from time import monotonic
-from typing import Any
-from urllib.parse import urlsplit
+from types import MappingProxyType
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
 
-from runner.pipeline.sources.attempts import AnswerError, TooLargeError
+from runner.pipeline.proxies import Proxies
+from runner.pipeline.sources.failures import AnswerError, TooLargeError
 
-# What a connection says that the server has closed while nobody used it.
+# The errors of a connection that the server has closed while it was idle.
 _STALE = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
 
 
-# Scheme, host, port.
-_Place = tuple[str, str, int | None]
+class _Origin(NamedTuple):
+    """A server: what an address has before its path."""
+
+    scheme: str
+    host: str
+    port: int | None
 
 
 class RedirectedError(OSError):
@@ -32,13 +43,14 @@ class RedirectedError(OSError):
 class HttpClient:
     """Gets images over connections that are kept from one to the next; made in a worker, used by all its threads.
 
-    What is kept is nobody's own: a thread of TensorFlow's that calls Python has a new ``threading.local`` at each call.
+    Connections belong to no thread: a thread of TensorFlow's that calls Python has a new ``threading.local`` at each call.
     """
 
     def __init__(self, timeout_s: float, max_bytes: int) -> None:
         self._timeout_s = timeout_s
         self._max_bytes = max_bytes
-        self._idle: dict[_Place, list[_Connection]] = {}
+        self._proxies = Proxies()
+        self._idle: dict[_Origin, list[_Connection]] = {}
 
     @staticmethod
     def takes(url: str) -> bool:
@@ -58,25 +70,21 @@ class HttpClient:
             OSError, http.client.HTTPException: they cannot be had.
         """
         parts = urlsplit(url)
-        place = (parts.scheme.lower(), parts.hostname or "", parts.port)
+        origin = _Origin(parts.scheme.lower(), parts.hostname or "", parts.port)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         deadline = monotonic() + self._timeout_s
-        idle = self._idle.setdefault(place, [])
+        idle = self._idle.setdefault(origin, [])
         try:
             connection, used = idle.pop(), True  # the one used last, so that the fewest are kept alive
         except IndexError:
-            connection, used = self._new(*place), False
+            connection, used = self._new(origin), False
         try:
-            response = _answer(connection, target, deadline)
+            response = connection.answer(target, deadline)
         except _STALE:
-            connection.close()
             if not used:
                 raise
-            connection = self._new(*place)
-            response = _or_close(connection, target, deadline)
-        except BaseException:
-            connection.close()
-            raise
+            connection = self._new(origin)
+            response = connection.answer(target, deadline)
         try:
             data = self._body(response)
         except BaseException:
@@ -94,9 +102,21 @@ class HttpClient:
             while idle:
                 idle.pop().close()
 
-    def _new(self, scheme: str, host: str, port: int | None) -> _Connection:
+    def _new(self, origin: _Origin) -> _Connection:
+        """A connection to a server, or to the proxy that it is reached through; it is opened by its first request."""
+        scheme, host, port = origin
         kind = _TlsConnection if scheme == "https" else _Connection
-        return kind(host, port, timeout=self._timeout_s)
+        proxy = self._proxies.of(f"{scheme}://{_netloc(host, port)}")
+        if proxy is None:
+            return kind(host, port, timeout=self._timeout_s)
+        address = urlsplit(proxy)
+        connection = kind(address.hostname or "", address.port or 80, timeout=self._timeout_s)
+        if scheme == "https":
+            connection.set_tunnel(host, port, headers=_credentials(address.username, address.password))
+        else:
+            connection.before_target = f"http://{_netloc(host, port)}"
+            connection.headers = _credentials(address.username, address.password)
+        return connection
 
     def _body(self, response: http.client.HTTPResponse) -> bytes:
         if 300 <= response.status < 400:
@@ -114,12 +134,31 @@ class HttpClient:
 
 
 class _Connection(http.client.HTTPConnection):
-    """A connection whose answer, from the first byte of its header to the last of its body, has one deadline."""
+    """A connection whose answer, from the first byte of its header to the last of its body, has one deadline.
 
-    deadline = 0.0
+    Attributes:
+        before_target: what a request to a proxy has before the target.
+        headers: of each request, to a proxy that wants credentials.
+    """
+
+    before_target = ""
+    headers: Mapping[str, str] = MappingProxyType({})
+    _deadline = 0.0
+
+    def answer(self, target: str, deadline: float) -> http.client.HTTPResponse:
+        """Ask for ``target``; closes itself where there is no answer by ``deadline``, on the clock of ``time.monotonic``."""
+        self._deadline = deadline
+        try:
+            if self.sock is not None:
+                self.sock.settimeout(max(deadline - monotonic(), 0.001))
+            self.request("GET", self.before_target + target, headers=self.headers)
+            return self.getresponse()
+        except BaseException:
+            self.close()
+            raise
 
     def response_class(self, sock: socket.socket, *arguments: Any, **named: Any) -> http.client.HTTPResponse:  # type: ignore[override]
-        timed: Any = _Timed(sock, self.deadline)
+        timed: Any = _Timed(sock, self._deadline)
         return http.client.HTTPResponse(timed, *arguments, **named)
 
 
@@ -156,20 +195,17 @@ class _Timed(io.RawIOBase):
         super().close()
 
 
-def _answer(connection: _Connection, target: str, deadline: float) -> http.client.HTTPResponse:
-    connection.deadline = deadline
-    if connection.sock is not None:
-        connection.sock.settimeout(max(deadline - monotonic(), 0.001))
-    connection.request("GET", target)
-    return connection.getresponse()
+def _netloc(host: str, port: int | None) -> str:
+    name = f"[{host}]" if ":" in host else host
+    return name if port is None else f"{name}:{port}"
 
 
-def _or_close(connection: _Connection, target: str, deadline: float) -> http.client.HTTPResponse:
-    try:
-        return _answer(connection, target, deadline)
-    except BaseException:
-        connection.close()
-        raise
+def _credentials(user: str | None, password: str | None) -> dict[str, str]:
+    """The header for a proxy that wants to know who asks; none without a user."""
+    if user is None:
+        return {}
+    pair = f"{unquote(user)}:{unquote(password or '')}".encode()
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
 
 _contexts: list[ssl.SSLContext] = []

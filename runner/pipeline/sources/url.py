@@ -8,7 +8,7 @@ from itertools import islice
 
 from runner.config.addresses import given
 from runner.config.options import Url
-from runner.errors import ConfigurationError, ImageNotFetched
+from runner.errors import ConfigurationError, ImageNotFetched, type_and_first_line
 from runner.pipeline.sources.addresses import Address, expanded
 from runner.pipeline.sources.drivers import driver_class
 from runner.pipeline.sources.fetching import AsyncUrlReader, UrlReader, can_wait
@@ -51,7 +51,7 @@ class UrlSource:
         return AsyncUrlReader(self._config) if any(map(can_wait, addresses)) else UrlReader(self._config)
 
     def import_drivers(self) -> None:
-        """Import what the addresses take: seconds for some, which belong to no image."""
+        """Import the packages that the addresses need: seconds for some, which belong to no image."""
         for url in given(self._config.url):
             for protocol in Address.of(url).protocols:
                 try:
@@ -83,8 +83,7 @@ def _unreachable(url: str, error: Exception) -> ConfigurationError:
     elif isinstance(error, TimeoutError):
         reason = "no answer in time"
     else:
-        lines = str(error).strip().splitlines()
-        reason = f"{type(error).__name__}: {masked(lines[0])[:200]}" if lines else type(error).__name__
+        reason = masked(type_and_first_line(error))[:200]
     return ConfigurationError(
         "source.url", masked(url), f"cannot be fetched: {reason}", "an address that answers with an image"
     )

@@ -1,4 +1,4 @@
-"""What tasks whose result is a NumPy array share, and how an array becomes a digest."""
+"""What tasks whose result is a NumPy array share, and a digest for results that differ by rounding."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-# How many numbers an array is thinned out to before it is rounded, and to which part of the largest.
+from runner.pipeline.arrays import array_digest
+
+# To how many numbers a vector is thinned out before they are rounded, and to which part of the largest.
 KEPT = 16
 TOLERANCE = 0.01
 
@@ -21,14 +23,7 @@ class ArrayTask:
         return result
 
     def digest(self, result: Any) -> bytes:
-        return hashed(self.array(result))
-
-
-def hashed(array: Any) -> bytes:
-    """16 bytes, equal exactly where type, shape and every bit are."""
-    described = hashlib.blake2b(f"{array.dtype.str}{array.shape}".encode(), digest_size=16)
-    described.update(array.tobytes())
-    return described.digest()
+        return array_digest(self.array(result))
 
 
 def roughly_hashed(vector: Any) -> bytes:
@@ -40,7 +35,7 @@ def roughly_hashed(vector: Any) -> bytes:
     """
     values = np.asarray(vector, np.float64)
     if not np.isfinite(values).all():
-        return hashed(values)
+        return array_digest(values)
     largest = float(np.abs(values).max())
     means = [float(part.mean()) for part in np.array_split(values, min(KEPT, len(values)))]
     rounded = [round(mean / largest / TOLERANCE) for mean in means] if largest else means

@@ -8,8 +8,8 @@ from typing import Any
 import tensorflow as tf
 
 from runner.config.options import STEPS_BY_CHANCE, DctMethod, Execution, Tensorflow
+from runner.pipeline.arrays import array_digest
 from runner.pipeline.sources.image import Image
-from runner.pipeline.tasks.arrays import hashed
 from runner.pipeline.tasks.chances import Chances, chances
 
 _DCT = {DctMethod.default: "", DctMethod.fast: "INTEGER_FAST", DctMethod.accurate: "INTEGER_ACCURATE"}
@@ -61,7 +61,7 @@ class TensorflowTask:
         return result.numpy()
 
     def digest(self, result: Any) -> bytes:
-        return hashed(result.numpy())
+        return array_digest(result.numpy())
 
     def _pipeline(self, form: str) -> Callable[..., Any]:
         """All steps for one file format; traced now, not at the first image, where it is a graph."""

@@ -11,28 +11,28 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
-from runner.errors import SinkError
+from runner.errors import SinkError, first_line
 from runner.pipeline.receipts import Payload
-from runner.pipeline.sinks.retrying import MayPass, insist
+from runner.pipeline.retry import MayPass, retried
 
 # The end of the name of a file that is not finished.
 UNFINISHED = ".part"
 
-# How many files are read from a remote place at the same time.
+# How many files are read from a remote folder at the same time.
 _AT_ONCE = 16
 
-# What trying again does not mend.
+# Errors that another attempt does not mend.
 _LASTING = (FileNotFoundError, PermissionError, NotImplementedError, TypeError, ValueError)
 
 
-class Place(Protocol):
+class OutputFolder(Protocol):
     """A folder; names in it are relative and may have a folder before them, as in ``epoch-000/000000007.npy``.
 
     Its methods raise ``SinkError`` where something cannot be done.
     """
 
     def write(self, name: str, content: Payload) -> int:
-        """Make a file, all of it or nothing; returns how many attempts went wrong before."""
+        """Make a file, all of it or nothing; returns how many attempts failed before."""
 
     def scratch(self, name: str) -> str:
         """The path of a local file in which what is to become ``name`` can be gathered."""
@@ -50,7 +50,7 @@ class Place(Protocol):
         """Remove what was not finished."""
 
 
-class LocalPlace:
+class LocalFolder:
     """A folder of this machine; what is not finished has a name of its own."""
 
     def __init__(self, root: str) -> None:
@@ -109,7 +109,7 @@ class LocalPlace:
             os.unlink(path)  # noqa: PTH108
 
 
-class RemotePlace:
+class RemoteFolder:
     """A folder behind an fsspec URL. An object comes to be in one step there: there are no unfinished ones.
 
     Args:
@@ -127,7 +127,7 @@ class RemotePlace:
         self._retries = retries
 
     def write(self, name: str, content: Payload) -> int:
-        return self._insist("write", name, lambda: self._call("pipe_file", self._path(name), bytes(content)))[1]
+        return self._tried("write", name, lambda: self._call("pipe_file", self._path(name), bytes(content)))[1]
 
     def scratch(self, name: str) -> str:
         import tempfile
@@ -138,13 +138,13 @@ class RemotePlace:
 
     def publish(self, scratch: str, name: str) -> int:
         try:
-            return self._insist("write", name, lambda: self._call("put_file", scratch, self._path(name)))[1]
+            return self._tried("write", name, lambda: self._call("put_file", scratch, self._path(name)))[1]
         finally:
             Path(scratch).unlink(missing_ok=True)
 
     def contents(self) -> Iterator[tuple[str, bytes]]:
         self._fs.invalidate_cache()
-        paths = sorted(self._insist("list", "", lambda: self._call("find", self._root))[0])
+        paths = sorted(self._tried("list", "", lambda: self._call("find", self._root))[0])
         root = self._root.strip("/")
         with ThreadPoolExecutor(_AT_ONCE) as readers:
             for start in range(0, len(paths), 4 * _AT_ONCE):  # not all at once: they are held in memory
@@ -154,9 +154,9 @@ class RemotePlace:
 
     def clear(self) -> None:
         self._fs.invalidate_cache()
-        there, _ = self._insist("list", "", lambda: self._call("find", self._root))
+        there, _ = self._tried("list", "", lambda: self._call("find", self._root))
         if there:
-            self._insist("remove", "", lambda: self._fs.rm(self._root, recursive=True))
+            self._tried("remove", "", lambda: self._fs.rm(self._root, recursive=True))
 
     def tidy(self) -> None:
         """Nothing is unfinished."""
@@ -165,7 +165,7 @@ class RemotePlace:
         return f"{self._root}/{name}"
 
     def _read(self, path: str) -> bytes:
-        content: bytes = self._insist("read", path.rpartition("/")[2], lambda: self._call("cat_file", path))[0]
+        content: bytes = self._tried("read", path.rpartition("/")[2], lambda: self._call("cat_file", path))[0]
         return content
 
     def _call(self, verb: str, *arguments: Any) -> Any:
@@ -175,7 +175,7 @@ class RemotePlace:
             return sync(self._fs.loop, getattr(self._fs, f"_{verb}"), *arguments, timeout=self._timeout_s)
         return getattr(self._fs, verb)(*arguments)
 
-    def _insist(self, verb: str, name: str, call: Callable[[], Any]) -> tuple[Any, int]:
+    def _tried(self, verb: str, name: str, call: Callable[[], Any]) -> tuple[Any, int]:
         where = f"{self._scheme}://{self._root.lstrip('/')}" + (f"/{name}" if name else "")
 
         def attempt() -> Any:
@@ -184,17 +184,17 @@ class RemotePlace:
             except TimeoutError as error:
                 raise MayPass(f"cannot {verb} {where}: no answer within {self._timeout_s:g} s") from error
             except _LASTING as error:
-                raise SinkError(f"cannot {verb} {where}: {_told(error)}") from error
+                raise SinkError(f"cannot {verb} {where}: {first_line(error)}") from error
             except Exception as error:  # drivers raise what their libraries raise
-                raise MayPass(f"cannot {verb} {where}: {_told(error)}") from error
+                raise MayPass(f"cannot {verb} {where}: {first_line(error)}") from error
 
-        return insist(attempt, self._retries)
+        return retried(attempt, self._retries)
 
 
-def place_of(url: str, timeout_s: float, retries: int) -> Place:
-    """The place that ``url`` names: a path or ``file://`` on this machine, anything else through fsspec."""
+def output_folder(url: str, timeout_s: float, retries: int) -> OutputFolder:
+    """The folder that ``url`` names: a path or ``file://`` on this machine, anything else through fsspec."""
     path = local_path(url)
-    return LocalPlace(path) if path is not None else RemotePlace(url, timeout_s, retries)
+    return LocalFolder(path) if path is not None else RemoteFolder(url, timeout_s, retries)
 
 
 def local_path(url: str) -> str | None:
@@ -207,8 +207,3 @@ def local_path(url: str) -> str | None:
 
 def _cannot(verb: str, path: Path, error: OSError) -> SinkError:
     return SinkError(f"cannot {verb} {path}: {error.strerror or type(error).__name__}")
-
-
-def _told(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
