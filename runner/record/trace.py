@@ -19,7 +19,7 @@ from runner.record.reading import median_trial
 from runner.record.rows import first_images, samples_of_trial
 
 # An image has three events of 120 bytes; a sample has four, and one for each GPU; a phase has one.
-MOST_IMAGES = 4_000
+MOST_IMAGES = 2_000
 MOST_SAMPLES = 1_000
 MOST_PHASES = 2_000
 
