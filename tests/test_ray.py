@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import itertools
 import os
 import signal
@@ -18,7 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import Program, Trials, processes_of
+from conftest import Program, Trials, processes_of, rows_in
 from faulty_task import Fault
 from filelock import FileLock, Timeout
 from hydra.errors import HydraException
@@ -221,12 +220,11 @@ def test_the_node_is_in_every_row_and_each_node_in_the_record(
     subject = measured(tmp_path, supervisor, mode=mode, workers=4, images=40, source=Folder(path=folder), task=Pillow(size=32))
     (trial,) = subject.trials
     assert trial["error"] is None
-    with (subject.folder / "images.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_in(subject.folder)
     assert {row["node"] for row in rows} == {node["node"] for node in trial["nodes"]}
     assert len(trial["nodes"]) == 2
     of_worker = {number: node["node"] for node in trial["nodes"] for number in node["workers"]}
-    assert all(row["node"] == of_worker[int(row["worker"])] for row in rows)
+    assert all(row["node"] == of_worker[row["worker"]] for row in rows)
     assert trial["cpus_usable"] == (4 if cluster.apart else 2) * os.cpu_count() / 2
     assert write_trace(subject.folder) == 0
 

@@ -187,7 +187,7 @@ def test_a_run_says_what_it_was_made_of_and_how_to_repeat_it(recorded: Path, sto
     assert run["tags"]["mlflow.source.name"] == "runner"
     assert "-m runner rerun" in run["tags"]["mlflow.note.content"]
     assert "images/s" in run["tags"]["mlflow.note.content"]
-    assert {"config.yaml", "images.csv", "result.json", "runner.log", "samples.csv", "trace.json"} == set(run["artifacts"])
+    assert {"config.yaml", "images", "result.json", "runner.log", "samples.csv", "trace.json"} == set(run["artifacts"])
     ((name, digest),) = run["datasets"]
     assert name == "sample"
     assert len(digest) <= 36

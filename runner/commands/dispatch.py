@@ -29,6 +29,7 @@ VERBS = {
     "rerun": "run a record again, and say whether it comes out as it did",
     "report": "make report.html again from the record, or show it in the terminal",
     "trace": "make the timeline of one trial, for Perfetto",
+    "export": "write every image's row as text",
     "gather": "make a sweep of points that other jobs have measured",
     "sync": "log records to MLflow that it does not have",
     "ui": "show the recorded runs in MLflow's own pages",

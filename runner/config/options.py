@@ -487,6 +487,11 @@ class TrackingOption:
 
     name: str = MISSING
     experiment: str = option("image-pipeline", "the MLflow experiment that the runs go to, not empty", matches=r".*\S.*")
+    max_artifact_mb: float = option(
+        50.0,
+        "megabytes up to which the rows of a point's images are copied into MLflow; beyond, the note says where they lie",
+        at_least=0,
+    )
 
 
 @dataclass

@@ -17,7 +17,7 @@ from runner.modes import Worker
 from runner.monitor.gpu_record import GpuRecord
 from runner.monitor.sampler import MonitorRecord, Samples
 from runner.pipeline.sources.image import Image
-from runner.pipeline.stamps import Record, Records
+from runner.pipeline.stamps import Records
 from runner.record.trial_schema import (
     AnyTrial,
     EndedPhase,
@@ -40,6 +40,9 @@ from runner.trial.gil_probe import WAITED_S
 from runner.trial.messages import EpochReport, Phase, Report
 from runner.trial.supervisor import Outcome
 
+# Of an epoch's records, so that memory stays flat but for the latencies.
+_ROWS_AT_ONCE = 1 << 17
+
 
 def epoch_record(epoch: EpochReport, wall_offset_s: float) -> EpochRecord:
     """One timed pass.
@@ -47,36 +50,33 @@ def epoch_record(epoch: EpochReport, wall_offset_s: float) -> EpochRecord:
     Latency is from the start of an image's read to the end of its sink. ``read_s``, ``task_s`` and ``sink_s`` are
     worker-seconds: the sum over the images. Latencies and stages are those of images that succeeded; None if none did.
     """
-    columns = dict(zip(Record._fields, epoch.records.table().T, strict=True))
-    good = {name: column[columns["ok"] == 1] for name, column in columns.items()}
-    read, task, sink, end = good["read_start"], good["task_start"], good["sink_start"], good["end"]
-    work_s = (epoch.finished_ns - epoch.released_ns) * 1e-9
-    p50: float | None
-    p95: float | None
-    p99: float | None
-    if len(end):
-        p50, p95, p99 = (float(value) * 1e-9 for value in np.percentile(end - read, (50, 95, 99)))
-        stages = [float((later - earlier).sum()) * 1e-9 for earlier, later in ((read, task), (task, sink), (sink, end))]
-    else:
-        p50 = p95 = p99 = None
-        stages = [0.0, 0.0, 0.0]
+    latencies_ns, stages_ns = [np.empty(0, np.int64)], np.zeros(3, np.int64)
+    for rows in epoch.records.columns(_ROWS_AT_ONCE):
+        good = rows.taken(rows.ok == 1)
+        latencies_ns.append(good.end - good.read_start)
+        borders = (good.read_start, good.task_start, good.sink_start, good.end)
+        stages_ns += [int((later - earlier).sum()) for earlier, later in itertools.pairwise(borders)]
+    latency_ns = np.concatenate(latencies_ns)
+    images_ok, work_s = len(latency_ns), (epoch.finished_ns - epoch.released_ns) * 1e-9
+    p50, p95, p99 = (np.percentile(latency_ns, (50, 95, 99)) * 1e-9).tolist() if images_ok else (None, None, None)
+    read_s, task_s, sink_s = (stages_ns * 1e-9).tolist()
     cpu_user_s, cpu_system_s = _user_and_system_s(epoch)
     return {
         **epoch.usage.record(),
         "released_at": epoch.released_ns * 1e-9 + wall_offset_s,
         "work_s": work_s,
-        "images_ok": len(end),
-        "images_failed": len(epoch.records) - len(end),
-        "images_per_s": len(end) / work_s,
+        "images_ok": images_ok,
+        "images_failed": len(epoch.records) - images_ok,
+        "images_per_s": images_ok / work_s,
         "cpu_s": epoch.cpu_s,
         "cpu_user_s": cpu_user_s,
         "cpu_system_s": cpu_system_s,
         "latency_p50_s": p50,
         "latency_p95_s": p95,
         "latency_p99_s": p99,
-        "read_s": stages[0],
-        "task_s": stages[1],
-        "sink_s": stages[2],
+        "read_s": read_s,
+        "task_s": task_s,
+        "sink_s": sink_s,
         "returned_bytes": epoch.records.returned_bytes,
         "returned_bytes_per_s": epoch.records.returned_bytes / work_s,
         "collect_cpu_s": epoch.collect_cpu_s,

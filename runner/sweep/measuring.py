@@ -47,22 +47,25 @@ def measured_trial(
     point: Point, place: TrialPlace, supervisor: Supervisor, gpus: Gpus, on_event: Callable[[Event], None]
 ) -> TrialRecord:
     """Execute one trial of ``point`` and write it into the point's folder; returns its record."""
-    with _logging_to(point.folder / "runner.log"):
-        log.info("round %d: %s", place.round, point.name)
-        watched = _watched(point, supervisor, gpus, on_event)
-        outcome = watched.outcome
-        trial = trial_record(
-            place,
-            outcome,
-            watched.observations,
-            images=point.images,
-            wall_offset_s=watched.wall_offset_s,
-            started_at=watched.started_at,
-            ended_at=time.time(),
-        )
-        samples = watched.observations.samples.taken
-        point.add_trial(trial, Series(place.round, watched.wall_offset_s, samples), outcome.report, len(gpus.devices))
-        _log_trial(trial, outcome.error)
+    try:
+        with _logging_to(point.folder / "runner.log"):
+            log.info("round %d: %s", place.round, point.name)
+            watched = _watched(point, supervisor, gpus, on_event)
+            outcome = watched.outcome
+            trial = trial_record(
+                place,
+                outcome,
+                watched.observations,
+                images=point.images,
+                wall_offset_s=watched.wall_offset_s,
+                started_at=watched.started_at,
+                ended_at=time.time(),
+            )
+            samples = watched.observations.samples.taken
+            point.add_trial(trial, Series(place.round, watched.wall_offset_s, samples), outcome.report, len(gpus.devices))
+            _log_trial(trial, outcome.error)
+    finally:
+        point.spool.unlink(missing_ok=True)
     return trial
 
 

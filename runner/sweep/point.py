@@ -243,8 +243,7 @@ class Point:
         """The same for a job that was put back into the queue; what it has measured on another host is removed, and begun anew."""
         record = self._on_disk()
         if record is not None and record["environment"]["host"] != environment()["host"]:
-            for name in ("result.json", "samples.csv", "images.csv", "trace.json"):
-                (self.folder / name).unlink(missing_ok=True)
+            PointFolder(self.folder).clear()
         self.restore()
 
     def take_over(self) -> None:
@@ -281,9 +280,7 @@ class Point:
         folder = PointFolder(self.folder)
         self.series.append(series)
         folder.add_samples(series, gpus)
-        if report is not None:
-            folder.add_images(trial["round"], report, self.images)
-        self.spool.unlink(missing_ok=True)
+        folder.write_images(trial["round"], report, self.images)
         self.trials.append(trial)
         self.write()
 

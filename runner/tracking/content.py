@@ -10,22 +10,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from runner.config.options import TrackingOption
 from runner.record.metrics import summaries_of, trial_metrics, values_of
 from runner.record.point_schema import ResultJson
 from runner.record.reading import PointRecord, SweepRecord, flattened, good_trials, median_trial, was_interrupted
+from runner.record.rows import image_files
 from runner.record.trial_schema import TrialRecord
-from runner.tracking.note import point_note, sweep_note
+from runner.tracking.note import LeftOut, point_note, sweep_note
 from runner.tracking.system import MEMORY, MOST_SAMPLES, system_metrics
 
 # MLflow's own limits.
 _PARAM_LENGTH = 6000
 _TAG_LENGTH = 5000
 
-_POINT_ARTIFACTS = ("result.json", "images.csv", "samples.csv", "trace.json", "runner.log")
+_POINT_ARTIFACTS = ("result.json", "samples.csv", "trace.json", "runner.log")
 _SWEEP_ARTIFACTS = ("sweep.json", "comparison.md", "report.html")
 
 # MLflow's words for how a run ended.
 _STATUS = {"ok": "FINISHED", "failed": "FAILED", "timeout": "FAILED", "killed": "FAILED"}
+
+
+class Artifact(NamedTuple):
+    """A file, and the folder among the run's artifacts into which it goes; None is the topmost."""
+
+    path: Path
+    folder: str | None = None
 
 
 class MetricValue(NamedTuple):
@@ -48,7 +57,7 @@ class RunContent:
         start_ms, end_ms: Unix time; they are as far apart as the trials took, without what other points ran in between.
         tags, params, metrics: as MLflow has them.
         dataset: name, digest, source and profile of the images; None for a sweep.
-        files: to be logged as artifacts.
+        files: to be logged as artifacts; rows of images only up to the size that the user wants there.
         config: the resolved configuration; None for a sweep.
     """
 
@@ -62,7 +71,7 @@ class RunContent:
     params: Mapping[str, str]
     metrics: Sequence[MetricValue]
     dataset: Mapping[str, str] | None
-    files: Sequence[Path]
+    files: Sequence[Artifact]
     config: Mapping[str, Any] | None
 
 
@@ -71,14 +80,17 @@ def point_content(point: PointRecord, sweep: SweepRecord | None) -> RunContent:
     record = point.record
     start_ms, end_ms = _span_ms(record["trials"])
     verdicts = [] if sweep is None else sweep.comparisons_of(point)
+    rows, left_out = _rows(point)
     tags = {
         **_common_tags(record),
         "config_hash": record["config_hash"],
         "status": record["status"],
         "folder": str(point.folder),
         "command": record["command"],
-        "mlflow.note.content": point_note(record, verdicts, point.folder),
+        "mlflow.note.content": point_note(record, verdicts, point.folder, left_out),
     }
+    if left_out is not None:
+        tags["images"] = str(left_out.path)
     if record["error"] is not None:
         tags["error"] = f"{record['error']['type']}: {record['error']['message']}"
     if sweep is not None:
@@ -96,7 +108,7 @@ def point_content(point: PointRecord, sweep: SweepRecord | None) -> RunContent:
         params=_cut(_params(record, point.varying), _PARAM_LENGTH),
         metrics=[*_metrics(point), *_system(point)],
         dataset=_dataset(record),
-        files=_there(point.folder, _POINT_ARTIFACTS),
+        files=[*_there(point.folder, _POINT_ARTIFACTS), *rows],
         config=record["config"],
     )
 
@@ -133,8 +145,8 @@ def sweep_content(sweep: SweepRecord) -> RunContent:
         dataset=None,
         files=[
             *_there(sweep.folder, _SWEEP_ARTIFACTS),
-            *sorted(sweep.folder.glob("*.svg")),
-            *sorted(sweep.folder.glob("*.png")),
+            *map(Artifact, sorted(sweep.folder.glob("*.svg"))),
+            *map(Artifact, sorted(sweep.folder.glob("*.png"))),
         ],
         config=None,
     )
@@ -233,8 +245,18 @@ def _digest(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _there(folder: Path, names: Sequence[str]) -> list[Path]:
-    return [path for name in names if (path := folder / name).is_file()]
+def _there(folder: Path, names: Sequence[str]) -> list[Artifact]:
+    return [Artifact(path) for name in names if (path := folder / name).is_file()]
+
+
+def _rows(point: PointRecord) -> tuple[list[Artifact], LeftOut | None]:
+    """The files with the rows of its images; where they are more than the user wants in MLflow, none of them and what is left out."""
+    limit_mb = point.record["config"]["tracking"].get("max_artifact_mb", TrackingOption.max_artifact_mb)
+    paths = image_files(point.folder, [trial["round"] for trial in point.record["trials"] if trial["epochs"]])
+    size_mb = sum(path.stat().st_size for path in paths) * 1e-6
+    if size_mb > limit_mb:
+        return [], LeftOut(paths[-1] if paths[-1].parent == point.folder else paths[-1].parent, size_mb, limit_mb)
+    return [Artifact(path, None if path.parent == point.folder else path.parent.name) for path in paths], None
 
 
 def _cut(texts: Mapping[str, str], length: int) -> dict[str, str]:

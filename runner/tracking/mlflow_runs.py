@@ -146,7 +146,7 @@ class _Writer:
         if content.dataset is not None:
             used = InputTag("mlflow.data.context", "benchmark")
             client.log_inputs(run_id, [DatasetInput(Dataset(**content.dataset), [used])])
-        for path in content.files:
-            client.log_artifact(run_id, str(path))
+        for path, folder in content.files:
+            client.log_artifact(run_id, str(path), folder)
         if content.config is not None:
             client.log_text(run_id, OmegaConf.to_yaml(OmegaConf.create(dict(content.config))), "config.yaml")
