@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from runner.config.fields import MEASURING
+from runner.config.registry import BESIDE, KEYS, keys_of
 from runner.errors import RunnerError
 from runner.files import ARTIFACTS
 
@@ -19,10 +21,10 @@ SCHEMA_VERSION = 1
 SELF_CHECK = "self_check"
 
 # What differs between points without making them different.
-_NO_FACTORS = ("seed", "baseline", "objective", "compare_hosts", "fail_fast", "resume")
+_NO_FACTORS = {*keys_of(lambda role: not role.varies), *BESIDE}
 
 # How it is measured, rather than what.
-_HOW = ("protocol", "monitor")
+_HOW = {key for key, spec in KEYS.items() if spec.metadata["role"] is MEASURING}
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _is_factor(key: str) -> bool:
-    return key not in {*_NO_FACTORS, "experiment"} and key.partition(".")[0] not in {"tracking", "hydra"}
+    return key.partition(".")[0] not in _NO_FACTORS
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from runner.config.restore import mode_of
 from runner.record.metrics import trial_metrics
 from runner.record.reading import PointRecord, SweepRecord, flattened, median_trial
 from runner.tracking.note import point_note, sweep_note
@@ -155,7 +156,7 @@ def _params(record: Mapping[str, Any], varying: Sequence[str]) -> dict[str, str]
     config = record["config"]
     params = {
         "mode": config["mode"]["name"],
-        "workers": 1 if config["mode"]["name"] == "sequential" else config["workers"],
+        "workers": mode_of(config).effective_workers(config["workers"]),
         "threads_per_worker": config["mode"].get("threads_per_worker", 1),
         "tf.intra_op": config["tf"]["intra_op"],
         "tf.inter_op": config["tf"]["inter_op"],

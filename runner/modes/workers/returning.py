@@ -11,15 +11,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
-from runner.config.options import Math, Python, StepsOption
+from runner.config.options import TaskOption
 from runner.errors import TrialFailed
 from runner.modes.workers.slots import Slots
 from runner.pipeline.receipts import Receipt
 from runner.pipeline.sinks import Sink
 from runner.pipeline.sources.image import Image
-
-# Steps after which a picture is of float32; without any of them it is of bytes.
-_COMPUTING = frozenset({"resize", "standardize", "colour"})
 
 
 @dataclass(frozen=True)
@@ -108,22 +105,12 @@ def hash_of(array: Any) -> bytes:
     return described.digest()
 
 
-def slot_bytes(task: Any, images: Sequence[Image]) -> int:
+def slot_bytes(task: TaskOption, images: Sequence[Image]) -> int:
     """Room for what a task's option, and where nothing is resized the headers of the images, say of a result.
 
     A result that turns out larger is pickled, which is counted.
     """
-    match task:
-        case StepsOption():
-            resized = task.size**2 if "resize" in task.steps else max(image.width * image.height for image in images)
-            size = resized * (task.channels or 4) * (4 if _COMPUTING.intersection(task.steps) else 1)
-        case Python():
-            size = task.size**2 * 3 * 4
-        case Math():
-            size = task.size * 8
-        case _:
-            size = 224 * 224 * 4 * 4
-    return max(4096, int(size))
+    return max(4096, int(task.result_bytes(images)))
 
 
 def check_room(needed_bytes: int) -> None:
