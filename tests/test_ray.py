@@ -438,8 +438,8 @@ def test_workers_on_a_cluster_that_was_joined_end_with_a_killed_trial(
 
 
 def test_without_ray_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runner.config.check.find_spec", lambda _: None)
-    with pytest.raises(ConfigurationError, match=r"mode=ray: takes Ray(.|\n)*image-pipeline-runner\[ray\]"):
+    monkeypatch.setattr("runner.config.options.modes.find_spec", lambda _: None)
+    with pytest.raises(ConfigurationError, match=r"mode=ray: needs Ray(.|\n)*image-pipeline-runner\[ray\]"):
         composed("mode=ray")
 
 

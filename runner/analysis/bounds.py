@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runner.config.restore import mode_of
 from runner.record.reading import PointRecord, good_trials, value_of
 from runner.record.trial_schema import GoodTrial
 
@@ -112,8 +113,7 @@ def _workers(point: PointRecord, alone: PointRecord | None) -> Bound | None:
 def lanes_of(point: PointRecord) -> int:
     """How many images the point can have in hand at the same time."""
     config = point.record["config"]
-    mode = config["mode"]
-    return 1 if mode["name"] == "sequential" else int(config["workers"]) * int(mode.get("threads_per_worker", 1))
+    return mode_of(config).threads(int(config["workers"]))
 
 
 def _return_path(trials: Sequence[GoodTrial]) -> Bound | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from runner.analysis.statistics import ALPHA, paired_ratio
 from runner.analysis.verdicts import SLOWER, verdict_on
+from runner.config.registry import keys_of
 from runner.config.restore import choices_of
 from runner.record.metric_schema import MetricName
 from runner.record.metrics import trial_metrics
@@ -20,9 +21,6 @@ CRITERIA: Mapping[str, tuple[MetricName, bool]] = {
     "memory": ("peak_memory_mb", False),
     "cost": ("cpu_s_per_image", False),
 }
-
-# What another run chooses for itself.
-_NOT_PASSED_ON = ("protocol", "monitor", "seed", "baseline", "objective", "fail_fast", "images")
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,8 @@ def words_for(recommendation: Recommendation) -> list[str]:
         ConfigurationError: its configuration is not one of this program.
     """
     words = choices_of(recommendation.point.record["config"])
-    return [word for word in words if word.partition("=")[0].partition(".")[0] not in _NOT_PASSED_ON]
+    passed_on = keys_of(lambda role: role.passed_on)
+    return [word for word in words if word.partition("=")[0].partition(".")[0] in passed_on]
 
 
 def _can_prove(best: PointRecord, comparisons: int) -> bool:

@@ -12,8 +12,7 @@ from typing import Literal
 from runner.analysis.stopping import rounds_to_prove
 from runner.config.check import plain
 from runner.config.cpus import cpus_of
-from runner.config.options import Asyncio, Config, ProcessOption, Protocol, Ray, Returns, Sequential, SyntheticProcess
-from runner.config.tasks import last_bits_depend_on_threads
+from runner.config.options import Config, Protocol, Returns
 from runner.record.trial_schema import GoodTrial, TrialRecord
 from runner.record.warning import Warning  # noqa: A004
 
@@ -130,7 +129,7 @@ def _results_differ(points: Sequence[PointFacts]) -> list[Warning]:
     groups: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for point in points:
         task = {key: value for key, value in plain(point.config.task).items() if key != "execution"}
-        threads = [point.config.tf.intra_op, point.config.affinity] if last_bits_depend_on_threads(point.config.task) else None
+        threads = [point.config.tf.intra_op, point.config.affinity] if point.config.task.last_bits_depend_on_threads else None
         same = json.dumps([list(point.images), task, threads], sort_keys=True)
         for digest in {trial["digest"] for trial in point.trials if trial["digest"] is not None}:
             groups[same][digest].append(point.label)
@@ -155,18 +154,13 @@ def _few_rounds(good: Sequence[GoodTrial]) -> Warning | None:
 
 def _oversubscribed(point: PointFacts) -> Warning | None:
     mode, usable_cpus = point.config.mode, point.cpus_usable
-    if isinstance(mode, Sequential):
-        return None
-    if isinstance(mode, Ray) and mode.address is not None:
+    if mode.joins_cluster:
         return _oversubscribed_hosts(point)
-    threads = mode.threads_per_worker if isinstance(mode, ProcessOption) else 1
-    inside = 1 if isinstance(mode, SyntheticProcess) else max(1, point.config.tf.intra_op)
-    in_all = point.config.workers * threads
-    if isinstance(mode, Asyncio):  # its workers wait; it is the decoders that compute
-        in_all = mode.decode_threads or int(usable_cpus)
-    if in_all * inside <= usable_cpus:
+    threads = mode.computing_threads(point.config.workers, int(usable_cpus))
+    inside = max(1, mode.tensorflow_threads(point.config.tf)[0])
+    if threads is None or threads * inside <= usable_cpus:
         return None
-    shown = f"{in_all} workers' threads" if inside == 1 else f"{in_all} workers' threads with {inside} TensorFlow threads each"
+    shown = f"{threads} workers' threads" + (f" with {inside} TensorFlow threads each" if inside > 1 else "")
     return Warning(
         "oversubscribed",
         f"{shown} share {usable_cpus:g} CPU{'' if usable_cpus == 1 else 's'} that it may use",
@@ -176,7 +170,7 @@ def _oversubscribed(point: PointFacts) -> Warning | None:
 
 def _oversubscribed_hosts(point: PointFacts) -> Warning | None:
     """Of a cluster, whose hosts have CPUs of their own: the one with most workers to a CPU, in any trial."""
-    inside, worst = max(1, point.config.tf.intra_op), (1.0, "")
+    inside, worst = max(1, point.config.mode.tensorflow_threads(point.config.tf)[0]), (1.0, "")
     for trial in point.trials:
         on_host: dict[str, int] = defaultdict(int)
         cpus = {node["host"]: node["cpus_usable"] for node in trial["nodes"] if node["cpus_usable"]}
@@ -193,8 +187,7 @@ def _oversubscribed_hosts(point: PointFacts) -> Warning | None:
 
 
 def _settings_not_applied(point: PointFacts, good: Sequence[GoodTrial]) -> Warning | None:
-    tf = point.config.tf
-    wanted = (1, 1) if isinstance(point.config.mode, SyntheticProcess) else (tf.intra_op, tf.inter_op)
+    wanted = point.config.mode.tensorflow_threads(point.config.tf)
     used = [trial["tf"] for trial in good if trial["tf"]["intra_op"] is not None]
     odd = [tf for tf in used if (tf["intra_op"], tf["inter_op"]) != wanted]
     if not odd:

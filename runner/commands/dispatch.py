@@ -49,6 +49,11 @@ def dispatch(words: Sequence[str]) -> int:
     try:
         verb = words[0] if words and _is_verb(words[0]) else None
         if verb in {None, RUN}:
+            if any(word in words for word in ("-h", "--help")):
+                from runner.commands.help import print_help
+
+                print_help(words, VERBS)
+                return exit_status.OK
             from runner.commands.run import run
 
             return run(list(words) if verb is None else list(words[1:]))

@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeGuard, cast
 
+from runner.config.fields import MEASURING
+from runner.config.registry import BESIDE, KEYS, keys_of
 from runner.errors import RunnerError
 from runner.files import ARTIFACTS
 from runner.record.metric_schema import MetricName
@@ -32,10 +34,10 @@ SELF_CHECK = "self_check"
 _SEQUENTIAL = "sequential"
 
 # What differs between points without making them different.
-_NO_FACTORS = ("seed", "baseline", "objective", "compare_hosts", "fail_fast", "resume")
+_NO_FACTORS = {*keys_of(lambda role: not role.varies), *BESIDE}
 
 # How it is measured, rather than what.
-_HOW = ("protocol", "monitor")
+_HOW = {key for key, spec in KEYS.items() if spec.metadata["role"] is MEASURING}
 
 
 @dataclass(frozen=True)
@@ -232,7 +234,7 @@ def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _is_factor(key: str) -> bool:
-    return key not in {*_NO_FACTORS, "experiment"} and key.partition(".")[0] not in {"tracking", "hydra"}
+    return key.partition(".")[0] not in _NO_FACTORS
 
 
 def was_interrupted(point: ResultJson | SweepPoint) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext
-from omegaconf import DictConfig, open_dict, read_write
+from omegaconf import DictConfig
 
 from runner.config.restore import quoted
 from runner.display.console import command_line, print_error, print_note, short
@@ -25,20 +25,8 @@ from runner.sweep.gathering import gather
 from runner.sweep.point import Point, command, complete
 from runner.sweep.sweep import Sweep
 
-_GATHERING = "hydra_plugins.gathering_launcher.GatheringLauncher"
-_ROUNDS = "hydra_plugins.rounds_launcher.RoundsLauncher"
-
 # Runs a job for each point, by the overrides of each and the number of the first; returns when all have ended.
 Submit = Callable[[Sequence[Sequence[str]], int], Sequence[JobReturn]]
-
-
-def put_into_gathering(config: DictConfig) -> None:
-    """Have the launcher that a sweep's configuration names run inside ours, unless it is ours."""
-    chosen = config.hydra.launcher
-    if chosen.get("_target_") in {_ROUNDS, _GATHERING}:
-        return
-    with read_write(config.hydra), open_dict(config.hydra):
-        config.hydra.launcher = {"_target_": _GATHERING, "_recursive_": False, "chosen": chosen}
 
 
 def launch_with_another(

@@ -17,8 +17,7 @@ from runner.analysis.stopping import LEAST_ROUNDS
 from runner.analysis.warnings import PointFacts, of_point
 from runner.config.check import config_hash, plain, typed
 from runner.config.cpus import cpus_of
-from runner.config.options import Cache, Config, FilesOption, Sequential
-from runner.config.registry import module_of
+from runner.config.options import Cache, Config
 from runner.errors import ConfigurationError, ErrorRecord, TrialError
 from runner.files import check_temporary_folder
 from runner.host.environment import environment, usable_cpus
@@ -87,10 +86,7 @@ class Point:
     @property
     def name(self) -> str:
         """Short, for tables and for MLflow: ``process-w10``, ``process-w5x3`` with three threads a worker."""
-        if isinstance(self.config.mode, Sequential):
-            return self.config.mode.name  # it has one worker, whatever it is told
-        threads = getattr(self.config.mode, "threads_per_worker", 1)
-        return f"{self.config.mode.name}-w{self.config.workers}" + (f"x{threads}" if threads > 1 else "")
+        return self.config.mode.label(self.config.workers)
 
     @property
     def cpus(self) -> tuple[int, ...] | None:
@@ -147,7 +143,7 @@ class Point:
 
     @property
     def objective(self) -> float | None:
-        """What a sweeper is told: the median of the metric that ``objective`` names; None where the point failed."""
+        """What a sweeper gets: the median of the metric that ``objective`` names; None where the point failed."""
         objective = cast("MetricName", self.config.objective)  # one of METRICS, as the configuration was checked
         return None if self.error is not None else self.metrics[objective]["value"]
 
@@ -160,15 +156,15 @@ class Point:
         config = self.config
         pipeline = PipelinePlan(
             images=served.images,
-            source_module=module_of("source", served.source.name),
+            source_module=served.source.module(),
             source=served.source,
-            task_module=module_of("task", config.task.name),
+            task_module=config.task.module(),
             task=config.task,
-            sink_module=module_of("sink", config.sink.name),
+            sink_module=config.sink.module(),
             sink=served.sink,
         )
         return TrialPlan(
-            mode_module=module_of("mode", config.mode.name),
+            mode_module=config.mode.module(),
             mode=ModePlan(
                 config.mode, config.workers, ThreadLimits(config.tf.intra_op, config.tf.inter_op), pipeline, str(self.spool)
             ),
@@ -182,10 +178,10 @@ class Point:
         )
 
     def _cache_plan(self) -> CachePlan:
-        source = self.config.source
-        if not isinstance(source, FilesOption) or source.cache is Cache.as_is:
+        kind = self.config.source.page_cache
+        if kind is Cache.as_is:
             return CachePlan()
-        return CachePlan(source.cache, tuple(dict.fromkeys(image.path for image in self.images)))
+        return CachePlan(kind, tuple(dict.fromkeys(image.path for image in self.images)))
 
     def record(self) -> ResultJson:
         """The content of ``result.json`` as far as it is known; no secret is in it."""

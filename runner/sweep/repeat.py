@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from runner.analysis.agreement import agreement
 from runner.config.compose import composed
-from runner.config.options import RUNS_USER_CODE
+from runner.config.registry import names_code
 from runner.config.restore import choices_of, with_overrides
 from runner.display.summary import print_agreement, print_differences
 from runner.errors import ConfigurationError
@@ -51,7 +51,7 @@ def prepared(original: PointRecord | SweepRecord, overrides: Sequence[str]) -> l
 
 def _refuse_code_unasked(words: Sequence[str], overrides: Sequence[str]) -> None:
     """Refuse to run code that only the record names: a record may be a stranger's."""
-    for key in RUNS_USER_CODE:
+    for key in names_code():
         given = [word.partition("=")[2] for word in words if word.startswith(f"{key}=")]
         if given and not any(word.startswith(f"{key}=") for word in overrides):
             reason = "is code that the record names, which is not run unasked"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from runner.config.options import TrackingOption
+from runner.config.restore import mode_of
 from runner.record.metrics import summaries_of, trial_metrics, values_of
 from runner.record.point_schema import ResultJson
 from runner.record.reading import PointRecord, SweepRecord, flattened, good_trials, median_trial, was_interrupted
@@ -169,7 +170,7 @@ def _params(record: ResultJson, varying: Sequence[str]) -> dict[str, str]:
     config = record["config"]
     params = {
         "mode": config["mode"]["name"],
-        "workers": 1 if config["mode"]["name"] == "sequential" else config["workers"],
+        "workers": mode_of(config).effective_workers(config["workers"]),
         "threads_per_worker": config["mode"].get("threads_per_worker", 1),
         "tf.intra_op": config["tf"]["intra_op"],
         "tf.inter_op": config["tf"]["inter_op"],

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-from runner.config.options import Math, Python, StepsOption
+from runner.config.options import TaskOption
 from runner.errors import TrialFailed
 from runner.modes.workers.messages import InSlot, Returned
 from runner.modes.workers.shared_memory import Slots
@@ -17,9 +17,6 @@ from runner.pipeline.receipts import Receipt
 from runner.pipeline.sinks import Sink
 from runner.pipeline.sources.image import Image
 from runner.pipeline.stamps import Records
-
-# Steps after which a picture is of float32; without any of them it is of bytes.
-_COMPUTING = frozenset({"resize", "standardize", "colour"})
 
 
 class Sender(Protocol):
@@ -141,19 +138,9 @@ class ReturnPath:
             slots.close()
 
 
-def slot_bytes(task: Any, images: Sequence[Image]) -> int:
-    """How large a result of a task can be, by its option and, where nothing is resized, by the headers of the images.
+def slot_bytes(task: TaskOption, images: Sequence[Image]) -> int:
+    """Room for what a task's option, and where nothing is resized the headers of the images, say of a result.
 
     A result that turns out larger is pickled, and counted as such.
     """
-    match task:
-        case StepsOption():
-            resized = task.size**2 if "resize" in task.steps else max(image.width * image.height for image in images)
-            size = resized * (task.channels or 4) * (4 if _COMPUTING.intersection(task.steps) else 1)
-        case Python():
-            size = task.size**2 * 3 * 4
-        case Math():
-            size = task.size * 8
-        case _:
-            size = 224 * 224 * 4 * 4
-    return max(4096, int(size))
+    return max(4096, int(task.result_bytes(images)))

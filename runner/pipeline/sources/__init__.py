@@ -6,7 +6,6 @@ import json
 
 from runner.config.check import plain
 from runner.config.options import SourceOption
-from runner.config.registry import load
 from runner.pipeline.sources.image import Image
 
 __all__ = ["Image", "images_of"]
@@ -20,7 +19,7 @@ def images_of(source: SourceOption, limit: int) -> tuple[Image, ...]:
     """
     key = (json.dumps(plain(source), sort_keys=True), limit)
     if key not in _inspected:
-        _inspected[key] = load("source", source.name)(source).images(limit)
+        _inspected[key] = source.provided()(source).images(limit)
     return _inspected[key]
 
 
