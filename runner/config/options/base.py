@@ -3,17 +3,41 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
-if TYPE_CHECKING:
-    from runner.config.options.root import Config
+
+class Threads(Protocol):
+    """The choice of TensorFlow's threads."""
+
+    intra_op: int
+    inter_op: int
+
+
+class Images(Protocol):
+    """The choice of a source."""
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether its images are files that a worker reads."""
+
+
+class Choices(Protocol):
+    """The choices of a point on which a check of another option may depend."""
+
+    @property
+    def tf(self) -> Threads:
+        """TensorFlow's threads."""
+
+    @property
+    def source(self) -> Images:
+        """Where images come from."""
 
 
 class Option:
     """A choice; a dataclass derived from it has a field for each value that can be changed."""
 
-    def check(self, config: Config) -> None:
-        """Refuse what the rules of the fields let through: what depends on several of them, on the system or on the rest of ``config``.
+    def check(self, choices: Choices) -> None:
+        """Refuse what the rules of the fields let through: what depends on several of them, on the system or on other choices.
 
         Raises:
             ConfigurationError: it cannot be run.

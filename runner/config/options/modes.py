@@ -5,15 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from runner.config.fields import MISSING, name, option
-from runner.config.options.base import CodeOption
+from runner.config.options.base import Choices, CodeOption, Threads
 from runner.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from runner.config.options.root import Config
-    from runner.config.options.tf import Tf
 
 
 class StartMethod(Enum):
@@ -59,7 +55,7 @@ class ModeOption(CodeOption):
         del cpus
         return self.threads(workers)
 
-    def tensorflow_threads(self, tf: Tf) -> tuple[int, int]:
+    def tensorflow_threads(self, tf: Threads) -> tuple[int, int]:
         """TensorFlow's threads in each worker, inside an op and between ops; 0 is TensorFlow's own choice."""
         return tf.intra_op, tf.inter_op
 
@@ -105,14 +101,14 @@ class ThreadPool(ModeOption):
 class SyntheticProcess(ModeOption):
     name: str = name("synthetic_process")
 
-    def check(self, config: Config) -> None:
-        given = (config.tf.intra_op, config.tf.inter_op)
-        if given != self.tensorflow_threads(config.tf):
+    def check(self, choices: Choices) -> None:
+        given = (choices.tf.intra_op, choices.tf.inter_op)
+        if given != self.tensorflow_threads(choices.tf):
             reason = "contradicts mode=synthetic_process, which pins TensorFlow to one thread"
             accepted = "tf=single, that is 1/1, with this mode; or mode=thread for other settings"
             raise ConfigurationError("tf", f"{given[0]}/{given[1]}", reason, accepted)
 
-    def tensorflow_threads(self, tf: Tf) -> tuple[int, int]:
+    def tensorflow_threads(self, tf: Threads) -> tuple[int, int]:
         del tf
         return 1, 1
 
@@ -125,8 +121,7 @@ class ProcessOption(ModeOption):
     threads_per_worker: int = option(1, "threads that handle images in each worker process", at_least=1, at_most=1024)
     returns: Returns = option(Returns.digest, "how results come back to the trial")
 
-    def check(self, config: Config) -> None:
-        del config
+    def check(self, choices: Choices) -> None:
         import multiprocessing
 
         method, methods = self.start_method.value, multiprocessing.get_all_start_methods()
@@ -221,14 +216,14 @@ class Ray(ModeOption):
         at_least=80,
     )
 
-    def check(self, config: Config) -> None:
+    def check(self, choices: Choices) -> None:
         if find_spec("ray") is None:
             accepted = "an environment with the extra ray: pip install 'image-pipeline-runner[ray]'"
             raise ConfigurationError("mode", self.name, "needs Ray, which is not installed", accepted)
         if self.address is not None and self.object_store_mb is not None:
             reason = "only applies when this program starts the cluster, not to the one at mode.address"
             raise ConfigurationError("mode.object_store_mb", self.object_store_mb, reason, "null")
-        if self.ship_source and not config.source.reads_files:
+        if self.ship_source and not choices.source.reads_files:
             reason = "sends the bytes of files, and these images come from addresses"
             raise ConfigurationError("mode.ship_source", "true", reason, "false, or a source of files")
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from runner.config.fields import MISSING, name, option
-from runner.config.options.base import CodeOption
+from runner.config.options.base import Choices, CodeOption
 from runner.errors import ConfigurationError
 from runner.secrets import masked
-
-if TYPE_CHECKING:
-    from runner.config.options.root import Config
 
 
 @dataclass
@@ -51,8 +48,7 @@ class ToFile(SinkOption):
     timeout_s: float = option(30.0, "seconds for one attempt at a remote file", above=0)
     retries: int = option(3, "further attempts at a remote file, after pauses that double", at_least=0, at_most=100)
 
-    def check(self, config: Config) -> None:
-        del config
+    def check(self, choices: Choices) -> None:
         if self.url is None:
             return
         key, shown, accepted = (
@@ -100,8 +96,7 @@ class ToHttp(SinkOption):
     timeout_s: float = option(10.0, "seconds without an answer after which an attempt has failed", above=0)
     retries: int = option(3, "further attempts after what may pass, with pauses that double", at_least=0, at_most=100)
 
-    def check(self, config: Config) -> None:
-        del config
+    def check(self, choices: Choices) -> None:
         if self.url is None:
             return
         if self.latency_s:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from runner.config.fields import MISSING, name, option
-from runner.config.options.base import CodeOption
+from runner.config.options.base import Choices, CodeOption
 from runner.errors import ConfigurationError
 from runner.secrets import MASK, is_secret
-
-if TYPE_CHECKING:
-    from runner.config.options.root import Config
 
 
 class Cache(Enum):
@@ -73,8 +70,7 @@ class ServedOption(FilesOption):
         None, "10^6 bytes a second of the link that all connections share; null is no limit", above=0
     )
 
-    def check(self, config: Config) -> None:
-        del config
+    def check(self, choices: Choices) -> None:
         if not self.serve:
             for field, nothing in (("serve_latency_s", 0.0), ("serve_jitter_s", 0.0), ("serve_bandwidth_mb_per_s", None)):
                 if (value := getattr(self, field)) != nothing:
@@ -141,8 +137,7 @@ class Url(SourceOption):
     max_bytes: int = option(100_000_000, "the largest image that is taken", at_least=1)
     options: Any = option(None, "settings for fsspec's driver, such as {anon: true}; credentials come from the environment")
 
-    def check(self, config: Config) -> None:
-        del config
+    def check(self, choices: Choices) -> None:
         from runner.config import addresses
 
         addresses.given(self.url)

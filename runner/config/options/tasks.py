@@ -8,15 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from runner.config.fields import MISSING, name, option
 from runner.config.modules import missing_module
-from runner.config.options.base import CodeOption
+from runner.config.options.base import Choices, CodeOption
 from runner.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from runner.config.options.root import Config
 
 
 class Execution(Enum):
@@ -86,8 +83,7 @@ class StepsOption(TaskOption):
     colour: float = option(0.2, "the step colour changes by a factor of up to 1 ± this", at_least=0, at_most=1)
     seed: int = option(0, "another seed, other chances", at_least=0)
 
-    def check(self, config: Config) -> None:
-        del config
+    def check(self, choices: Choices) -> None:
         reason = _wrong_with(self.steps)
         if reason is not None:
             raise ConfigurationError("task.steps", f"[{','.join(map(str, self.steps))}]", reason, _ACCEPTED_STEPS)
@@ -126,11 +122,11 @@ class Pillow(StepsOption):
 class Opencv(StepsOption):
     name: str = name("opencv")
 
-    def check(self, config: Config) -> None:
+    def check(self, choices: Choices) -> None:
         if find_spec("cv2") is None:
             accepted = "an environment with the extra opencv: pip install 'image-pipeline-runner[opencv]'"
             raise ConfigurationError("task", self.name, "needs OpenCV, which is not installed", accepted)
-        super().check(config)
+        super().check(choices)
 
 
 @dataclass
@@ -197,9 +193,8 @@ class Function(TaskOption):
         names_code=True,
     )
 
-    def check(self, config: Config) -> None:
+    def check(self, choices: Choices) -> None:
         """Refuse a module that is not there. Whether it has the function is known when a worker has imported it: nothing of it runs here."""
-        del config
         missing = missing_module(self.function.partition(":")[0])
         if missing is not None:
             accepted = "package.module:name of a module on the path; PYTHONPATH=. where it is a file of this folder"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.config.fields import name, option
-from runner.config.options import Config, SinkOption
+from runner.config.options import Choices, SinkOption
 from runner.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Mine(SinkOption):
     name: str = name("mine")
     file: str = option("mine.txt", "the name of the file")
 
-    def check(self, config: Config) -> None:
+    def check(self, choices: Choices) -> None:
         if os.sep in self.file:
             raise ConfigurationError("sink.file", self.file, "is a path", "a name without folders")
 
