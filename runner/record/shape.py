@@ -36,7 +36,7 @@ def misfit(value: object, kind: Any, where: str = "") -> str | None:
         items = [(f"{where}[{number}]", item) for number, item in enumerate(value)]
     elif isinstance(value, dict) and inner:
         items = [(f"{where}.{key}", item) for key, item in value.items()]
-    return next((found for at, item in items if (found := misfit(item, inner[-1], at)) is not None), None)
+    return next((words for at, item in items if (words := misfit(item, inner[-1], at)) is not None), None)
 
 
 def json_schema(kind: Any) -> dict[str, Any]:
@@ -55,16 +55,16 @@ def _misfit_of_object(value: object, kind: Any, where: str) -> str | None:
     if missing is not None:
         return f"{prefix}{missing} is missing"
     inside = (misfit(value[key], hint, prefix + key) for key, hint in hints.items() if key in value)
-    return next((found for found in inside if found is not None), None)
+    return next((words for words in inside if words is not None), None)
 
 
 def _misfit_of_union(value: object, options: Sequence[Any], where: str) -> str | None:
     misfits: list[str] = []
     for option in options:
-        found = misfit(value, option, where)
-        if found is None:
+        words = misfit(value, option, where)
+        if words is None:
             return None
-        misfits.append(found)
+        misfits.append(words)
     return max(misfits, key=_depth)  # the option that fits furthest is the one that was meant
 
 
@@ -74,8 +74,8 @@ def _is(value: object, kind: type) -> bool:
     return isinstance(value, (int, float) if kind is float else kind)
 
 
-def _depth(misfit_in_words: str) -> int:
-    return misfit_in_words.count(".") + misfit_in_words.count("[")
+def _depth(words: str) -> int:
+    return words.count(".") + words.count("[")
 
 
 @cache
