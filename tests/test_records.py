@@ -29,6 +29,7 @@ from runner.sweep.gathering import planned
 from runner.sweep.session import Session
 from runner.sweep.sweep import Sweep
 from runner.tracking.fetch import _folders
+from runner.tracking.note import point_note
 from runner.trial.messages import Phase
 from runner.trial.supervisor import Supervisor
 
@@ -248,6 +249,12 @@ def test_a_record_that_is_older_than_names_gets_the_one_that_it_would_have() -> 
         record = read_result(OLD / folder / "result.json")
         del record["name"]
         assert (name_of(record), workers_of(record)) == (name, workers)
+
+
+def test_the_note_in_mlflow_says_that_a_sequential_point_has_one_worker() -> None:
+    record = read_result(OLD / "0" / "result.json")
+    assert record["config"]["workers"] == 2
+    assert point_note(record, [], OLD).startswith("**sequential × 1**")
 
 
 def test_sequential_points_have_one_worker_so_that_no_scaling_law_is_fitted_to_them() -> None:
