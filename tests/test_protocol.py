@@ -118,7 +118,7 @@ def test_a_sweep_gives_verdicts_and_its_noise(program: Program) -> None:
     folder = sweep_folder(program.folder)
     refused = subprocess.run([*compare[:4], str(folder / "nowhere")], capture_output=True, text=True, timeout=60, check=False)
     assert refused.returncode == 1
-    assert "holds neither a sweep" in refused.stderr
+    assert "holds no record" in refused.stderr
 
 
 def test_points_that_were_not_interleaved_get_no_verdict(tmp_path: Path, supervisor: Supervisor) -> None:

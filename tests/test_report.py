@@ -408,7 +408,7 @@ def test_a_folder_without_a_record_is_refused_and_the_others_are_made(
     assert answer.returncode == 1
     assert f"{tmp_path}: holds no record" in answer.stderr
     assert "Written:" in answer.stdout
-    with pytest.raises(RunnerError, match="holds neither a sweep"):
+    with pytest.raises(RunnerError, match="holds no record"):
         read_subject(tmp_path)
 
 

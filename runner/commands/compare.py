@@ -21,7 +21,7 @@ from runner.display.words import metric_name, ratio_text, verdict_text
 from runner.errors import RunnerError
 from runner.record.metric_schema import MetricName
 from runner.record.point_schema import ResultJson
-from runner.record.reading import RESULT, SWEEP, PointRecord, read_point, read_sweep, value_of
+from runner.record.reading import PointRecord, SweepRecord, read_folder, value_of
 from runner.record.sweep_schema import ComparisonRecord
 
 
@@ -49,18 +49,12 @@ def read_points(folders: Sequence[Path]) -> list[PointRecord]:
     """All points in ``folders``, in their order; their labels are behind the folder of their sweep where there are several folders.
 
     Raises:
-        RunnerError: a folder holds neither a sweep nor a point with a trial, or a record that cannot be read.
+        RunnerError: a folder holds neither a sweep nor a point, or a record that cannot be read.
     """
     points: list[PointRecord] = []
     for folder in folders:
-        inside: Sequence[PointRecord]
-        if (folder / SWEEP).exists():
-            inside = read_sweep(folder).measured
-        elif (folder / RESULT).exists():
-            point = read_point(folder)
-            inside = [] if point is None else [point]
-        else:
-            raise RunnerError(f"{folder}: holds no record of a sweep ({SWEEP}) or of a point ({RESULT})")
+        record = read_folder(folder)
+        inside = record.measured if isinstance(record, SweepRecord) else [record] if record is not None else []
         prefix = f"{folder.resolve().name}: " if len(folders) > 1 else ""
         points += [replace(point, label=prefix + point.label) for point in inside]
     return points

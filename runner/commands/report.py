@@ -32,9 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _folders(folder: Path) -> list[Path]:
     """The folder itself where it holds a record, otherwise those of all records below it."""
-    from runner.record.reading import records_below
+    from runner.record.reading import RESULT, SWEEP, records_below
 
-    if any((folder / name).is_file() for name in ("sweep.json", "result.json")):
+    if any((folder / name).exists() for name in (SWEEP, RESULT)):
         return [folder]
     return [record.folder for record in records_below(folder)]
 

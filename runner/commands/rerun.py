@@ -17,7 +17,7 @@ from typing import Any
 
 from runner.config.registry import BESIDE, keys_of
 from runner.errors import ConfigurationError, RunnerError
-from runner.record.reading import SWEEP, PointRecord, SweepRecord, read_point, read_sweep
+from runner.record.reading import PointRecord, SweepRecord, read_folder
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -73,12 +73,9 @@ def _found(target: str, uri: str | None) -> Iterator[PointRecord | SweepRecord]:
 
 
 def _read(folder: Path) -> PointRecord | SweepRecord:
-    if (folder / SWEEP).exists():
-        sweep = read_sweep(folder)
-        if sweep.measured:
-            return sweep
-    elif (point := read_point(folder)) is not None:
-        return point
+    record = read_folder(folder)
+    if isinstance(record, PointRecord) or (record is not None and record.measured):
+        return record
     raise RunnerError(f"{folder}: nothing of it was ever measured")
 
 

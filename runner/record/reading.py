@@ -114,6 +114,19 @@ class SweepRecord:
         return [comparison for comparison in self.record["comparisons"] if comparison["point"] == point.label]
 
 
+def read_folder(folder: Path) -> SweepRecord | PointRecord | None:
+    """The sweep in this folder, or the point; None where the point has no trial yet.
+
+    Raises:
+        RunnerError: there is neither, or a record cannot be read.
+    """
+    if (folder / SWEEP).exists():
+        return read_sweep(folder)
+    if (folder / RESULT).exists():
+        return read_point(folder)
+    raise RunnerError(f"{folder}: holds no record of a sweep ({SWEEP}) or of a point ({RESULT})")
+
+
 def read_point(folder: Path) -> PointRecord | None:
     """The point in this folder; None where it has no trial yet.
 
@@ -164,8 +177,11 @@ def name_of(record: ResultJson) -> str:
     """The point's own name: ``process-w10``; made from its configuration where the record is older than the names."""
     if "name" in record:
         return record["name"]
-    mode = str(record["config"]["mode"]["name"])
-    return mode if mode == _SEQUENTIAL else f"{mode}-w{record['config']['workers']}"
+    mode = record["config"]["mode"]
+    if mode["name"] == _SEQUENTIAL:
+        return _SEQUENTIAL
+    threads = mode.get("threads_per_worker", 1)
+    return f"{mode['name']}-w{record['config']['workers']}" + (f"x{threads}" if threads > 1 else "")
 
 
 def workers_of(record: ResultJson) -> int:
@@ -256,13 +272,16 @@ def _read(path: Path, kind: Any) -> Any:
     """
     try:
         content = json.loads(_text_of(path), parse_constant=_refuse_constant)
+    except FileNotFoundError as error:
+        what = "a sweep" if kind is SweepJson else "a point"
+        raise RunnerError(f"{path.parent}: holds no record of {what} ({path.name})") from error
     except (OSError, ValueError, RecursionError) as error:
         why: str | None = getattr(error, "strerror", None) or str(error)
     else:
         version = content.get("schema_version") if isinstance(content, dict) else None
-        if isinstance(version, int) and version > SCHEMA_VERSION:
+        if type(version) is int and version > SCHEMA_VERSION:
             why = f"its schema_version is {version}, which a newer version of this program has written"
-        elif isinstance(content, dict) and version not in range(1, SCHEMA_VERSION + 1):
+        elif isinstance(content, dict) and (type(version) is not int or version < 1):
             why = f"its schema_version is {version!r:.60}"
         else:
             why = misfit(content, kind)

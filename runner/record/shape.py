@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
@@ -15,28 +15,18 @@ _NAMES = {str: "string", bool: "boolean", int: "integer", float: "number", NoneT
 _UNIONS = (Union, UnionType)
 
 
-def misfit(value: object, kind: Any, where: str = "") -> str | None:
-    """Where ``value`` does not have the shape of ``kind``, in words; None where it fits.
+# Where a value does not fit, such as ``.trials[0].status``, and in what way; None where it fits.
+_Misfit = tuple[str, str] | None
+_Check = Callable[[Any], _Misfit]
+
+
+def misfit(value: object, kind: Any) -> str | None:
+    """Where ``value``, plain data from JSON, does not have the shape of ``kind``, in words; None where it fits.
 
     Keys that ``kind`` does not know are left alone: a later version of this program may have written them.
     """
-    origin, inner = get_origin(kind), get_args(kind)
-    if is_typeddict(kind):
-        return _misfit_of_object(value, kind, where)
-    if origin in _UNIONS:
-        return _misfit_of_union(value, inner, where)
-    shown = where or "it"
-    if origin is Literal:
-        return None if value in inner else f"{shown} is {value!r:.60}"
-    expected = origin or kind
-    if expected in _NAMES and not _is(value, expected):
-        return f"{shown} is not of the type {_NAMES[expected]}"
-    items: Sequence[tuple[str, object]] = ()
-    if isinstance(value, list) and inner:
-        items = [(f"{where}[{number}]", item) for number, item in enumerate(value)]
-    elif isinstance(value, dict) and inner:
-        items = [(f"{where}.{key}", item) for key, item in value.items()]
-    return next((found for at, item in items if (found := misfit(item, inner[-1], at)) is not None), None)
+    wrong = _check_of(kind)(value)
+    return None if wrong is None else f"{wrong[0].lstrip('.') or 'it'} {wrong[1]}"
 
 
 def json_schema(kind: Any) -> dict[str, Any]:
@@ -46,36 +36,83 @@ def json_schema(kind: Any) -> dict[str, Any]:
     return {"$schema": DIALECT, **top, "$defs": dict(sorted(definitions.items()))}
 
 
-def _misfit_of_object(value: object, kind: Any, where: str) -> str | None:
-    if not isinstance(value, dict):
-        return f"{where or 'it'} is not of the type object"
-    prefix = f"{where}." if where else ""
+@cache
+def _check_of(kind: Any) -> _Check:
+    """A function that looks at one value; made once for each type, because a record has thousands of values."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if is_typeddict(kind):
+        return _check_of_object(kind)
+    if origin in _UNIONS:
+        return _check_of_union(inner)
+    if origin is Literal:
+        return lambda value: None if value in inner else ("", f"is {value!r:.60}")
+    if origin is list:
+        return _check_of_items(list, _check_of(inner[0]), enumerate, "[{}]".format)
+    if origin is dict:
+        return _check_of_items(dict, _check_of(inner[1]), lambda value: value.items(), ".{}".format)
+    return _check_of_plain(kind)
+
+
+def _check_of_plain(kind: Any) -> _Check:
+    if kind not in _NAMES:
+        return lambda _: None
+    accepted = {int, float} if kind is float else {kind}
+    wrong = ("", f"is not of the type {_NAMES[kind]}")
+    return lambda value: None if type(value) in accepted else wrong
+
+
+def _check_of_items(
+    kind: type, inside: _Check, items: Callable[[Any], Iterable[tuple[Any, Any]]], place: Callable[[Any], str]
+) -> _Check:
+    is_kind = _check_of_plain(kind)
+
+    def check(value: Any) -> _Misfit:
+        if (wrong := is_kind(value)) is not None:
+            return wrong
+        for key, item in items(value):
+            if (wrong := inside(item)) is not None:
+                return place(key) + wrong[0], wrong[1]
+        return None
+
+    return check
+
+
+def _check_of_object(kind: Any) -> _Check:
     hints, required = _keys_of(kind)
-    missing = next((key for key in hints if key in required and key not in value), None)
-    if missing is not None:
-        return f"{prefix}{missing} is missing"
-    inside = (misfit(value[key], hint, prefix + key) for key, hint in hints.items() if key in value)
-    return next((found for found in inside if found is not None), None)
+    inside = [(key, _check_of(hint), key in required) for key, hint in hints.items()]
+    is_object = _check_of_plain(dict)
+
+    def check(value: Any) -> _Misfit:
+        if (wrong := is_object(value)) is not None:
+            return wrong
+        for key, check_value, is_required in inside:
+            if key not in value:
+                if is_required:
+                    return f".{key}", "is missing"
+            elif (wrong := check_value(value[key])) is not None:
+                return f".{key}{wrong[0]}", wrong[1]
+        return None
+
+    return check
 
 
-def _misfit_of_union(value: object, options: Sequence[Any], where: str) -> str | None:
-    misfits: list[str] = []
-    for option in options:
-        found = misfit(value, option, where)
-        if found is None:
-            return None
-        misfits.append(found)
-    return max(misfits, key=_depth)  # the option that fits furthest is the one that was meant
+def _check_of_union(options: Sequence[Any]) -> _Check:
+    checks = [_check_of(option) for option in options]
+
+    def check(value: Any) -> _Misfit:
+        misfits = []
+        for check_option in checks:
+            wrong = check_option(value)
+            if wrong is None:
+                return None
+            misfits.append(wrong)
+        return max(misfits, key=_depth)  # the option that fits furthest is the one that was meant
+
+    return check
 
 
-def _is(value: object, kind: type) -> bool:
-    if kind in {int, float} and isinstance(value, bool):
-        return False
-    return isinstance(value, (int, float) if kind is float else kind)
-
-
-def _depth(misfit_in_words: str) -> int:
-    return misfit_in_words.count(".") + misfit_in_words.count("[")
+def _depth(wrong: tuple[str, str]) -> int:
+    return wrong[0].count(".") + wrong[0].count("[")
 
 
 @cache

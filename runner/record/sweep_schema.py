@@ -29,7 +29,7 @@ class SweepPoint(TypedDict):
     status: Status
     error: PointFailure | None
     config_hash: str
-    rounds: int
+    rounds: NotRequired[int]
     metrics: Metrics
     warnings: list[WarningRecord]
 

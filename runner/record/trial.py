@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
@@ -168,7 +168,7 @@ def trial_record(
     report, error = outcome.report, outcome.error
     used = _cpu(outcome.phases, observations.samples)
     footprint = Footprint(None, None, None, None, 0) if report is None else report.footprint
-    remote_cpus = 0.0 if report is None else _remote_cpus(report.nodes)
+    nodes = [] if report is None else node_records(report)
     trial: AnyTrial = {
         "round": place.round,
         "order": place.order,
@@ -180,7 +180,7 @@ def trial_record(
         "cpu_system_s": used.system_s,
         "cpu_method": used.method,
         "cpus": None if report is None else _cpus_of(report),
-        "cpus_usable": observations.cpus_usable + remote_cpus,
+        "cpus_usable": observations.cpus_usable + _remote_cpus(nodes),
         "peak_memory_bytes": _larger(footprint.memory_bytes, observations.peak("memory_bytes")),
         "peak_memory_method": footprint.memory_method,
         "memory_at_pauses_bytes": [] if report is None else list(report.memory_bytes),
@@ -193,7 +193,7 @@ def trial_record(
         "gpu": observations.gpu,
         "sink": observations.delivery,
         "gil": None if report is None else gil_record(report),
-        "nodes": [] if report is None else [cast("NodeRecord", dict(node)) for node in report.nodes],
+        "nodes": nodes,
         "cache": None if report is None or report.cache is None else report.cache.record(),
         "backend": {} if report is None else dict(report.backend),
     }
@@ -342,10 +342,15 @@ def _cpus_of(report: Report) -> list[int] | None:
     return sorted(set.union(*known)) if known else None
 
 
-def _remote_cpus(nodes: Sequence[Mapping[str, Any]]) -> float:
+def node_records(report: Report) -> list[NodeRecord]:
+    """The nodes of a cluster with what their workers used; empty where the trial has no cluster."""
+    return [cast("NodeRecord", dict(node)) for node in report.nodes]
+
+
+def _remote_cpus(nodes: Sequence[NodeRecord]) -> float:
     """CPUs that may be used on hosts other than the trial's; nodes of one host share its CPUs."""
     of_host = {node["host"]: node["cpus_usable"] or 0.0 for node in nodes if node["elsewhere"]}
-    return float(sum(of_host.values()))
+    return sum(of_host.values())
 
 
 def _larger(one: int | None, other: int | None) -> int | None:

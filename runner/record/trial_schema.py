@@ -76,7 +76,7 @@ class ThreadSettings(TypedDict):
     intra_op: ThreadCount
     inter_op: ThreadCount
     blas: ThreadCount
-    opencv: ThreadCount
+    opencv: NotRequired[ThreadCount]
 
 
 class ServiceRecord(TypedDict):

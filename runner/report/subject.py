@@ -16,8 +16,8 @@ from runner.record.reading import (
     SELF_CHECK,
     PointRecord,
     SweepRecord,
+    read_folder,
     read_point,
-    read_sweep,
     value_of,
     was_interrupted,
 )
@@ -115,14 +115,10 @@ def read_subject(folder: Path) -> Subject:
     Raises:
         RunnerError: there is neither, nothing of it has been measured, or it cannot be read.
     """
-    if (folder / "sweep.json").is_file():
-        return _of_sweep(read_sweep(folder))
-    if (folder / "result.json").is_file():
-        point = read_point(folder)
-        if point is None:
-            raise RunnerError(f"{folder}: this point has no trial, so there is nothing to report")
-        return _of_point(point)
-    raise RunnerError(f"{folder}: holds neither a sweep (sweep.json) nor a point (result.json)")
+    record = read_folder(folder)
+    if record is None:
+        raise RunnerError(f"{folder}: this point has no trial, so there is nothing to report")
+    return _of_sweep(record) if isinstance(record, SweepRecord) else _of_point(record)
 
 
 def _of_sweep(sweep: SweepRecord) -> Subject:

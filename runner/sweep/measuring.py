@@ -17,7 +17,7 @@ from runner.monitor.gpu_record import gpu_record
 from runner.monitor.sampler import Sampler
 from runner.pipeline.servers import serving
 from runner.pipeline.sinks import Destination
-from runner.record.trial import Observations, TrialPlace, trial_record
+from runner.record.trial import Observations, TrialPlace, node_records, trial_record
 from runner.record.trial_schema import ServiceRecord, SinkRecord, TrialRecord
 from runner.record.writing import Series
 from runner.secrets import masked
@@ -112,7 +112,7 @@ def _used_here_s(outcome: Outcome) -> float:
     """The CPU seconds that the trial itself reported, without those of workers on other hosts."""
     if outcome.report is None or not outcome.phases or outcome.phases[-1].usage.cpu_s is None:
         return 0.0
-    remote_s = sum(node["cpu_s"] or 0.0 for node in outcome.report.nodes if node["elsewhere"])
+    remote_s = sum(node["cpu_s"] or 0.0 for node in node_records(outcome.report) if node["elsewhere"])
     return outcome.phases[-1].usage.cpu_s - remote_s
 
 

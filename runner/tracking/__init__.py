@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner.config.options import TrackingOption
 from runner.errors import RunnerError
-from runner.record.reading import read_point, read_sweep
+from runner.record.reading import read_folder
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def track(folder: Path, options: Sequence[TrackingOption]) -> Iterator[Logged]:
 
     for experiment, uri in sorted(stores, key=str):
         try:
-            record = read_sweep(folder) if (folder / "sweep.json").is_file() else read_point(folder)
+            record = read_folder(folder)
             if record is None:
                 return
             connection = connect(uri, experiment)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from runner.display.words import metric_name, ratio_text, self_check_text, verdict_text, with_interval
 from runner.record.point_schema import ResultJson
+from runner.record.reading import workers_of
 from runner.record.sweep_schema import ComparisonRecord, SweepJson
 
 
@@ -35,7 +35,7 @@ def point_note(record: ResultJson, verdicts: Sequence[ComparisonRecord], folder:
     threads = f"TensorFlow {config['tf']['intra_op']}/{config['tf']['inter_op']}"
     lines = [
         (
-            f"**{_kind(config)}**, {threads}, {config['images']} images of source `{config['source']['name']}`, "
+            f"**{_kind(record)}**, {threads}, {config['images']} images of source `{config['source']['name']}`, "
             f"task `{config['task']['name']}`, sink `{config['sink']['name']}`; "
             f"{len(trials)} trial{'' if len(trials) == 1 else 's'} of {config['protocol']['epochs']} timed epochs."
         ),
@@ -77,9 +77,10 @@ def sweep_note(sweep: SweepJson, folder: Path) -> str:
     return "\n".join([*lines, "", *_how_to_repeat(folder, sweep["command"])]).strip()
 
 
-def _kind(config: Mapping[str, Any]) -> str:
-    each = config["mode"].get("threads_per_worker", 1)
-    return f"{config['mode']['name']} × {config['workers']}" + (f" × {each} threads" if each > 1 else "")
+def _kind(record: ResultJson) -> str:
+    mode = record["config"]["mode"]
+    each = mode.get("threads_per_worker", 1)
+    return f"{mode['name']} × {workers_of(record)}" + (f" × {each} threads" if each > 1 else "")
 
 
 def _how_to_repeat(folder: Path, command: str) -> list[str]:
