@@ -26,7 +26,7 @@ from runner.host.environment import environment, usable_cpus
 from runner.modes import ModePlan
 from runner.modes.workers.runtime import ThreadLimits
 from runner.pipeline.hot_path import PipelinePlan
-from runner.pipeline.servers import Served
+from runner.pipeline.servers.serving import Served
 from runner.pipeline.sources import Image, images_of
 from runner.record.metrics import point_metrics
 from runner.record.reading import SCHEMA_VERSION
