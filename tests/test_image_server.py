@@ -240,7 +240,7 @@ def test_it_is_no_part_of_the_trial(
 ) -> None:
     source, seen = Sample(serve=True, serve_latency_s=0.01), set()
     listen = Sampler.on_phase
-    monkeypatch.setattr(Sampler, "on_phase", lambda self, phase: (seen.update(phase.pids), listen(self, phase))[1])
+    monkeypatch.setattr(Sampler, "on_phase", lambda self, name, pids: (seen.update(pids), listen(self, name, pids))[1])
     subject = point(tmp_path / "point", source=source)
     Session([subject], 0, Silent(), supervisor if method is None else Supervisor(method)).run()
     (trial,) = subject.trials

@@ -23,7 +23,7 @@ from runner.modes.workers.runtime import start_runtime
 from runner.modes.workers.threads import PROGRESS_INTERVAL_S
 from runner.pipeline.collector import Collector, unloading
 from runner.pipeline.hot_path import MOST_ERRORS, Pipeline, describe
-from runner.pipeline.sources.reading import FileReader
+from runner.pipeline.sources.local import FileReader
 from runner.pipeline.stamps import Records
 
 

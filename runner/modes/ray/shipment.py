@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runner.pipeline.sources import Reader
 from runner.pipeline.sources.image import Image
-from runner.pipeline.sources.reading import Reader
 
 # Which bytes of which file: two images of a file of many have one path.
 _Key = tuple[str, int | None]

@@ -32,7 +32,7 @@ from runner.modes.workers.sharing import Sharing
 from runner.modes.workers.slots import SLOTS, Slots
 from runner.modes.workers.threads import PROGRESS_INTERVAL_S, ThreadTeam
 from runner.pipeline.arrays import array_digest
-from runner.pipeline.collector import PART, Collector
+from runner.pipeline.collector import BATCH, Collector
 from runner.pipeline.hot_path import Pipeline, PipelinePlan
 from runner.pipeline.sinks import Sink
 from runner.pipeline.stamps import Records
@@ -312,7 +312,7 @@ def _handle(outbox: Outbox, plan: WorkerPlan, pipeline: Pipeline, epoch: Epoch) 
         nonlocal sent
         for count, item in enumerate(plan.sharing.items_for(epoch.items, plan.index)):
             if not count % _CHECK_EVERY:
-                least = 1 if perf_counter() - sent > PROGRESS_INTERVAL_S else PART
+                least = 1 if perf_counter() - sent > PROGRESS_INTERVAL_S else BATCH
                 if (part := records.drained(least)) is not None:
                     outbox.send(Part(part, last=False))
                     sent = perf_counter()
