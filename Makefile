@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PORT ?= 5000
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lock ui clean
+.PHONY: help demo test lint schema table lock ui clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ lint: $(VENV)/.dev  ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+schema: $(VENV)/.run  ## Write the JSON Schemas of result.json and sweep.json anew, from the records' types
+	$(BIN)/python -c 'from runner.record.json_schema import write_schemas; write_schemas()'
+
 # What tests need is chosen first, so that they run with the very versions that a user gets.
 lock: $(VENV)/.dev  ## Write the lock files anew
 	$(BIN)/python -m pip install --quiet uv
@@ -40,6 +43,9 @@ lock: $(VENV)/.dev  ## Write the lock files anew
 	  --no-emit-find-links --no-annotate --no-header --upgrade --extra dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-annotate --no-header --upgrade --constraint requirements-dev.txt pyproject.toml -o requirements.txt
+
+table: $(VENV)/.run  ## Write the README's table of options anew
+	$(BIN)/python -c "from runner.commands.help import write_table; write_table()"
 
 ui: $(VENV)/.run  ## Show the recorded runs in MLflow, on http://127.0.0.1:5000
 	$(BIN)/python -m runner ui --port $(PORT)

@@ -7,7 +7,7 @@ import os
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from runner.modes import Books, Epoch, ModePlan, Watch, Worker
+from runner.modes import Epoch, EpochClock, Mode, ModePlan, Worker
 from runner.modes.workers.runtime import Threads, start_runtime
 from runner.pipeline.hot_path import Pipeline
 from runner.pipeline.sources import Image
@@ -52,10 +52,8 @@ def _pid(_: int) -> int:
     return os.getpid()
 
 
-class BareExecutor:
+class BareExecutor(Mode):
     """``Executor.map`` over the items, the result thrown away as it comes."""
-
-    imports_here = True
 
     def __init__(self, plan: ModePlan) -> None:
         self._plan = plan
@@ -74,18 +72,15 @@ class BareExecutor:
         pids = set(self._executor.map(_pid, range(plan.workers * 20)))
         return [Worker(pid, Threads(1, 1, 1), 0.0) for pid in pids]
 
-    def run(self, epoch: Epoch, watch: Watch) -> Records:
+    def run(self, epoch: Epoch, clock: EpochClock) -> Records:
         records = Records()
         if epoch.verify:
             return records
-        watch.released()
+        clock.released()
         for item, _ in enumerate(self._executor.map(_call, range(epoch.items))):
             records.values.extend((item, 0, 0, 0, 0, 0, 0, 1))
-        watch.finished()
+        clock.finished()
         return records
-
-    def books(self) -> dict[int, Books]:
-        return {}
 
     def stop(self) -> None:
         self._executor.shutdown()

@@ -7,16 +7,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from runner.modes import Books, Epoch, ModePlan, Watch, Worker
+from runner.modes import Epoch, EpochClock, Mode, ModePlan, Worker
 from runner.modes.workers.runtime import start_runtime
 from runner.pipeline.stamps import Records
 
 
-class BareTfData:
+class BareTfData(Mode):
     """Read, decode, resize, standardize in one ``map``."""
-
-    forks = False
-    imports_here = True
 
     def __init__(self, plan: ModePlan) -> None:
         self._plan = plan
@@ -39,17 +36,14 @@ class BareTfData:
         self._dataset = source.map(one, num_parallel_calls=self._plan.workers, deterministic=False).with_options(options)
         return [Worker(os.getpid(), threads, 0.0)]
 
-    def run(self, epoch: Epoch, watch: Watch) -> Records:
+    def run(self, epoch: Epoch, clock: EpochClock) -> Records:
         records = Records()
         dataset = self._dataset.take(epoch.items)
-        watch.released()
+        clock.released()
         for item, _ in enumerate(dataset):
             records.values.extend((item, 0, 0, 0, 0, 0, 0, 1))
-        watch.finished()
+        clock.finished()
         return records
-
-    def books(self) -> dict[int, Books]:
-        return {}
 
     def stop(self) -> None:
         """Nothing to stop."""

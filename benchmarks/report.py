@@ -46,8 +46,8 @@ def enlarge(folder: Path, many: Path, points: int) -> None:
         target = many / str(number)
         target.mkdir()
         (target / "result.json").write_text(json.dumps(record), encoding="utf-8")
-        for name in ("images.csv", "samples.csv"):
-            shutil.copy(first / name, target / name)
+        shutil.copy(first / "samples.csv", target)
+        shutil.copytree(first / "images", target / "images")
         entries.append(sweep["points"][0] | {"name": f"{mode}-w{workers} images={images}", "folder": str(number)})
     sweep |= {"points": entries, "comparisons": [], "baseline": entries[0]["name"]}
     (many / "sweep.json").write_text(json.dumps(sweep), encoding="utf-8")

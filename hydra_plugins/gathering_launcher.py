@@ -35,8 +35,8 @@ class GatheringLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Have the points executed."""
-        from runner.sweep.other_launchers import launch_elsewhere
+        from runner.sweep.other_launchers import launch_with_another
 
-        return launch_elsewhere(
+        return launch_with_another(
             self._config, self._context, job_overrides, self._executed, initial_job_idx, submit=self._launcher.launch
         )

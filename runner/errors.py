@@ -18,6 +18,17 @@ RunnerError
 from __future__ import annotations
 
 import signal
+from typing import Literal, TypedDict
+
+FailedStatus = Literal["failed", "killed", "timeout"]
+
+
+class ErrorRecord(TypedDict):
+    """An error as records have it; ``traceback`` is None where none came back."""
+
+    type: str
+    message: str
+    traceback: str | None
 
 
 class RunnerError(Exception):
@@ -71,14 +82,14 @@ class TrialError(RunnerError):
         remote_traceback: the traceback from the process in which it happened, if one came back.
     """
 
-    status = "failed"
+    status: FailedStatus = "failed"
 
     def __init__(self, message: str, *, kind: str | None = None, remote_traceback: str | None = None) -> None:
         super().__init__(message)
         self.kind = kind or type(self).__name__
         self.remote_traceback = remote_traceback
 
-    def record(self) -> dict[str, str | None]:
+    def record(self) -> ErrorRecord:
         """As ``result.json`` has it."""
         return {"type": self.kind, "message": str(self), "traceback": self.remote_traceback}
 
@@ -94,13 +105,13 @@ class TrialSilent(TrialFailed):
 class TrialKilled(TrialError):
     """The trial, or a worker, was ended by a signal."""
 
-    status = "killed"
+    status: FailedStatus = "killed"
 
 
 class TrialTimeout(TrialError):
     """The deadline of the trial passed."""
 
-    status = "timeout"
+    status: FailedStatus = "timeout"
 
 
 class ConductorGone(RunnerError):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from runner.errors import ConfigurationError
 from runner.secrets import masked
@@ -39,9 +40,20 @@ def check_temporary_folder() -> None:
 
 def write_atomically(path: Path, write: Callable[[IO[str]], None]) -> None:
     """Call ``write`` with a text file and put what it wrote at ``path`` in one step: readers see all of it or nothing."""
+
+    def write_text(file: IO[Any]) -> None:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        write(text)
+        text.detach()  # which flushes, and leaves the file open
+
+    write_bytes_atomically(path, write_text)
+
+
+def write_bytes_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
+    """The same with a binary file."""
     handle, half_written = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+        with os.fdopen(handle, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())

@@ -41,6 +41,13 @@ def sample() -> Sequence[Image]:
     return images_of(Sample(), 15)
 
 
+def rows_in(folder: Path) -> list[dict[str, Any]]:
+    """Every image's row in a point's folder, as any reader of Parquet sees them."""
+    import pandas as pd
+
+    return pd.read_parquet(folder / "images").to_dict("records")
+
+
 def ignore(_: Event) -> None:
     """Hear of an event and do nothing."""
 

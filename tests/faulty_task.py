@@ -9,19 +9,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from runner.config.fields import MISSING
+from runner.config.options import TaskOption
 from runner.pipeline.sources import Image
 
 _MUCH = bytes(1_000_000)
 
 
-@dataclass(frozen=True)
-class Fault:
+@dataclass
+class Fault(TaskOption):
     """What happens: at ``build``, or when an image whose name contains ``on`` is run."""
 
+    name: str = field(default=MISSING, init=False)
     does: str = "nothing"
     on: str = ""
     cpu_s: float = 0.0

@@ -16,7 +16,7 @@ from faulty_task import Fault
 from test_sources import photo, png_bomb
 
 from runner.config.options import Asyncio, Execution, Loky, Parallelism, Ray, Tensorflow, TfData, ThreadPool
-from runner.modes.workers.lanes import Lanes
+from runner.modes.tf_data.worker_lanes import WorkerLanes
 from runner.pipeline.sources.image import inspect
 from runner.record.trial import digest_of
 from runner.trial.messages import Phase
@@ -70,13 +70,13 @@ def test_no_two_images_of_a_worker_overlap_by_more_than_clocks_differ(trials: Tr
 
 
 def test_lanes_are_given_in_the_order_in_which_they_are_free() -> None:
-    lanes = Lanes(2)
+    lanes = WorkerLanes(2)
     assert [lanes.of(*span) for span in ((0, 10), (5, 12), (10, 20), (12, 22), (21, 30))] == [0, 1, 0, 1, 0]
     assert lanes.of(0, 40) == 1  # none was free: the one that was next
 
 
 def test_lanes_that_have_long_been_free_are_left_for_images_that_were_started_earlier_and_come_later() -> None:
-    lanes = Lanes(2)
+    lanes = WorkerLanes(2)
     assert [lanes.of(*span) for span in ((0, 5), (3, 10), (10, 20), (7, 22))] == [0, 1, 1, 0]
 
 
@@ -96,7 +96,7 @@ def test_no_two_images_of_a_lane_overlap_in_whatever_order_they_are_taken(seed: 
             waiting.remove(image)
             taken.append(image[1])
             free_at[image[0]] = max(image[1][1], first[1][1])
-    lanes, ends = Lanes(workers), [0] * workers
+    lanes, ends = WorkerLanes(workers), [0] * workers
     for start, end in taken:
         lane = lanes.of(start, end)
         assert ends[lane] <= start

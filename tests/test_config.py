@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -16,10 +18,13 @@ from forking_program import ForkingProgram
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from runner.config.check import _check_options, config_hash, plain, typed
+from runner.commands.dispatch import VERBS
+from runner.commands.help import with_table
+from runner.config.check import config_hash, plain, typed
 from runner.config.cpus import as_text, cpus_of
-from runner.config.options import OPTIONS, Config
-from runner.config.store import conf_dir, register
+from runner.config.options import Config, Url
+from runner.config.registry import GROUPS, conf_dir, doc_of, files_of, names_code, options
+from runner.config.store import register
 from runner.errors import ConfigurationError
 
 
@@ -31,7 +36,7 @@ def composed(*overrides: str) -> Config:
 
 @pytest.fixture(scope="module")
 def forking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkingProgram]:
-    light = ("app", "config.check", "config.explain", "launch", "point", "session", "sweep", "terminal")
+    light = ("commands.dispatch", "commands.check_before_run", "sweep.execute", "sweep.composing")
     program = ForkingProgram(tmp_path_factory.mktemp("forking"), "hydra", "numpy", *(f"runner.{module}" for module in light))
     yield program
     program.close()
@@ -194,7 +199,7 @@ def test_a_missing_opencv_is_said_before_anything_starts(monkeypatch: pytest.Mon
     from runner.errors import ConfigurationError
 
     monkeypatch.setitem(sys.modules, "cv2", None)  # as if it were not installed
-    with pytest.raises(ConfigurationError, match=r"(?s)task=opencv: takes OpenCV.*pip install .*\[opencv\]"):
+    with pytest.raises(ConfigurationError, match=r"(?s)task=opencv: needs OpenCV.*pip install .*\[opencv\]"):
         composed("task=opencv")
     composed("task=pillow")
 
@@ -224,7 +229,7 @@ def test_the_multirun_flag_may_stand_between_overrides(program: Program) -> None
 def test_neither_tensorflow_nor_mlflow_is_imported_to_show_a_configuration(program: Program) -> None:
     script = (
         "import sys; sys.argv = ['runner', '--cfg', 'job']\n"
-        "from runner.commands.run import main\n"
+        "from runner.commands.dispatch import main\n"
         "try: main()\n"
         "except SystemExit as end: assert not end.code\n"
         "heavy = {'tensorflow', 'mlflow', 'numpy', 'PIL'} & set(sys.modules)\n"
@@ -246,17 +251,70 @@ def test_the_conductor_never_imports_tensorflow(module: str) -> None:
     assert subprocess.run([sys.executable, "-c", script], timeout=60, check=False).returncode == 0
 
 
-def test_help_names_every_option(program: Program) -> None:
-    answer = program("--help")
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["run", "--help"]])
+def test_help_says_what_every_command_option_and_key_is(program: Program, words: list[str]) -> None:
+    answer = program(*words)
     assert answer.returncode == 0
-    shown = answer.stdout.partition("== What would run now")[0]
-    experiments = {path.stem: None for path in (conf_dir() / "experiment").glob("*.yaml")}
-    for group, options in {**OPTIONS, "experiment": experiments}.items():
-        section = shown.partition(f"\n  {group} ")[2]
-        assert section, f"{group} is not in the help"
-        words = section.replace(",", " ").split()
-        for option in options:
-            assert option in words, f"{group}={option} is not in the help"
+    assert answer.stderr == ""
+    for verb, doc in VERBS.items():
+        assert f"  {verb.ljust(11)}{doc}\n" in answer.stdout
+    for group in (*GROUPS, "experiment"):
+        section = answer.stdout.partition(f"\n  {group}: ")[2].partition("\n\n")[0]
+        for option in options().get(group, files_of(group)):
+            assert re.search(rf"^    {option} +{re.escape(doc_of(group, option))}$", section, re.MULTILINE), option
+    for spec in dataclasses.fields(Config):
+        assert spec.metadata["doc"] in answer.stdout
+    assert "  workers=15 " in answer.stdout
+    assert "--hydra-help" in answer.stdout
+
+
+def test_help_on_an_option_shows_its_fields_with_their_defaults_and_what_they_accept(program: Program) -> None:
+    answer = program("mode=process", "source=file", "--help")
+    assert "mode.start_method=auto" in answer.stdout
+    assert "one of auto, fork, forkserver, spawn" in answer.stdout
+    assert "source.path=..." in answer.stdout
+    assert "experiment" not in answer.stdout
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_every_command_has_help(forking: ForkingProgram, verb: str) -> None:
+    answer = forking.run(Path.cwd(), "runner.commands.dispatch", verb, "--help")
+    assert answer.returncode == 0
+    assert answer.stdout.startswith(f"usage: runner {verb}")
+
+
+def test_hydras_own_help_is_still_there(program: Program) -> None:
+    assert "--multirun" in program("--hydra-help").stdout
+
+
+@pytest.mark.parametrize("words", [["--help"], ["nonsense"]])
+def test_help_and_the_refusal_of_a_command_load_nothing_heavy(program: Program, words: list[str]) -> None:
+    heavy = ["hydra", "omegaconf", "yaml", "numpy", "psutil", "PIL", "tensorflow", "mlflow"]
+    script = f"import sys; sys.argv = ['runner', *{words}]\nfrom runner.commands.dispatch import main\ntry: main()\nfinally: print(set({heavy}) & set(sys.modules), file=sys.stderr)"
+    answer = subprocess.run(
+        [sys.executable, "-c", script], cwd=program.folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert answer.stderr.endswith("set()\n"), answer.stderr
+
+
+@pytest.mark.parametrize("words", [["workers=0"], ["workers=1,0", "-m"], ["source=folder", "source.path=nowhere"]])
+def test_a_refusal_loads_no_numpy(program: Program, words: list[str]) -> None:
+    script = f"import sys; sys.argv = ['runner', *{words}]\nfrom runner.commands.dispatch import main\ntry: main()\nfinally: print({{'numpy', 'scipy', 'mlflow'}} & set(sys.modules), file=sys.stderr)"
+    answer = subprocess.run(
+        [sys.executable, "-c", script], cwd=program.folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert answer.stderr.endswith("set()\n"), answer.stderr
+
+
+def test_the_readme_has_the_table_of_the_register() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme == with_table(readme), "make table writes it"
+
+
+@pytest.mark.parametrize("group", [*GROUPS, "experiment"])
+def test_every_option_says_in_a_sentence_what_it_is(group: str) -> None:
+    for option in options().get(group, files_of(group)):
+        assert 10 < len(doc_of(group, option)) < 160, option
 
 
 def test_info_shows_where_the_configuration_comes_from(program: Program) -> None:
@@ -265,7 +323,7 @@ def test_info_shows_where_the_configuration_comes_from(program: Program) -> None
     assert "mode/thread" in answer.stdout
 
 
-@pytest.mark.parametrize(("group", "option"), [(group, option) for group, options in OPTIONS.items() for option in options])
+@pytest.mark.parametrize(("group", "option"), [(group, option) for group, kinds in options().items() for option in kinds])
 def test_every_option_has_a_file_and_a_type(group: str, option: str) -> None:
     needed = {
         "source=file": "source.path=x.jpg",
@@ -278,20 +336,20 @@ def test_every_option_has_a_file_and_a_type(group: str, option: str) -> None:
     choice = f"{group}={option}"
     words = [choice] + ([needed[choice]] if choice in needed else [])
     config = composed(*words)
-    assert isinstance(getattr(config, group), OPTIONS[group][option])
+    assert isinstance(getattr(config, group), options()[group][option])
 
 
-@pytest.mark.parametrize("group", sorted(OPTIONS))
+@pytest.mark.parametrize("group", sorted(GROUPS))
 def test_every_file_is_an_option(group: str) -> None:
-    assert {path.stem for path in (conf_dir() / group).glob("*.yaml")} == set(OPTIONS[group])
+    assert {path.stem for path in (conf_dir() / group).glob("*.yaml")} == set(options()[group])
 
 
-@pytest.mark.parametrize("group", sorted(set(OPTIONS)))
+@pytest.mark.parametrize("group", sorted(GROUPS))
 def test_every_file_gives_the_defaults_of_its_type(group: str) -> None:
     """What a file says and what the code would do without it are the same, so neither is a second truth."""
     if group in {"tf", "monitor", "protocol"}:
         pytest.skip("the options of this group differ in nothing but values")
-    for option, kind in OPTIONS[group].items():
+    for option, kind in options()[group].items():
         file = OmegaConf.load(conf_dir() / group / f"{option}.yaml")
         for key, value in OmegaConf.to_container(file).items():
             if key != "defaults" and value != "???":
@@ -321,6 +379,33 @@ def test_the_hash_tells_configurations_apart_by_what_they_measure() -> None:
     assert config_hash(composed("tf.intra_op=1")) != base
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], "8fe38bd674edcd2a"),
+        (["mode=sequential", "task=pillow", "source=synthetic"], "2d921bbfe07ee21e"),
+        (
+            ["mode=process", "workers=3", "sink=file", "seed=4", "protocol=quick", "monitor=fine", "tf=single"],
+            "95ca58b9feb88848",
+        ),
+    ],
+)
+def test_the_hash_of_a_configuration_is_what_records_have(words: list[str], expected: str) -> None:
+    """Records are told apart by it: of these three, some were written by the first versions of this program."""
+    assert config_hash(composed(*words)) == expected
+
+
+def test_the_only_field_that_names_code_is_the_one_of_a_users_function() -> None:
+    assert names_code() == ["task.function"]
+
+
+def test_values_that_no_file_gives_are_the_defaults_of_their_fields() -> None:
+    file = OmegaConf.load(conf_dir() / "config.yaml")
+    for spec in dataclasses.fields(Config):
+        if spec.name not in GROUPS:
+            assert file[spec.name] == spec.default, spec.name
+
+
 def test_the_wheel_carries_its_configuration(tmp_path: Path) -> None:
     built = subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
@@ -332,8 +417,8 @@ def test_the_wheel_carries_its_configuration(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(installed)
     script = (
-        "import sys, runner, runner.commands.run; assert runner.__file__.startswith(sys.argv[1]), runner.__file__\n"
-        "sys.argv = ['runner', 'mode=process', '--cfg', 'job']; runner.commands.run.main()"
+        "import sys, runner, runner.commands.dispatch; assert runner.__file__.startswith(sys.argv[1]), runner.__file__\n"
+        "sys.argv = ['runner', 'mode=process', '--cfg', 'job']; runner.commands.dispatch.main()"
     )
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(installed)!r})\n{script}", str(installed)]
     answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
@@ -350,8 +435,9 @@ def test_the_wheel_carries_its_configuration(tmp_path: Path) -> None:
     ],
 )
 def test_credentials_are_refused_however_deep_they_lie(options: Any, key: str) -> None:
+    config = composed()
     with pytest.raises(ConfigurationError) as refused:
-        _check_options(options)
+        Url(url="http://h/a.jpg", options=options).check(config)
     assert refused.value.key == key
     assert "1234" not in str(refused.value)
 

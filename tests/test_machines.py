@@ -132,7 +132,7 @@ def test_a_job_that_is_ended_is_told_of_and_a_resumed_sweep_runs_nothing_but_it(
     answer = program("hydra/launcher=submitit_local", *words, "tracking=none", "-m")
     assert answer.returncode == 1
     assert "The launcher gave up" in answer.stderr
-    assert "runner gather" in answer.stderr
+    assert "-m runner gather" in answer.stderr
     folder = sweep_in(program.folder)
     limit = time.monotonic() + 120
     while not done(folder / "0", rounds=3):  # it may still be running
@@ -283,7 +283,7 @@ def test_to_ask_for_verdicts_across_hosts_gives_none_to_points_measured_apart_on
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("fail_fast=true",), "fail_fast=True: is not in the hands of the launcher submitit_local"),
+        (("fail_fast=true",), "fail_fast=True: cannot be done with the launcher submitit_local"),
         (("hydra.launcher.tasks_per_node=2",), "hydra.launcher.tasks_per_node=2: would run each point as many times"),
         (("source=folder", "source.path=nowhere"), "source.path"),
     ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import itertools
 import os
 import signal
@@ -18,7 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import Program, Trials, processes_of
+from conftest import Program, Trials, processes_of, rows_in
 from faulty_task import Fault
 from filelock import FileLock, Timeout
 from hydra.errors import HydraException
@@ -32,11 +31,14 @@ from test_sources import photo
 from runner.config.options import Folder, NoSink, Pillow, Placement, Ray, Returns, Sequential, Tensorflow, ToFile, ToHttp
 from runner.errors import ConfigurationError, TrialFailed, TrialKilled, TrialTimeout
 from runner.host.memory import Footprint
+from runner.modes.ray.clocks import Clock
 from runner.modes.ray.cluster import Cluster as RayCluster
-from runner.modes.ray.cluster import remove_abandoned
-from runner.modes.ray.nodes import Clock, Readings, record_of
+from runner.modes.ray.location import Location
+from runner.modes.ray.messages import NodeReading
+from runner.modes.ray.nodes import Node, NodeReadings
 from runner.modes.ray.reach import check_sink, check_source
-from runner.modes.ray.worker import Here, Place
+from runner.modes.ray.temporary_folder import remove_abandoned
+from runner.modes.ray.worker_handle import WorkerHandle
 from runner.pipeline.hot_path import PipelinePlan
 from runner.pipeline.sources.image import Image, inspect
 from runner.record.trace import write_trace
@@ -218,12 +220,11 @@ def test_the_node_is_in_every_row_and_each_node_in_the_record(
     subject = measured(tmp_path, supervisor, mode=mode, workers=4, images=40, source=Folder(path=folder), task=Pillow(size=32))
     (trial,) = subject.trials
     assert trial["error"] is None
-    with (subject.folder / "images.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_in(subject.folder)
     assert {row["node"] for row in rows} == {node["node"] for node in trial["nodes"]}
     assert len(trial["nodes"]) == 2
     of_worker = {number: node["node"] for node in trial["nodes"] for number in node["workers"]}
-    assert all(row["node"] == of_worker[int(row["worker"])] for row in rows)
+    assert all(row["node"] == of_worker[row["worker"]] for row in rows)
     assert trial["cpus_usable"] == (4 if cluster.apart else 2) * os.cpu_count() / 2
     assert write_trace(subject.folder) == 0
 
@@ -238,7 +239,9 @@ def test_what_is_of_one_host_alone_is_refused_on_another(tmp_path: Path, images:
     plan = PipelinePlan(images, "", None, "", None, "", sink)
 
     def asked(name: str, path: str = "") -> Any:
-        return {"unlike": None, "sees": not Path(path).exists()}[name]  # a host that has other files than this one
+        return {"different_image": None, "file_exists": not Path(path).exists()}[
+            name
+        ]  # a host that has other files than this one
 
     check = check_source if where == "served" else check_sink
     with pytest.raises(TrialFailed, match="node there cannot reach it") as refused:
@@ -248,25 +251,26 @@ def test_what_is_of_one_host_alone_is_refused_on_another(tmp_path: Path, images:
 
 
 def test_a_node_is_told_with_the_energy_of_its_gpus_between_the_first_reading_and_the_last() -> None:
-    def here(joules: float | None) -> Here:
+    def reading(joules: float | None) -> NodeReading:
         device = {"name": "A", "memory_total_bytes": 8, "memory_bytes": 4, "utilization_pct": 50.0, "energy_j": joules}
-        return Here(Footprint(100, "pss", 90, 3, 1), 2.0, [device], None)
+        return NodeReading(Footprint(100, "pss", 90, 3, 1), 2.0, [device], None)
 
-    readings = Readings()
+    readings = NodeReadings()
     for joules in (10.0, 25.0):
-        readings.add(here(joules))
-    place = Place("id", "host", "hostname", 1)
-    record = record_of("n", place, readings, Clock(5_000_000, 1000), elsewhere=True, workers=[0], died=[], books=[])
+        readings.add(reading(joules))
+    workers = [
+        WorkerHandle(0, None, Location("id", "host", "hostname", 1)),
+        WorkerHandle(3, None, Location("id", "host", "hostname", 2), dead=True),
+    ]
+    record = Node("n", workers, readings, Clock(5_000_000, 1000)).record()
     assert record["gpu"] == {
         "absent": None,
         "devices": [{"name": "A", "memory_total_bytes": 8, "memory_bytes": 4, "energy_j": 15.0}],
     }
     assert (record["clock_offset_s"], record["memory_bytes"]) == (0.005, 100)
-    readings.add(here(None))
-    assert (
-        record_of("n", place, readings, None, elsewhere=False, workers=[0], died=[], books=[])["gpu"]["devices"][0]["energy_j"]
-        is None
-    )
+    assert (record["elsewhere"], record["workers"], record["died"]) == (True, [0, 3], [3])
+    readings.add(reading(None))
+    assert Node("n", workers, readings).record()["gpu"]["devices"][0]["energy_j"] is None
 
 
 def test_a_clock_is_as_far_off_as_the_quickest_question_shows() -> None:
@@ -434,8 +438,8 @@ def test_workers_on_a_cluster_that_was_joined_end_with_a_killed_trial(
 
 
 def test_without_ray_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runner.config.check.find_spec", lambda _: None)
-    with pytest.raises(ConfigurationError, match=r"mode=ray: takes Ray(.|\n)*image-pipeline-runner\[ray\]"):
+    monkeypatch.setattr("runner.config.options.modes.find_spec", lambda _: None)
+    with pytest.raises(ConfigurationError, match=r"mode=ray: needs Ray(.|\n)*image-pipeline-runner\[ray\]"):
         composed("mode=ray")
 
 

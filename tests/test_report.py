@@ -295,7 +295,7 @@ def test_a_sweep_ends_with_a_report_and_names_its_path(swept: tuple[Program, str
 def test_the_report_and_its_pictures_are_artifacts_of_the_parent_run(folder: Path) -> None:
     from runner.record.reading import read_sweep
 
-    names = {path.name for path in sweep_content(read_sweep(folder)).files}
+    names = {file.path.name for file in sweep_content(read_sweep(folder)).files}
     assert {REPORT, "throughput.svg", "noise.svg"} <= names
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import Trials
+from conftest import Trials, rows_in
 from faulty_task import Fault
 from test_sources import photo, png_bomb
 
@@ -249,12 +249,11 @@ def test_a_points_folder_holds_what_the_contract_names(tmp_path: Path, superviso
         assert len(trial["epochs"]) == 2
         assert trial["total_s"] == pytest.approx(trial["startup_s"] + trial["work_s"] + trial["teardown_s"])
     assert len({trial["digest"] for trial in record["trials"]}) == 1
-    with (subject.folder / "images.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_in(subject.folder)
     assert len(rows) == 2 * 2 * 6
-    assert [row["item"] for row in rows[:6]] == ["0", "1", "2", "3", "4", "5"]
+    assert [row["item"] for row in rows[:6]] == list(range(6))
     assert {row["status"] for row in rows} == {"ok"}
-    task_s = sum(float(row["task_s"]) for row in rows[:6])
+    task_s = sum(row["task_s"] for row in rows[:6])
     assert task_s == pytest.approx(record["trials"][0]["epochs"][0]["task_s"], rel=1e-6)
     with (subject.folder / "samples.csv").open() as file:
         phases = [row["phase"] for row in csv.DictReader(file)]
@@ -281,8 +280,7 @@ def test_damaged_images_among_good_ones_are_named_in_the_record(tmp_path: Path, 
     assert set(errors) == {"b_truncated.jpg", "c_garbage.png", "d_bomb.png"}
     assert "absurd dimensions" in errors["d_bomb.png"]
     assert trial["peak_memory_bytes"] < 2e9
-    with (subject.folder / "images.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_in(subject.folder)
     assert sum(row["status"] == "failed" for row in rows) == 12
     assert all(row["error"] for row in rows if row["status"] == "failed")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import shutil
 import signal
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,10 +19,9 @@ from test_results import point
 
 from runner.analysis.warnings import _returned_otherwise
 from runner.config.options import Math, Pillow, Process, ProcessPool, Python, Returns, StartMethod, Tensorflow, ThreadPool
-from runner.errors import TrialFailed
-from runner.modes.workers import returning
+from runner.modes.workers.queues import run_length
 from runner.modes.workers.returning import slot_bytes
-from runner.modes.workers.sharing import run_length
+from runner.modes.workers.shared_memory import SLOTS, Slots
 from runner.pipeline.collector import BATCH, IN_MEMORY, Collector, unloading
 from runner.pipeline.stamps import WIDTH, Records
 from runner.record.trial import digest_of, epoch_record
@@ -99,11 +100,23 @@ def test_whole_pictures_come_back_by_shared_memory(trials: Trials) -> None:
     assert report.backend == {"returned_by": {"pickle": 0, "shared_memory": 9}}
 
 
-def test_too_little_shared_memory_is_said_before_anybody_is_killed_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(returning.shutil, "disk_usage", lambda _: SimpleNamespace(free=64_000_000))
-    returning.check_room(64_000_000)
-    with pytest.raises(TrialFailed, match="takes 65 MB, and /dev/shm has 64 MB free"):
-        returning.check_room(65_000_000)
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere shared memory is no file system with a size of its own")
+def test_slots_may_be_larger_than_the_file_system_for_shared_memory() -> None:
+    free = shutil.disk_usage("/dev/shm").free
+    slots = Slots(multiprocessing.get_context("fork"), free)
+    slots.view(SLOTS - 1, (1,), "u1")[0] = 7
+    assert slots.view(SLOTS - 1, (1,), "u1")[0] == 7
+    slots.close()
+    assert shutil.disk_usage("/dev/shm").free == pytest.approx(free, abs=10_000_000)  # other programs use it meanwhile
+
+
+@pytest.mark.parametrize("method", list(StartMethod), ids=lambda method: method.value)
+def test_shared_memory_starts_no_process_that_keeps_track_of_it(trials: Trials, method: StartMethod) -> None:
+    processes = {
+        returns: trials.report(Process(returns=returns, start_method=method), workers=2).footprint.processes
+        for returns in (Returns.digest, Returns.shared_memory)
+    }
+    assert processes[Returns.shared_memory] == processes[Returns.digest]
 
 
 def test_a_result_that_arrives_damaged_fails_the_trial(trials: Trials) -> None:

@@ -470,14 +470,14 @@ class Ends(Silent):
 
 
 def receivers() -> list[psutil.Process]:
-    found = []
+    alive = []
     for child in psutil.Process().children(recursive=True):
         try:
-            if "spawn_main" in " ".join(child.cmdline()) and child.status() != psutil.STATUS_ZOMBIE:
-                found.append(child)
+            if Receiver.__module__ in child.cmdline() and child.status() != psutil.STATUS_ZOMBIE:
+                alive.append(child)
         except psutil.Error:
             continue
-    return found
+    return alive
 
 
 @pytest.mark.parametrize("mode", MODES, ids=label)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Program
+from conftest import Program, rows_in
 from test_sources import photo
 
 from runner.config.options import METRICS
@@ -81,7 +80,7 @@ def test_a_sweep_from_the_command_to_mlflow(program: Program) -> None:
         assert run["status"] == "FINISHED"
         assert {name for name in run["metrics"] if not name.startswith("system/")} == set(METRICS)
         assert run["params"]["workers"] == "2"
-        assert {"config.yaml", "result.json", "images.csv", "samples.csv", "runner.log"} <= set(run["artifacts"])
+        assert {"config.yaml", "result.json", "images", "samples.csv", "runner.log"} <= set(run["artifacts"])
         assert str(program.folder / "outputs") in run["artifact_uri"]
         assert len(run["history"]) == 4
         assert run["metrics"]["images_per_s"] == sorted(run["history"][:3])[1]
@@ -118,9 +117,7 @@ def test_the_notebooks_experiment_prints_the_notebooks_block(program: Program) -
     assert not (program.folder / "outputs" / "mlflow.db").exists()
     (result,) = program.folder.glob("outputs/runs/*/*/result.json")
     record = json.loads(result.read_text())
-    with (result.parent / "images.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert sorted(int(row["worker"]) for row in rows) == list(range(15))
+    assert sorted(row["worker"] for row in rows_in(result.parent)) == list(range(15))
     assert record["trials"][0]["tf"]["intra_op"] == 4
 
 

@@ -35,7 +35,6 @@ from runner.config.options import (
     ThreadPool,
 )
 from runner.config.registry import load, module_of
-from runner.config.tasks import last_bits_depend_on_threads
 from runner.pipeline.arrays import array_digest
 from runner.pipeline.sources.image import Image, inspect
 from runner.pipeline.sources.synthetic import photo_like
@@ -289,7 +288,7 @@ def test_every_mode_gives_the_same_result(trials: Trials, task: Any) -> None:
     ],
 )
 def test_means_over_whole_photographs_are_not_compared_bit_by_bit_between_thread_settings(task: Any, depend: bool) -> None:
-    assert last_bits_depend_on_threads(task) is depend
+    assert task.last_bits_depend_on_threads is depend
 
 
 def test_a_worker_without_tensorflow_does_not_import_it() -> None:

@@ -54,7 +54,7 @@ def test_two_who_log_at_once_are_both_there_in_full(logged: tuple[list[Any], lis
         for run in inside:
             assert {name for name in run["metrics"] if not name.startswith("system/")} == set(METRICS)
             assert len(run["history"]["images_per_s"]) == 4  # three trials and their median
-            assert {"config.yaml", "images.csv", "result.json"} <= set(run["artifacts"])
+            assert {"config.yaml", "images", "result.json"} <= set(run["artifacts"])
     assert {run["status"] for run in runs} == {"FINISHED"}
 
 

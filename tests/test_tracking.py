@@ -187,7 +187,7 @@ def test_a_run_says_what_it_was_made_of_and_how_to_repeat_it(recorded: Path, sto
     assert run["tags"]["mlflow.source.name"] == "runner"
     assert "-m runner rerun" in run["tags"]["mlflow.note.content"]
     assert "images/s" in run["tags"]["mlflow.note.content"]
-    assert {"config.yaml", "images.csv", "result.json", "runner.log", "samples.csv", "trace.json"} == set(run["artifacts"])
+    assert {"config.yaml", "images", "result.json", "runner.log", "samples.csv", "trace.json"} == set(run["artifacts"])
     ((name, digest),) = run["datasets"]
     assert name == "sample"
     assert len(digest) <= 36
@@ -353,7 +353,7 @@ def test_a_server_that_refuses_costs_the_program_a_message_and_no_result(program
     answer = program("protocol=once", "workers=2", "images=2", "tracking=server", "tracking.uri=http://127.0.0.1:9")
     assert answer.returncode == 0
     assert "connection refused" in answer.stderr
-    assert "runner sync outputs/runs/" in answer.stderr
+    assert "-m runner sync outputs/runs/" in answer.stderr
     assert "Traceback" not in answer.stderr
     assert point_in(program.folder)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from runner.analysis.statistics import MARGIN
 from runner.analysis.verdicts import COMPARED
+from runner.record.metric_schema import MetricName, Metrics, MetricSummary
+from runner.record.sweep_schema import AgreementRecord
 
 AGREES, DIFFERS, UNKNOWN = "agrees", "differs", "cannot be said"
 
@@ -18,22 +18,22 @@ class Agreement:
 
     Attributes:
         metric: its name.
-        then, now: ``{value, low, high, n}``: median and 95 % interval over trials.
+        then, now: median and 95 % interval over trials.
         outcome: ``agrees`` where the two intervals have values in common or the medians are within the margin that counts as the
             same, ``differs`` otherwise; where one of them has too few trials for an interval, it cannot be said.
     """
 
-    metric: str
-    then: Mapping[str, Any] | None
-    now: Mapping[str, Any] | None
+    metric: MetricName
+    then: MetricSummary | None
+    now: MetricSummary | None
     outcome: str
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> AgreementRecord:
         """As ``rerun.json`` has it."""
-        return asdict(self)
+        return {"metric": self.metric, "then": self.then, "now": self.now, "outcome": self.outcome}
 
 
-def agreement(original: Mapping[str, Any], again: Mapping[str, Any]) -> list[Agreement]:
+def agreement(original: Metrics, again: Metrics) -> list[Agreement]:
     """The compared metrics of two records (``metrics`` of a ``result.json``).
 
     No verdict of faster or slower: the two were not measured in the same rounds, and what the machine did meanwhile is in both.
@@ -45,8 +45,10 @@ def agreement(original: Mapping[str, Any], again: Mapping[str, Any]) -> list[Agr
     ]
 
 
-def _outcome(then: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> str:
-    if then is None or now is None or any(side[end] is None for side in (then, now) for end in ("low", "high")):
+def _outcome(then: MetricSummary | None, now: MetricSummary | None) -> str:
+    if then is None or now is None or then["value"] is None or now["value"] is None:
+        return UNKNOWN
+    if then["low"] is None or then["high"] is None or now["low"] is None or now["high"] is None:
         return UNKNOWN
     overlap = then["low"] <= now["high"] and now["low"] <= then["high"]
     least, most = sorted((then["value"], now["value"]))

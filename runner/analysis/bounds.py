@@ -7,11 +7,12 @@ m / D images a second (Denning & Buzen, The Operational Analysis of Queueing Net
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from runner.config.restore import mode_of
 from runner.record.reading import PointRecord, good_trials, value_of
+from runner.record.trial_schema import GoodTrial
 
 # What may bound throughput, and how it follows from the record.
 KINDS = {
@@ -90,12 +91,12 @@ def service_s(point: PointRecord) -> float | None:
         (epoch["read_s"] + epoch["task_s"] + epoch["sink_s"]) / epoch["images_ok"]
         for trial in good_trials(point)
         for epoch in trial["epochs"]
-        if epoch["images_ok"] and epoch.get("read_s") is not None
+        if epoch["images_ok"]
     ]
     return statistics.median(every) if every else None
 
 
-def _cpus(point: PointRecord, trials: Sequence[Mapping[str, Any]]) -> Bound | None:
+def _cpus(point: PointRecord, trials: Sequence[GoodTrial]) -> Bound | None:
     cost_s = value_of(point, "cpu_s_per_image")
     if not cost_s:
         return None
@@ -112,23 +113,22 @@ def _workers(point: PointRecord, alone: PointRecord | None) -> Bound | None:
 def lanes_of(point: PointRecord) -> int:
     """How many images the point can have in hand at the same time."""
     config = point.record["config"]
-    mode = config["mode"]
-    return 1 if mode["name"] == "sequential" else int(config["workers"]) * int(mode.get("threads_per_worker", 1))
+    return mode_of(config).threads(int(config["workers"]))
 
 
-def _return_path(trials: Sequence[Mapping[str, Any]]) -> Bound | None:
+def _return_path(trials: Sequence[GoodTrial]) -> Bound | None:
     costs = [
-        epoch["collect_cpu_s"] / images
+        cpu_s / images
         for trial in trials
         for epoch in trial["epochs"]
-        if epoch.get("collect_cpu_s") and (images := epoch["images_ok"] + epoch["images_failed"])
+        if (cpu_s := epoch.get("collect_cpu_s")) and (images := epoch["images_ok"] + epoch["images_failed"])
     ]
     if not costs:
         return None
     return Bound("return path", 1 / statistics.median(costs))
 
 
-def _lock(trials: Sequence[Mapping[str, Any]], images_per_s: float) -> Bound | None:
+def _lock(trials: Sequence[GoodTrial], images_per_s: float) -> Bound | None:
     held = [gil["held_pct"] for trial in trials if (gil := trial.get("gil")) and gil["held_pct"]]
     if not held:
         return None

@@ -5,24 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from runner.analysis.statistics import ALPHA, paired_ratio
 from runner.analysis.verdicts import SLOWER, verdict_on
+from runner.config.registry import keys_of
 from runner.config.restore import choices_of
+from runner.record.metric_schema import MetricName
 from runner.record.metrics import trial_metrics
-from runner.record.reading import PointRecord
+from runner.record.reading import PointRecord, good_trials, value_of
 
 # For each thing that may matter: the metric, and whether more of it is better.
-CRITERIA = {
+CRITERIA: Mapping[str, tuple[MetricName, bool]] = {
     "throughput": ("images_per_s", True),
     "latency": ("latency_p95_ms", False),
     "memory": ("peak_memory_mb", False),
     "cost": ("cpu_s_per_image", False),
 }
-
-# What another run chooses for itself.
-_NOT_PASSED_ON = ("protocol", "monitor", "seed", "baseline", "objective", "fail_fast", "images")
 
 
 @dataclass(frozen=True)
@@ -53,10 +51,10 @@ def recommended(points: Sequence[PointRecord], criterion: str) -> Recommendation
     those for any proof, the best by its median is named: that nothing can be proven does not make a slow point a good one.
     """
     metric, more_is_better = CRITERIA[criterion]
-    usable = [point for point in points if _median(point, metric) is not None and point.record["status"] == "ok"]
+    usable = [point for point in points if value_of(point, metric) is not None and point.record["status"] == "ok"]
     if not usable:
         return None
-    best = sorted(usable, key=lambda point: _median(point, metric) or 0.0, reverse=more_is_better)[0]
+    best = sorted(usable, key=lambda point: value_of(point, metric) or 0.0, reverse=more_is_better)[0]
     others = len(usable) - 1
     if not _can_prove(best, others):
         return Recommendation(criterion, best, best, len(usable), 0, provable=False)
@@ -66,7 +64,7 @@ def recommended(points: Sequence[PointRecord], criterion: str) -> Recommendation
         if point is best or not _provably_worse(point, best, metric, others, more_is_better=more_is_better)
     ]
     cheapest = min(
-        as_good, key=lambda point: (_rounded(_median(point, "cpu_s_per_image")), _median(point, "peak_memory_mb") or 0.0)
+        as_good, key=lambda point: (_rounded(value_of(point, "cpu_s_per_image")), value_of(point, "peak_memory_mb") or 0.0)
     )
     return Recommendation(criterion, cheapest, best, len(as_good), len(usable) - len(as_good))
 
@@ -78,32 +76,28 @@ def words_for(recommendation: Recommendation) -> list[str]:
         ConfigurationError: its configuration is not one of this program.
     """
     words = choices_of(recommendation.point.record["config"])
-    return [word for word in words if word.partition("=")[0].partition(".")[0] not in _NOT_PASSED_ON]
+    passed_on = keys_of(lambda role: role.passed_on)
+    return [word for word in words if word.partition("=")[0].partition(".")[0] in passed_on]
 
 
 def _can_prove(best: PointRecord, comparisons: int) -> bool:
     """Whether the robust interval exists for so many rounds and comparisons: with n rounds it reaches a level of 2 / 2^n."""
-    good = sum(trial["status"] == "ok" for trial in best.record["trials"])
-    return comparisons == 0 or 2 * 0.5**good <= ALPHA / comparisons
+    return comparisons == 0 or 2 * 0.5 ** len(good_trials(best)) <= ALPHA / comparisons
 
 
-def _provably_worse(point: PointRecord, best: PointRecord, metric: str, comparisons: int, *, more_is_better: bool) -> bool:
-    mine, theirs = _by_round(point.record, metric), _by_round(best.record, metric)
+def _provably_worse(
+    point: PointRecord, best: PointRecord, metric: MetricName, comparisons: int, *, more_is_better: bool
+) -> bool:
+    mine, theirs = _by_round(point, metric), _by_round(best, metric)
     differences = [math.log(mine[one] / theirs[one]) for one in mine if one in theirs]
     ratio = paired_ratio(differences, comparisons) if differences else None
     return verdict_on(ratio, more_is_better=more_is_better) == SLOWER
 
 
-def _by_round(record: Mapping[str, Any], metric: str) -> dict[tuple[str, int], float]:
-    """By session and round: only trials of one session make pairs."""
-    good = [trial for trial in record["trials"] if trial["status"] == "ok"]
-    values = {(trial["session"], trial["round"]): trial_metrics(trial)[metric] for trial in good}
+def _by_round(point: PointRecord, metric: MetricName) -> dict[tuple[str, int], float]:
+    """By block and round: only trials of one block make pairs."""
+    values = {(trial["session"], trial["round"]): trial_metrics(trial)[metric] for trial in good_trials(point)}
     return {key: value for key, value in values.items() if value is not None and value > 0}
-
-
-def _median(point: PointRecord, metric: str) -> float | None:
-    value: float | None = point.record["metrics"].get(metric, {}).get("value")
-    return value
 
 
 def _rounded(value: float | None) -> float:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.record.metrics import trial_metrics
-from runner.record.reading import PointRecord, flattened
+from runner.record.reading import PointRecord, flattened, good_trials, workers_of
 
 # Three parameters take at least four worker counts to be contradicted by any of them.
 LEAST_COUNTS = 4
@@ -71,14 +71,10 @@ def laws(points: Sequence[PointRecord]) -> dict[str, Law]:
     groups: dict[str, dict[int, dict[int, float]]] = {}
     for point in points:
         config = flattened(point.record["config"])
-        rounds = {
-            trial["round"]: rate
-            for trial in point.record["trials"]
-            if trial["status"] == "ok" and (rate := trial_metrics(trial)["images_per_s"])
-        }
+        rounds = {trial["round"]: rate for trial in good_trials(point) if (rate := trial_metrics(trial)["images_per_s"])}
         if rounds:
             others = [f"{key}={config[key]}" for key in point.varying if key not in {"workers", "mode"} and key in config]
-            groups.setdefault(" ".join([config["mode"], *others]), {})[config["workers"]] = rounds
+            groups.setdefault(" ".join([config["mode"], *others]), {})[workers_of(point.record)] = rounds
     return {name: law for name, measured in groups.items() if (law := fitted(measured)) is not None}
 
 

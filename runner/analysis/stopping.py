@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from runner.analysis.statistics import ALPHA, Ratio, paired_ratio
 from runner.record.metrics import trial_metrics
+from runner.record.trial_schema import TrialRecord
 
 # To stop by precision takes at least so many rounds: an early interval is narrow by luck too often.
 LEAST_ROUNDS = 8
@@ -26,7 +26,7 @@ def half_width(ratio: Ratio) -> float:
     return math.inf if ratio.low <= 0 or math.isinf(ratio.high) else math.sqrt(ratio.high / ratio.low) - 1
 
 
-def own_half_width(trials: Sequence[Mapping[str, Any]]) -> float:
+def own_half_width(trials: Sequence[TrialRecord]) -> float:
     """How precisely one point's images per second are known by themselves, where there is nothing to compare them with."""
     rates = [trial_metrics(trial)["images_per_s"] for trial in trials if trial["status"] == "ok"]
     logs = [math.log(rate) for rate in rates if rate]

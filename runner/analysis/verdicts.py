@@ -5,15 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
 from runner.analysis.statistics import MARGIN, Ratio, paired_ratio, rounds_to_settle
+from runner.record.metric_schema import MetricName
 from runner.record.metrics import trial_metrics
+from runner.record.sweep_schema import ComparisonRecord, Verdict
+from runner.record.trial_schema import GoodTrial, TrialRecord
 
 # What is compared, and whether more of it is better.
-COMPARED = {"images_per_s": True, "startup_s": False, "cpu_s_per_image": False, "peak_memory_mb": False}
+COMPARED: Mapping[MetricName, bool] = {
+    "images_per_s": True,
+    "startup_s": False,
+    "cpu_s_per_image": False,
+    "peak_memory_mb": False,
+}
 
-FASTER, SLOWER, SAME, INCONCLUSIVE = "faster", "slower", "same", "inconclusive"
+FASTER: Final = "faster"
+SLOWER: Final = "slower"
+SAME: Final = "same"
+INCONCLUSIVE: Final = "inconclusive"
 
 
 @dataclass(frozen=True)
@@ -32,27 +43,27 @@ class Comparison:
 
     point: str
     baseline: str
-    metric: str
+    metric: MetricName
     ratio: Ratio | None
-    verdict: str
+    verdict: Verdict
     rounds_needed: int | None
     voided: tuple[int, ...]
     hosts: tuple[str, str] | None = None
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> ComparisonRecord:
         """As ``sweep.json`` has it: None for an interval without an end."""
         ratio = self.ratio
         return {
             "point": self.point,
             "baseline": self.baseline,
             "metric": self.metric,
-            "ratio": ratio and ratio.ratio,
-            "low": ratio and _finite(ratio.low),
-            "high": ratio and _finite(ratio.high),
+            "ratio": None if ratio is None else ratio.ratio,
+            "low": None if ratio is None else _finite(ratio.low),
+            "high": None if ratio is None else _finite(ratio.high),
             "verdict": self.verdict,
-            "n": ratio.n if ratio else 0,
-            "alpha": ratio and ratio.alpha,
-            "robust": ratio and [ratio.robust_ratio, _finite(ratio.robust_low), _finite(ratio.robust_high)],
+            "n": 0 if ratio is None else ratio.n,
+            "alpha": None if ratio is None else ratio.alpha,
+            "robust": None if ratio is None else [ratio.robust_ratio, _finite(ratio.robust_low), _finite(ratio.robust_high)],
             "rounds_needed": self.rounds_needed,
             "voided_rounds": list(self.voided),
             "hosts": self.hosts and list(self.hosts),
@@ -64,7 +75,7 @@ class Side:
     """One side of a comparison: a label, the records of its trials, and the host that they were measured on, where it is known."""
 
     label: str
-    trials: Sequence[Mapping[str, Any]]
+    trials: Sequence[TrialRecord]
     host: str | None = None
 
 
@@ -78,15 +89,17 @@ def compared(point: Side, baseline: Side, comparisons: int, *, across_hosts: boo
     rounds = sorted(set(mine) | set(theirs))
     apart = None not in {point.host, baseline.host} and point.host != baseline.host
 
-    def paired(place: int) -> bool:
-        one, other = mine.get(place), theirs.get(place)
+    def pair_of(number: int) -> tuple[GoodTrial, GoodTrial] | None:
+        one, other = mine.get(number), theirs.get(number)
         if one is None or other is None or one["status"] != "ok" or other["status"] != "ok":
-            return False
+            return None
         # Next to each other: a round that was interrupted and resumed has no pairs across the gap.
-        return across_hosts if apart else bool(one["session"] == other["session"])
+        comparable = across_hosts if apart else one["session"] == other["session"]
+        return (one, other) if comparable else None
 
-    pairs = [(mine[place], theirs[place]) for place in rounds if paired(place)]
-    voided = tuple(place for place in rounds if not paired(place))
+    of_round = {number: pair_of(number) for number in rounds}
+    pairs = [pair for pair in of_round.values() if pair is not None]
+    voided = tuple(number for number, pair in of_round.items() if pair is None)
     hosts = (str(point.host), str(baseline.host)) if apart and across_hosts else None
     values = [(trial_metrics(one), trial_metrics(other)) for one, other in pairs]
     found = []
@@ -100,7 +113,7 @@ def compared(point: Side, baseline: Side, comparisons: int, *, across_hosts: boo
     return found
 
 
-def verdict_on(ratio: Ratio | None, *, more_is_better: bool) -> str:
+def verdict_on(ratio: Ratio | None, *, more_is_better: bool) -> Verdict:
     """The verdict that both intervals support; ``inconclusive`` where they do not agree on one."""
     if ratio is None:
         return INCONCLUSIVE
@@ -114,7 +127,7 @@ def verdict_on(ratio: Ratio | None, *, more_is_better: bool) -> str:
     return INCONCLUSIVE
 
 
-def _by_round(trials: Sequence[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
+def _by_round(trials: Sequence[TrialRecord]) -> dict[int, TrialRecord]:
     return {trial["round"]: trial for trial in trials}
 
 

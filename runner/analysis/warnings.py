@@ -7,13 +7,13 @@ import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 from runner.analysis.stopping import rounds_to_prove
 from runner.config.check import plain
 from runner.config.cpus import cpus_of
-from runner.config.options import Asyncio, Config, ProcessOption, Protocol, Ray, Returns, Sequential, SyntheticProcess
-from runner.config.tasks import last_bits_depend_on_threads
+from runner.config.options import Config, Protocol, Returns
+from runner.record.trial_schema import GoodTrial, TrialRecord
 from runner.record.warning import Warning  # noqa: A004
 
 # An epoch under this is mostly start and end effects, and a clock's tick is 1 % of it.
@@ -57,7 +57,7 @@ class PointFacts:
 
     label: str
     config: Config
-    trials: Sequence[dict[str, Any]]
+    trials: Sequence[TrialRecord]
     cpus_usable: float
     host: str | None
     images: Sequence[str]
@@ -129,7 +129,7 @@ def _results_differ(points: Sequence[PointFacts]) -> list[Warning]:
     groups: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for point in points:
         task = {key: value for key, value in plain(point.config.task).items() if key != "execution"}
-        threads = [point.config.tf.intra_op, point.config.affinity] if last_bits_depend_on_threads(point.config.task) else None
+        threads = [point.config.tf.intra_op, point.config.affinity] if point.config.task.last_bits_depend_on_threads else None
         same = json.dumps([list(point.images), task, threads], sort_keys=True)
         for digest in {trial["digest"] for trial in point.trials if trial["digest"] is not None}:
             groups[same][digest].append(point.label)
@@ -145,7 +145,7 @@ def _results_differ(points: Sequence[PointFacts]) -> list[Warning]:
     ]
 
 
-def _few_rounds(good: Sequence[dict[str, Any]]) -> Warning | None:
+def _few_rounds(good: Sequence[GoodTrial]) -> Warning | None:
     if len(good) >= FEW_ROUNDS or not good:
         return None
     rounds = "1 round gives" if len(good) == 1 else f"{len(good)} rounds give"
@@ -154,18 +154,13 @@ def _few_rounds(good: Sequence[dict[str, Any]]) -> Warning | None:
 
 def _oversubscribed(point: PointFacts) -> Warning | None:
     mode, usable_cpus = point.config.mode, point.cpus_usable
-    if isinstance(mode, Sequential):
-        return None
-    if isinstance(mode, Ray) and mode.address is not None:
+    if mode.joins_cluster:
         return _oversubscribed_hosts(point)
-    threads = mode.threads_per_worker if isinstance(mode, ProcessOption) else 1
-    inside = 1 if isinstance(mode, SyntheticProcess) else max(1, point.config.tf.intra_op)
-    in_all = point.config.workers * threads
-    if isinstance(mode, Asyncio):  # its workers wait; it is the decoders that compute
-        in_all = mode.decode_threads or int(usable_cpus)
-    if in_all * inside <= usable_cpus:
+    threads = mode.computing_threads(point.config.workers, int(usable_cpus))
+    inside = max(1, mode.tensorflow_threads(point.config.tf)[0])
+    if threads is None or threads * inside <= usable_cpus:
         return None
-    shown = f"{in_all} workers' threads" if inside == 1 else f"{in_all} workers' threads with {inside} TensorFlow threads each"
+    shown = f"{threads} workers' threads" + (f" with {inside} TensorFlow threads each" if inside > 1 else "")
     return Warning(
         "oversubscribed",
         f"{shown} share {usable_cpus:g} CPU{'' if usable_cpus == 1 else 's'} that it may use",
@@ -175,7 +170,7 @@ def _oversubscribed(point: PointFacts) -> Warning | None:
 
 def _oversubscribed_hosts(point: PointFacts) -> Warning | None:
     """Of a cluster, whose hosts have CPUs of their own: the one with most workers to a CPU, in any trial."""
-    inside, worst = max(1, point.config.tf.intra_op), (1.0, "")
+    inside, worst = max(1, point.config.mode.tensorflow_threads(point.config.tf)[0]), (1.0, "")
     for trial in point.trials:
         on_host: dict[str, int] = defaultdict(int)
         cpus = {node["host"]: node["cpus_usable"] for node in trial["nodes"] if node["cpus_usable"]}
@@ -191,9 +186,8 @@ def _oversubscribed_hosts(point: PointFacts) -> Warning | None:
     return Warning("oversubscribed", worst[1], advice)
 
 
-def _settings_not_applied(point: PointFacts, good: Sequence[dict[str, Any]]) -> Warning | None:
-    tf = point.config.tf
-    wanted = (1, 1) if isinstance(point.config.mode, SyntheticProcess) else (tf.intra_op, tf.inter_op)
+def _settings_not_applied(point: PointFacts, good: Sequence[GoodTrial]) -> Warning | None:
+    wanted = point.config.mode.tensorflow_threads(point.config.tf)
     used = [trial["tf"] for trial in good if trial["tf"]["intra_op"] is not None]
     odd = [tf for tf in used if (tf["intra_op"], tf["inter_op"]) != wanted]
     if not odd:
@@ -205,7 +199,7 @@ def _settings_not_applied(point: PointFacts, good: Sequence[dict[str, Any]]) -> 
     )
 
 
-def _cpus_not_applied(point: PointFacts, good: Sequence[dict[str, Any]]) -> Warning | None:
+def _cpus_not_applied(point: PointFacts, good: Sequence[GoodTrial]) -> Warning | None:
     wanted = None if point.config.affinity is None else cpus_of(point.config.affinity)
     odd = [trial["cpus"] for trial in good if wanted is not None and trial["cpus"] not in (None, list(wanted))]
     if not odd:
@@ -217,7 +211,7 @@ def _cpus_not_applied(point: PointFacts, good: Sequence[dict[str, Any]]) -> Warn
     )
 
 
-def _returned_otherwise(point: PointFacts, good: Sequence[dict[str, Any]]) -> Warning | None:
+def _returned_otherwise(point: PointFacts, good: Sequence[GoodTrial]) -> Warning | None:
     if getattr(point.config.mode, "returns", None) is not Returns.shared_memory:
         return None
     ways = [trial["backend"].get("returned_by", {}) for trial in good]
@@ -231,7 +225,7 @@ def _returned_otherwise(point: PointFacts, good: Sequence[dict[str, Any]]) -> Wa
     )
 
 
-def _short_epoch(good: Sequence[dict[str, Any]]) -> Warning | None:
+def _short_epoch(good: Sequence[GoodTrial]) -> Warning | None:
     work_s = statistics.median(epoch["work_s"] for trial in good for epoch in trial["epochs"])
     if work_s >= SHORT_EPOCH_S:
         return None
@@ -243,7 +237,7 @@ def _short_epoch(good: Sequence[dict[str, Any]]) -> Warning | None:
     )
 
 
-def _other_load(good: Sequence[dict[str, Any]]) -> Warning | None:
+def _other_load(good: Sequence[GoodTrial]) -> Warning | None:
     others = _middle(good, "other_cpu_pct") or 0.0
     stolen = _middle(good, "stolen_pct") or 0.0
     if others < OTHER_LOAD_PCT and stolen < STOLEN_PCT:
@@ -255,7 +249,7 @@ def _other_load(good: Sequence[dict[str, Any]]) -> Warning | None:
     )
 
 
-def _slow_first_epoch(good: Sequence[dict[str, Any]]) -> Warning | None:
+def _slow_first_epoch(good: Sequence[GoodTrial]) -> Warning | None:
     ratios = [
         trial["epochs"][0]["work_s"] / statistics.median(epoch["work_s"] for epoch in trial["epochs"][1:])
         for trial in good
@@ -270,7 +264,7 @@ def _slow_first_epoch(good: Sequence[dict[str, Any]]) -> Warning | None:
     )
 
 
-def _wide_spread(good: Sequence[dict[str, Any]]) -> Warning | None:
+def _wide_spread(good: Sequence[GoodTrial]) -> Warning | None:
     values = [statistics.median(epoch["work_s"] for epoch in trial["epochs"]) for trial in good]
     if len(values) < 3 or (spread := statistics.stdev(values) / statistics.fmean(values)) < WIDE_SPREAD:
         return None
@@ -281,7 +275,7 @@ def _wide_spread(good: Sequence[dict[str, Any]]) -> Warning | None:
     )
 
 
-def _throttled(good: Sequence[dict[str, Any]]) -> Warning | None:
+def _throttled(good: Sequence[GoodTrial]) -> Warning | None:
     shares = [
         trial["host"]["throttled_s"] / wall_s
         for trial in good
@@ -296,7 +290,7 @@ def _throttled(good: Sequence[dict[str, Any]]) -> Warning | None:
     )
 
 
-def _short_of_memory(good: Sequence[dict[str, Any]]) -> Warning | None:
+def _short_of_memory(good: Sequence[GoodTrial]) -> Warning | None:
     waited = _middle(good, "pressure_memory_pct")
     if waited is None or waited < MEMORY_PRESSURE_PCT:
         return None
@@ -307,7 +301,7 @@ def _short_of_memory(good: Sequence[dict[str, Any]]) -> Warning | None:
     )
 
 
-def _frequency_changed(good: Sequence[dict[str, Any]]) -> Warning | None:
+def _frequency_changed(good: Sequence[GoodTrial]) -> Warning | None:
     seen = [trial["host"][name] for trial in good for name in ("frequency_mhz_before", "frequency_mhz_after")]
     known = [value for value in seen if value]
     if len(known) < 4 or max(known) < min(known) * (1 + FREQUENCY_CHANGE):
@@ -319,7 +313,7 @@ def _frequency_changed(good: Sequence[dict[str, Any]]) -> Warning | None:
     )
 
 
-def _gaps(good: Sequence[dict[str, Any]]) -> Warning | None:
+def _gaps(good: Sequence[GoodTrial]) -> Warning | None:
     share = statistics.median(
         trial["monitor"]["gaps_s"] / wall_s
         for trial in good
@@ -334,30 +328,30 @@ def _gaps(good: Sequence[dict[str, Any]]) -> Warning | None:
     )
 
 
-def _gil_bound(good: Sequence[dict[str, Any]]) -> Warning | None:
-    found = [trial["gil"] for trial in good if trial["gil"] and trial["gil"]["held_pct"] is not None]
-    if not found or (held := statistics.median(gil["held_pct"] for gil in found)) < GIL_HELD_PCT:
+def _gil_bound(good: Sequence[GoodTrial]) -> Warning | None:
+    seen = [(gil["wait_p50_ms"], held) for trial in good if (gil := trial["gil"]) and (held := gil["held_pct"]) is not None]
+    if not seen or (held_pct := statistics.median(held for _, held in seen)) < GIL_HELD_PCT:
         return None
-    wait_ms = statistics.median(gil["wait_p50_ms"] for gil in found)
+    wait_ms = statistics.median(wait for wait, _ in seen)
     return Warning(
         "gil_bound",
-        f"Python's interpreter lock was held in {held:.0f} % of the time, and a waking thread waited {wait_ms:.1f} ms for it",
+        f"Python's interpreter lock was held in {held_pct:.0f} % of the time, and a waking thread waited {wait_ms:.1f} ms for it",
         "more threads do not help; processes do, or work that lets go of the lock, such as task.execution=graph",
     )
 
 
-def _not_cold(good: Sequence[dict[str, Any]]) -> Warning | None:
-    cannot = [found["cannot"] for trial in good if (found := trial.get("cache")) is not None and found["cannot"] is not None]
-    if not cannot:
+def _not_cold(good: Sequence[GoodTrial]) -> Warning | None:
+    caches = [cache for trial in good if (cache := trial.get("cache")) is not None and cache["cannot"] is not None]
+    if not caches:
         return None
     return Warning(
         "page_cache_as_it_was",
-        f"the images could not all be made {good[0]['cache']['kind']} before an epoch: {cannot[0]}",
+        f"the images could not all be made {caches[0]['kind']} before an epoch: {caches[0]['cannot']}",
         "do not read these numbers as those of the setting; images on a disk's file system, and Linux, can be dropped",
     )
 
 
-def _less_precise(good: Sequence[dict[str, Any]]) -> Warning | None:
+def _less_precise(good: Sequence[GoodTrial]) -> Warning | None:
     trial = good[0]
     without = []
     if trial["peak_memory_method"] is None:
@@ -382,10 +376,10 @@ _MEMORY_METHODS = {
 }
 
 
-def _middle(good: Sequence[dict[str, Any]], name: str) -> float | None:
+def _middle(good: Sequence[GoodTrial], name: Literal["other_cpu_pct", "stolen_pct", "pressure_memory_pct"]) -> float | None:
     """The median of a condition of the host over trials, None where none of them knows it."""
-    known = [trial["host"][name] for trial in good if trial["host"][name] is not None]
-    return float(statistics.median(known)) if known else None
+    known = [value for trial in good if (value := trial["host"][name]) is not None]
+    return statistics.median(known) if known else None
 
 
 _MEASURED = (

@@ -7,11 +7,10 @@ ratio of medians is shown, and why there is no verdict. Points of different host
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from rich.markup import escape
 from rich.table import Table
@@ -20,24 +19,10 @@ from runner.analysis.verdicts import COMPARED, Side, compared
 from runner.display.console import console, print_line
 from runner.display.words import metric_name, ratio_text, verdict_text
 from runner.errors import RunnerError
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A point as its record has it.
-
-    Attributes:
-        label: its name, behind the folder of its sweep where several sweeps are compared.
-        record: the content of its ``result.json``.
-    """
-
-    label: str
-    record: Mapping[str, Any]
-
-    @property
-    def host(self) -> str:
-        """The name of the host on which it was measured."""
-        return str(self.record["environment"]["host"])
+from runner.record.metric_schema import MetricName
+from runner.record.point_schema import ResultJson
+from runner.record.reading import RESULT, SWEEP, PointRecord, read_point, read_sweep, value_of
+from runner.record.sweep_schema import ComparisonRecord
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -60,28 +45,28 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def read_points(folders: Sequence[Path]) -> list[Measured]:
-    """All points in ``folders``, in their order.
+def read_points(folders: Sequence[Path]) -> list[PointRecord]:
+    """All points in ``folders``, in their order; their labels are behind the folder of their sweep where there are several folders.
 
     Raises:
-        RunnerError: a folder holds neither a sweep nor a point.
+        RunnerError: a folder holds neither a sweep nor a point with a trial, or a record that cannot be read.
     """
-    found: list[Measured] = []
+    points: list[PointRecord] = []
     for folder in folders:
-        if (folder / "sweep.json").is_file():
-            sweep = _read(folder / "sweep.json")
-            inside = [(point["name"], folder / point["folder"] / "result.json") for point in sweep["points"]]
-        elif (folder / "result.json").is_file():
-            config = _read(folder / "result.json")["config"]
-            inside = [(f"{config['mode']['name']}-w{config['workers']}", folder / "result.json")]
+        inside: Sequence[PointRecord]
+        if (folder / SWEEP).exists():
+            inside = read_sweep(folder).measured
+        elif (folder / RESULT).exists():
+            point = read_point(folder)
+            inside = [] if point is None else [point]
         else:
-            raise RunnerError(f"{folder}: holds neither a sweep (sweep.json) nor a point (result.json)")
+            raise RunnerError(f"{folder}: holds no record of a sweep ({SWEEP}) or of a point ({RESULT})")
         prefix = f"{folder.resolve().name}: " if len(folders) > 1 else ""
-        found += [Measured(prefix + name, _read(path)) for name, path in inside if path.is_file()]
-    return found
+        points += [replace(point, label=prefix + point.label) for point in inside]
+    return points
 
 
-def chosen(points: Sequence[Measured], label: str | None) -> Measured:
+def chosen(points: Sequence[PointRecord], label: str | None) -> PointRecord:
     """The point with this label, or the first.
 
     Raises:
@@ -90,40 +75,52 @@ def chosen(points: Sequence[Measured], label: str | None) -> Measured:
     for point in points:
         if label in {None, point.label}:
             return point
+    if label is None:
+        raise RunnerError("no point in these folders has a trial, so there is nothing to compare")
     raise RunnerError(f"baseline={label}: is none of {', '.join(point.label for point in points)}")
 
 
-def compare(points: Sequence[Measured], baseline: Measured, *, across_hosts: bool = False) -> list[dict[str, Any]]:
-    """A row for each other point and compared metric: ``point``, ``metric``, ``ratio`` and ``verdict`` as texts.
+class Row(TypedDict):
+    """A point against the baseline in one metric, in words."""
 
-    Where there are several hosts, points and baseline are shown with theirs.
-    """
+    point: str
+    baseline: str
+    metric: str
+    ratio: str
+    verdict: str
+
+
+def compare(points: Sequence[PointRecord], baseline: PointRecord, *, across_hosts: bool = False) -> list[Row]:
+    """A row for each other point and compared metric. Where there are several hosts, points and baseline are shown with theirs."""
     others = [point for point in points if point is not baseline]
     if not others:
         raise RunnerError("there is one point only, and nothing to compare it with")
-    rows = []
+    hosts = {point.host for point in points}
+    shown = {point.label: f"{point.label} on {point.host}" if len(hosts) > 1 else point.label for point in points}
+    rows: list[Row] = []
     for point in others:
         why_not = not_comparable(point.record, baseline.record, across_hosts=across_hosts)
         if why_not is None:
             mine, theirs = (Side(one.label, one.record["trials"], one.host) for one in (point, baseline))
-            for comparison in compared(mine, theirs, len(others), across_hosts=across_hosts):
-                found = comparison.record()
-                hosts = f", {found['hosts'][0]} against {found['hosts'][1]}" if found["hosts"] else ""
-                rows.append(_row(point, baseline, found["metric"], ratio_text(found), verdict_text(found) + hosts))
-        else:
-            rows += [
-                _row(
-                    point, baseline, metric, _ratio_of_medians(point.record, baseline.record, metric), f"no verdict: {why_not}"
-                )
-                for metric in COMPARED
+            texts = [
+                _texts(comparison.record()) for comparison in compared(mine, theirs, len(others), across_hosts=across_hosts)
             ]
-    if len({point.host for point in points}) > 1:
-        hosts_of = {point.label: f"{point.label} on {point.host}" for point in points}
-        rows = [row | {side: hosts_of[row[side]] for side in ("point", "baseline")} for row in rows]
+        else:
+            texts = [(metric, _ratio_of_medians(point, baseline, metric), f"no verdict: {why_not}") for metric in COMPARED]
+        rows += [
+            Row(
+                point=shown[point.label],
+                baseline=shown[baseline.label],
+                metric=metric_name(metric),
+                ratio=ratio,
+                verdict=verdict,
+            )
+            for metric, ratio, verdict in texts
+        ]
     return rows
 
 
-def not_comparable(one: Mapping[str, Any], other: Mapping[str, Any], *, across_hosts: bool = False) -> str | None:
+def not_comparable(one: ResultJson, other: ResultJson, *, across_hosts: bool = False) -> str | None:
     """Why the two give no verdict, or None if they do."""
     if not one["metrics"] or not other["metrics"]:
         return "one of them has no trial that went well"
@@ -131,30 +128,25 @@ def not_comparable(one: Mapping[str, Any], other: Mapping[str, Any], *, across_h
         return "they did not have the same images"
     if one["environment"]["host"] != other["environment"]["host"]:
         return None if across_hosts else "they were measured on different hosts"
-    sessions = [{(trial["session"], trial["round"]) for trial in record["trials"]} for record in (one, other)]
-    if not sessions[0] & sessions[1]:
+    blocks = [{(trial["session"], trial["round"]) for trial in record["trials"]} for record in (one, other)]
+    if not blocks[0] & blocks[1]:
         return "they were not interleaved, so what the machine did meanwhile is in the ratio"
     return None
 
 
-def _row(point: Measured, baseline: Measured, metric: str, ratio: str, verdict: str) -> dict[str, str]:
-    return {"point": point.label, "baseline": baseline.label, "metric": metric_name(metric), "ratio": ratio, "verdict": verdict}
+def _texts(comparison: ComparisonRecord) -> tuple[MetricName, str, str]:
+    """The metric, the ratio and the verdict."""
+    hosts = comparison.get("hosts")
+    between = f", {hosts[0]} against {hosts[1]}" if hosts else ""
+    return comparison["metric"], ratio_text(comparison), verdict_text(comparison) + between
 
 
-def _ratio_of_medians(one: Mapping[str, Any], other: Mapping[str, Any], metric: str) -> str:
-    values = [record["metrics"].get(metric, {}).get("value") for record in (one, other)]
-    return f"{values[0] / values[1]:.2f} x" if all(values) else "-"
+def _ratio_of_medians(one: PointRecord, other: PointRecord, metric: MetricName) -> str:
+    mine, theirs = value_of(one, metric), value_of(other, metric)
+    return f"{mine / theirs:.2f} x" if mine and theirs else "-"
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunnerError(f"{path}: cannot be read as a record: {error}") from error
-    return content
-
-
-def _print_table(rows: Sequence[Mapping[str, str]]) -> None:
+def _print_table(rows: Sequence[Row]) -> None:
     table = Table(title=f"Against {escape(rows[0]['baseline'])}", title_justify="left")
     for name in ("point", "metric", "ratio", "verdict"):
         table.add_column("of" if name == "metric" else name)
@@ -169,7 +161,7 @@ def _print_table(rows: Sequence[Mapping[str, str]]) -> None:
     console().print(table)
 
 
-def _print_markdown(rows: Sequence[Mapping[str, str]]) -> None:
+def _print_markdown(rows: Sequence[Row]) -> None:
     lines = [f"Against {rows[0]['baseline']}:", "", "| point | of | ratio | verdict |", "|---|---|---:|---|"]
     lines += [f"| {row['point']} | {row['metric']} | {row['ratio']} | {row['verdict']} |" for row in rows]
     print_line("\n".join(lines))

@@ -29,6 +29,7 @@ VERBS = {
     "rerun": "run a record again, and say whether it comes out as it did",
     "report": "make report.html again from the record, or show it in the terminal",
     "trace": "make the timeline of one trial, for Perfetto",
+    "export": "write every image's row as text",
     "gather": "make a sweep of points that other jobs have measured",
     "sync": "log records to MLflow that it does not have",
     "ui": "show the recorded runs in MLflow's own pages",
@@ -48,6 +49,11 @@ def dispatch(words: Sequence[str]) -> int:
     try:
         verb = words[0] if words and _is_verb(words[0]) else None
         if verb in {None, RUN}:
+            if any(word in words for word in ("-h", "--help")):
+                from runner.commands.help import print_help
+
+                print_help(words, VERBS)
+                return exit_status.OK
             from runner.commands.run import run
 
             return run(list(words) if verb is None else list(words[1:]))

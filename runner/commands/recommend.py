@@ -20,9 +20,10 @@ from runner.display.console import console, print_line
 from runner.display.words import with_interval
 from runner.errors import RunnerError
 from runner.files import write_atomically
+from runner.record.metric_schema import MetricName
 from runner.record.reading import SweepRecord, read_sweep
 
-_FIGURES = ("images_per_s", "latency_p95_ms", "peak_memory_mb", "cpu_s_per_image")
+_FIGURES: Sequence[MetricName] = ("images_per_s", "latency_p95_ms", "peak_memory_mb", "cpu_s_per_image")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

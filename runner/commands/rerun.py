@@ -15,11 +15,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from runner.config.registry import BESIDE, keys_of
 from runner.errors import ConfigurationError, RunnerError
-from runner.record.reading import PointRecord, SweepRecord, read_point, read_sweep
+from runner.record.reading import SWEEP, PointRecord, SweepRecord, read_point, read_sweep
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
-_NOT_HERE = ("experiment", "resume", "hydra")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,9 +43,10 @@ def rerun(target: str, overrides: Sequence[str], uri: str | None) -> int:
     from runner.sweep.repeat import prepared, repeat
     from runner.tracking.credentials import uri_without_credentials
 
+    refused = {*BESIDE, *keys_of(lambda role: not role.rerun)}
     for word in overrides:
         key = word.partition("=")[0].lstrip("+~").partition(".")[0]
-        if "=" not in word or key in _NOT_HERE:
+        if "=" not in word or key in refused:
             raise ConfigurationError(
                 key, word, "cannot be chosen for a rerun", "key=value, or group=option, of the program's own"
             )
@@ -72,15 +73,12 @@ def _found(target: str, uri: str | None) -> Iterator[PointRecord | SweepRecord]:
 
 
 def _read(folder: Path) -> PointRecord | SweepRecord:
-    try:
-        if (folder / "sweep.json").is_file():
-            sweep = read_sweep(folder)
-            if sweep.measured:
-                return sweep
-        elif (point := read_point(folder)) is not None:
-            return point
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
-        raise RunnerError(f"{folder}: is not a record of this program: {type(error).__name__}: {error}") from error
+    if (folder / SWEEP).exists():
+        sweep = read_sweep(folder)
+        if sweep.measured:
+            return sweep
+    elif (point := read_point(folder)) is not None:
+        return point
     raise RunnerError(f"{folder}: nothing of it was ever measured")
 
 

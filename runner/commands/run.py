@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner.sweep import exit_status
 
@@ -18,20 +18,23 @@ _FLAGS_FIRST = ("-m", "--multirun")
 def run(words: list[str]) -> int:
     """Run ``[flags] [key=value ...]``; returns the exit status: 0, 1 (bad configuration, failed point) or 130 (interrupted)."""
     import hydra
+    from hydra.core.hydra_config import HydraConfig
     from hydra.errors import HydraException
+    from hydra.types import RunMode
     from omegaconf.errors import OmegaConfBaseException
 
+    from runner.config.registry import conf_dir
     from runner.config.resume import resumed
-    from runner.config.store import conf_dir, register
+    from runner.config.store import register
     from runner.errors import RunnerError
     from runner.tracking.credentials import credentials_to_environment
 
     wants_everything = "HYDRA_FULL_ERROR" in os.environ
     # Hydra would print errors its own way and exit; this makes it raise them.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    register()
     try:
-        # Between overrides, Hydra takes -m for the end of them.
+        register()
+        # Hydra takes -m between overrides for the end of them.
         words = credentials_to_environment(resumed(words))
         sys.argv[1:] = sorted(words, key=lambda word: word not in _FLAGS_FIRST)
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(run_point)()
@@ -49,8 +52,8 @@ def run(words: list[str]) -> int:
             print_error(str(error))
         else:
             print_error(str(explain(error, [word for word in sys.argv[1:] if "=" in word])))
-        if CheckBeforeRun.sweep_folder is not None:
-            forget_sweep(CheckBeforeRun.sweep_folder)
+        if HydraConfig.initialized() and (chosen := HydraConfig.get()).mode is RunMode.MULTIRUN:
+            forget_sweep(Path(str(chosen.sweep.dir)).absolute())  # Hydra writes there before the points have been checked
         return exit_status.FAILED
     return exit_status.current()
 
@@ -75,46 +78,3 @@ def run_point(composed: DictConfig) -> float | None:
     point = Point.prepared(composed, overrides, folder)
     mask_hydra_files(point.folder)
     return execute_alone(point)
-
-
-class CheckBeforeRun:
-    """A Hydra callback: refuses a configuration before Hydra has made a folder for its run.
-
-    It does so by ``SystemExit``, because Hydra turns any other exception of a callback into a warning.
-
-    Attributes:
-        sweep_folder: where this sweep goes, if it is one: Hydra writes there before the points have been checked.
-    """
-
-    sweep_folder: Path | None = None
-
-    def on_run_start(self, config: DictConfig, **_: Any) -> None:
-        """Check a single run; the points of a sweep are checked by the launcher, all before the first starts."""
-        from omegaconf.errors import OmegaConfBaseException
-
-        from runner.config.check import checked_hydra
-        from runner.config.explain import explain
-        from runner.display.console import print_error
-        from runner.errors import ConfigurationError
-        from runner.sweep.composing import without_hydra
-        from runner.sweep.point import Point
-
-        try:
-            checked_hydra(config)
-            Point.prepared(without_hydra(config), [], Path())
-        except (ConfigurationError, OmegaConfBaseException) as error:
-            print_error(str(explain(error, sys.argv[1:])))
-            raise SystemExit(exit_status.FAILED) from None
-
-    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Remember where the sweep goes, and see to it that it is gathered, whichever launcher runs it."""
-        from runner.sweep.other_launchers import put_into_gathering
-
-        CheckBeforeRun.sweep_folder = Path(str(config.hydra.sweep.dir)).absolute()
-        put_into_gathering(config)
-
-    def __getattr__(self, name: str) -> Any:
-        """The callback's other events, of which nothing is wanted."""
-        if name.startswith("on_"):
-            return lambda *_, **__: None
-        raise AttributeError(name)

@@ -1,17 +1,19 @@
-"""Composes a configuration outside of Hydra's own way of running a program."""
+"""Configurations as Hydra composes them: outside of its own way of running a program, and without its own part."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from runner.config.explain import explain
-from runner.config.store import conf_dir, register
+from runner.config.registry import conf_dir
+from runner.config.store import register
 
 
 def composed(words: Sequence[str]) -> DictConfig:
@@ -27,3 +29,11 @@ def composed(words: Sequence[str]) -> DictConfig:
             return compose("config", overrides=list(words))
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise explain(error, words) from error
+
+
+def without_hydra(config: DictConfig) -> DictConfig:
+    """The configuration without Hydra's own part."""
+    rest = copy.deepcopy(config)
+    with read_write(rest), open_dict(rest):
+        del rest["hydra"]
+    return rest

@@ -7,17 +7,15 @@ import difflib
 import re
 import typing
 from collections.abc import Sequence
-from enum import Enum
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from runner.config.fields import Rule
-from runner.config.options import OPTIONS, Config
+from runner.config.fields import accepted
+from runner.config.options import Config
+from runner.config.registry import EXPERIMENT, files_of, options
 from runner.errors import ConfigurationError
-
-_TYPE_NAMES = {int: "an integer", float: "a number", str: "a text", bool: "true or false", list: "a list such as [a,b]"}
 
 
 def explain(error: BaseException, overrides: Sequence[str]) -> ConfigurationError:
@@ -66,17 +64,9 @@ def accepted_by(owner: Any, key: str) -> str:
     spec, kind = _field(owner, key)
     if spec is None:
         return "see --help"
-    if typing.get_origin(kind) is list:
-        kind = list
-    kind = next((part for part in typing.get_args(kind) if part is not type(None)), kind)
-    rule: Rule = spec.metadata.get("rule", Rule())
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return "one of " + ", ".join(str(choice.value) for choice in kind)
-    if rule.choices is not None:
-        return rule.phrase()
-    phrase = " ".join(filter(None, (_TYPE_NAMES.get(kind, "a value"), rule.phrase())))
+    phrase = accepted(spec, kind)
     doc = spec.metadata.get("doc")
-    return f"{phrase} ({doc})" if doc else phrase
+    return f"{phrase} ({doc})" if doc and not phrase.startswith("one of ") else phrase
 
 
 def _chain(error: BaseException) -> list[BaseException]:
@@ -89,17 +79,14 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _groups() -> dict[str, list[str]]:
-    from runner.config.store import conf_dir
-
-    experiments = sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))
-    return {group: list(options) for group, options in OPTIONS.items()} | {"experiment": experiments}
+    return {group: list(kinds) for group, kinds in options().items()} | {EXPERIMENT: files_of(EXPERIMENT)}
 
 
 def _no_such_option(group: str, given: str) -> ConfigurationError:
-    options = _groups()[group]
-    near = difflib.get_close_matches(given, options, n=1)
+    known = _groups()[group]
+    near = difflib.get_close_matches(given, known, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    return ConfigurationError(group, given, f"there is no such {group}{hint}", "one of " + ", ".join(options))
+    return ConfigurationError(group, given, f"there is no such {group}{hint}", "one of " + ", ".join(known))
 
 
 def _bad_key(error: OmegaConfBaseException, overrides: Sequence[str]) -> ConfigurationError:
@@ -131,7 +118,7 @@ def unknown_key(key: str, given: object, owner: Any) -> ConfigurationError:
         title = getattr(owner, "name", None)
         of = f"{parent}={title}" if isinstance(title, str) else parent
         known, where = [name for name in _names(owner) if name != "name"], f"{of} has no such field"
-        having = [name for name, option in OPTIONS.get(parent, {}).items() if leaf in _names(option)]
+        having = [name for name, kind in options().get(parent, {}).items() if leaf in _names(kind)]
         if having:
             where += f"; it belongs to {parent}={' and '.join(having)}"
     near = difflib.get_close_matches(leaf, known, n=1)

@@ -1,11 +1,51 @@
-"""A field of an option: its default, what it means, and which values it accepts."""
+"""A field of an option: its default, what it means, which values it accepts, and what it is for."""
 
 from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+import typing
+from dataclasses import Field, dataclass, field
+from enum import Enum
 from typing import Any
+
+# A value that has to be given; OmegaConf's own word for it, without OmegaConf.
+MISSING: Any = "???"
+
+
+@dataclass(frozen=True)
+class Role:
+    """What becomes of a key of the configuration after its point has been measured.
+
+    Attributes:
+        hashed: whether another value makes another configuration, so that records of the two are not of the same point.
+        varies: whether it is named where it differs between the points of a sweep.
+        repeated: whether it is taken over from a record that is run again.
+        passed_on: whether it is part of what is recommended, and so of presets.
+        rerun: whether it can be chosen where a record is run again.
+    """
+
+    hashed: bool = True
+    varies: bool = True
+    repeated: bool = True
+    passed_on: bool = True
+    rerun: bool = True
+
+
+# What is done, and by what.
+WORK = Role()
+# How much of it.
+AMOUNT = Role(passed_on=False)
+# How it is measured.
+MEASURING = Role(passed_on=False)
+# In which order the trials come.
+ORDER = Role(varies=False, passed_on=False)
+# What a sweep makes of its points.
+SWEEP = Role(hashed=False, varies=False, passed_on=False)
+# Where it is recorded.
+RECORDING = Role(hashed=False, varies=False, repeated=False, passed_on=False)
+# How this run of the program begins.
+START = Role(hashed=False, varies=False, repeated=False, passed_on=False, rerun=False)
 
 
 @dataclass(frozen=True)
@@ -47,7 +87,7 @@ class Rule:
         if self.at_least is not None:
             return f"of {_shown(self.at_least)} or more"
         if self.above is not None:
-            return f"above {_shown(self.above)}"
+            return f"above {_shown(self.above)}" + ("" if self.at_most is None else f", up to {_shown(self.at_most)}")
         if self.at_most is not None:
             return f"of {_shown(self.at_most)} or less"
         return ""
@@ -66,10 +106,16 @@ def option(
     above: float | None = None,
     choices: tuple[Any, ...] | None = None,
     matches: str | None = None,
+    role: Role | None = None,
+    names_code: bool = False,
 ) -> Any:
-    """A dataclass field that knows what it means (``doc``) and what it accepts."""
+    """A dataclass field that knows what it means (``doc``), what it accepts and what it is for.
+
+    ``role`` is that of a key at the top, which all below it share. ``names_code`` marks a value that names code to be run: only
+    the user's own word counts for it, never a record's.
+    """
     rule = Rule(at_least=at_least, at_most=at_most, above=above, choices=choices, matches=matches)
-    metadata = {"doc": doc, "rule": rule}
+    metadata = {"doc": doc, "rule": rule, "role": role, "names_code": names_code}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -78,3 +124,19 @@ def option(
 def name(value: str) -> Any:
     """The field that holds the option's own name; the only field that a user does not choose."""
     return option(value, "the option's name", choices=(value,))
+
+
+_TYPE_NAMES = {int: "an integer", float: "a number", str: "a text", bool: "true or false", list: "a list such as [a,b]"}
+
+
+def accepted(spec: Field[Any], kind: Any) -> str:
+    """What a field accepts, in words; ``kind`` is its type."""
+    if typing.get_origin(kind) is list:
+        kind = list
+    kind = next((part for part in typing.get_args(kind) if part is not type(None)), kind)
+    rule: Rule = spec.metadata.get("rule", Rule())
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return "one of " + ", ".join(str(choice.value) for choice in kind)
+    if rule.choices is not None:
+        return rule.phrase()
+    return " ".join(filter(None, (_TYPE_NAMES.get(kind, "a value"), rule.phrase())))

@@ -1,26 +1,159 @@
-"""From the name of an option to the code that does it.
+"""The register of all there is to choose: the groups, their options, and the keys beside them.
 
-``mode=thread_pool`` is what ``runner/modes/thread_pool.py`` provides, and so on for sources, tasks and sinks. Only names that
-are in the schema come here, so a configuration from somebody else selects code of this program and no other.
+This program's own options are the dataclasses in ``runner.config.options`` with their files under ``conf/``. Others are found in
+``runner_plugins`` wherever that is on Python's path (see docs/extending.md): code is selected by the name of an option that is
+registered here, so a configuration from somebody else selects what this user has installed and nothing else.
+
+Help, the README's table and what refusals list come from here.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
 from importlib import import_module
-from keyword import iskeyword
-from typing import Any
+from pathlib import Path
+from typing import Any, get_type_hints
 
-from runner.config.options import OPTIONS
+from runner.config.fields import MISSING, Role
+from runner.config.options import Config
+from runner.config.options.base import CodeOption, Option
+from runner.errors import ConfigurationError
+
+PLUGINS = "runner_plugins"
+
+# What can stand on the command line beside the keys of the configuration: presets, and Hydra's own settings.
+EXPERIMENT = "experiment"
+BESIDE = (EXPERIMENT, "hydra")
+
+KEYS: Mapping[str, dataclasses.Field[Any]] = {spec.name: spec for spec in dataclasses.fields(Config)}
+_BASES: Mapping[str, type[Option]] = {
+    key: kind for key, kind in get_type_hints(Config).items() if isinstance(kind, type) and issubclass(kind, Option)
+}
+GROUPS = tuple(_BASES)
+
+
+def keys_of(role: Callable[[Role], bool]) -> frozenset[str]:
+    """The keys at the top of the configuration whose role is such."""
+    return frozenset(key for key, spec in KEYS.items() if role(spec.metadata["role"]))
+
+
+@cache
+def options() -> Mapping[str, Mapping[str, type[Any]]]:
+    """Every option of every group, with its type.
+
+    Raises:
+        ConfigurationError: one of the user's own cannot be taken.
+    """
+    _import_plugins()
+    return {group: _options_of(group, base) for group, base in _BASES.items()}
 
 
 def module_of(group: str, name: str) -> str:
-    """The module for option ``name`` of ``group``; where the name is a word of Python's own, the file has a ``_`` behind it."""
-    if name not in OPTIONS[group]:
-        raise KeyError(f"{group}={name} is not an option")
-    place = "runner.modes" if group == "mode" else f"runner.pipeline.{group}s"
-    return f"{place}.{name}{'_' if iskeyword(name.title()) or iskeyword(name) else ''}"
+    """The module that provides option ``name`` of ``group``."""
+    module: str = options()[group][name].module()
+    return module
 
 
 def load(group: str, name: str) -> Any:
     """What the module for option ``name`` of ``group`` provides."""
-    return import_module(module_of(group, name)).PROVIDES
+    return options()[group][name].provided()
+
+
+def names_code() -> list[str]:
+    """The dotted names of the fields whose values name code."""
+    return [
+        f"{group}.{spec.name}"
+        for group, kinds in options().items()
+        for kind in kinds.values()
+        for spec in dataclasses.fields(kind)
+        if spec.metadata.get("names_code")
+    ]
+
+
+def conf_dir() -> Path:
+    """The program's own folder of YAML files: inside the package when installed from a wheel, beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
+
+
+@cache
+def plugin_folders() -> tuple[Path, ...]:
+    """The folders called ``runner_plugins`` on Python's path."""
+    try:
+        return tuple(Path(folder) for folder in import_module(PLUGINS).__path__)
+    except ModuleNotFoundError:
+        return ()
+
+
+def file_of(group: str, name: str) -> Path | None:
+    """The YAML file of an option; None where there is none."""
+    paths = (folder / group / f"{name}.yaml" for folder in (conf_dir(), *plugin_folders()))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def files_of(group: str) -> list[str]:
+    """The names of the YAML files of a group, in their order."""
+    folders = [folder / group for folder in (conf_dir(), *plugin_folders())]
+    return sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
+
+
+def doc_of(group: str, name: str) -> str:
+    """What an option is, in a sentence: the first in the comment at the head of its YAML file."""
+    path = file_of(group, name)
+    lines = [] if path is None else path.read_text(encoding="utf-8").splitlines()
+    words: list[str] = []
+    for line in lines:
+        text = line.removeprefix("#").strip()
+        if not line.startswith("#") or (words and not text):
+            break
+        if text and not text.startswith(("@package", "python -m runner ")):
+            words.append(text)
+    return re.split(r"(?<=\.)\s|:\s", " ".join(words), maxsplit=1)[0].rstrip(".")
+
+
+def default_of(group: str) -> str:
+    """The option that is taken where none is chosen."""
+    text = (conf_dir() / "config.yaml").read_text(encoding="utf-8")
+    default = re.search(rf"^  - {group}: (\w+)$", text, re.MULTILINE)
+    return "" if default is None else default[1]
+
+
+def _options_of(group: str, base: type[Option]) -> dict[str, type[Any]]:
+    if not issubclass(base, CodeOption) and not base.__subclasses__():
+        return dict.fromkeys(files_of(group), base)  # they differ in nothing but values
+    kinds: dict[str, type[Any]] = {}
+    for kind in _derived(base):
+        name = getattr(kind, "name", MISSING)
+        if name == MISSING:
+            continue
+        if name in kinds:
+            where = f"{kinds[name].__module__} and {kind.__module__}"
+            raise ConfigurationError(group, name, f"is the name of two options, in {where}", "a name for each")
+        if kind.__module__.startswith(f"{PLUGINS}.") and file_of(group, name) is None:
+            accepted = f"{PLUGINS}/{group}/{name}.yaml on Python's path, see docs/extending.md"
+            raise ConfigurationError(group, name, "has no YAML file", accepted)
+        kinds[name] = kind
+    return kinds
+
+
+def _derived(base: type[Any]) -> list[type[Any]]:
+    return [found for kind in base.__subclasses__() for found in (kind, *_derived(kind))]
+
+
+def _import_plugins() -> None:
+    """Import the modules of the user's own options, so that their classes are there."""
+    for group in GROUPS:
+        names = {path.stem for folder in plugin_folders() for path in (folder / group).glob("*.py")}
+        for name in sorted(names):
+            module = f"{PLUGINS}.{group}.{name}"
+            try:
+                import_module(module)
+            except Exception as error:
+                reason = f"cannot be imported: {type(error).__name__}: {error}"
+                raise ConfigurationError(
+                    PLUGINS, module, reason, "a module that can be imported, or none of that name"
+                ) from error

@@ -10,12 +10,9 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from runner.config.explain import unknown_key
-from runner.config.options import OPTIONS, Config
-from runner.config.store import conf_dir
+from runner.config.options import ModeOption
+from runner.config.registry import KEYS, conf_dir, file_of, keys_of, options
 from runner.errors import ConfigurationError
-
-# What belongs to the session and not to what is measured: chosen anew each time.
-_CHOSEN_ANEW = ("tracking", "resume")
 
 # A text that Hydra reads as itself without quotes, unless it is one of these words.
 _PLAIN = re.compile(r"[A-Za-z_/][\w./-]*", re.ASCII)
@@ -33,24 +30,31 @@ def choices_of(config: Any) -> list[str]:
     """
     if not isinstance(config, Mapping):
         raise ConfigurationError("config", _shown(config), "is no mapping", "the configuration of a record")
-    known = {spec.name for spec in dataclasses.fields(Config)}
     for key in config:
-        if key not in known:
+        if key not in KEYS:
             raise unknown_key(str(key), _shown(config[key]), None)
     choices: list[str] = []
+    repeated = keys_of(lambda role: role.repeated)
     for key, value in config.items():
-        if key in _CHOSEN_ANEW:
+        if key not in repeated:
             continue
-        if key in OPTIONS:
+        if key in options():
             choices += _group(key, value)
         elif value != _default(key):
             choices.append(f"{key}={quoted(key, value)}")
     return choices
 
 
+def mode_of(config: Mapping[str, Any]) -> ModeOption:
+    """The mode in the configuration of a record, for what it says of its workers; one that is not installed here says what most do."""
+    mode = config["mode"]
+    kind: type[ModeOption] = options()["mode"].get(mode["name"], ModeOption)
+    return kind(**{spec.name: mode[spec.name] for spec in dataclasses.fields(kind) if spec.name in mode})
+
+
 def with_overrides(choices: Sequence[str], overrides: Sequence[str]) -> list[str]:
     """The choices with a user's own after them; who chooses another option of a group leaves its old fields behind."""
-    groups = {key for word in overrides if (key := word.partition("=")[0]) in OPTIONS}
+    groups = {key for word in overrides if (key := word.partition("=")[0]) in options()}
     return [word for word in choices if word.partition("=")[0].partition(".")[0] not in groups] + list(overrides)
 
 
@@ -83,17 +87,18 @@ def quoted(key: str, value: Any) -> str:
 
 
 def _group(group: str, value: Any) -> Iterator[str]:
+    kinds = options()[group]
     if not isinstance(value, Mapping):
-        raise ConfigurationError(group, _shown(value), "is no mapping", "the fields of one of " + ", ".join(OPTIONS[group]))
+        raise ConfigurationError(group, _shown(value), "is no mapping", "the fields of one of " + ", ".join(kinds))
     if "name" in value:
         name = value["name"]
-        if name not in OPTIONS[group]:
-            raise ConfigurationError(group, _shown(name), f"there is no such {group}", "one of " + ", ".join(OPTIONS[group]))
+        if name not in kinds:
+            raise ConfigurationError(group, _shown(name), f"there is no such {group}", "one of " + ", ".join(kinds))
         option = str(name)
     else:
-        option = min(OPTIONS[group], key=lambda one: len(_differences(value, _fields(group, one))))
+        option = min(kinds, key=lambda one: len(_differences(value, _fields(group, one))))
     yield f"{group}={option}"
-    owner = OPTIONS[group][option]
+    owner = kinds[option]
     known = {spec.name for spec in dataclasses.fields(owner)}
     for key in value:
         if key not in known:
@@ -108,7 +113,8 @@ def _differences(value: Mapping[str, Any], fields: Mapping[str, Any]) -> list[st
 
 
 def _fields(group: str, option: str) -> dict[str, Any]:
-    content = OmegaConf.to_container(OmegaConf.load(conf_dir() / group / f"{option}.yaml"))
+    path = file_of(group, option)
+    content = None if path is None else OmegaConf.to_container(OmegaConf.load(path))
     return {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}
 
 

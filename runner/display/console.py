@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -46,8 +49,15 @@ def print_report_path(report: Path) -> None:
 
 def print_where_tracked(page: str | None) -> None:
     """Where the runs can be looked at; None for the local store."""
-    hint = "runner ui shows it" if page is None else escape(page)
+    hint = f"{command_line('ui')} shows it" if page is None else escape(page)
     console().print(f"[dim]In MLflow:[/] {hint}")
+
+
+def command_line(*words: str) -> str:
+    """A command of this program that can be pasted here: by its own name where that is on the path, otherwise by this interpreter."""
+    script = shutil.which("runner")
+    on_path = script is not None and Path(script).parent.resolve() == Path(sys.executable).parent.resolve()
+    return shlex.join(["runner", *words] if on_path else [short(Path(sys.executable)), "-m", "runner", *words])
 
 
 def short(path: os.PathLike[str]) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 from runner.display.words import metric_name, ratio_text, self_check_text, verdict_text, with_interval
+from runner.record.metric_schema import MetricName, Metrics
+from runner.record.sweep_schema import SweepJson
+
+_COLUMNS: Sequence[MetricName] = ("images_per_s", "startup_s", "cpu_s_per_image", "peak_memory_mb")
 
 
-def comparison_table(record: Mapping[str, Any]) -> str:
+def comparison_table(record: SweepJson) -> str:
     """The table for the content of a ``sweep.json``."""
     lines = ["| point | images/s | startup s | CPU s an image | memory MB | status |", "|---|---:|---:|---:|---:|---|"]
     for point in record["points"]:
-        cells = [_cell(point["metrics"], name) for name in ("images_per_s", "startup_s", "cpu_s_per_image", "peak_memory_mb")]
+        cells = [_cell(point["metrics"], name) for name in _COLUMNS]
         lines.append(f"| {' | '.join([_escaped(point['name']), *cells, point['status']])} |")
     if record["comparisons"]:
         lines += ["", f"Against {_escaped(record['baseline'])}, paired by round:", ""]
@@ -29,7 +32,7 @@ def comparison_table(record: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _cell(metrics: Mapping[str, Any], name: str) -> str:
+def _cell(metrics: Metrics, name: MetricName) -> str:
     if name not in metrics:
         return "-"
     return with_interval(metrics[name])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from runner.record.trial_schema import TrialRecord
 from runner.trial.messages import Phase
 from runner.trial.messages import Progress as TrialProgress
 from runner.trial.supervisor import Event
@@ -39,7 +40,7 @@ class LineDisplay:
     def event(self, event: Event) -> None:
         """Show nothing."""
 
-    def trial_ends(self, trial: dict[str, Any]) -> None:
+    def trial_ends(self, trial: TrialRecord) -> None:
         """Show why the trial failed, if it did."""
         if trial["error"] is not None:
             error = trial["error"]
@@ -66,6 +67,7 @@ class ProgressDisplay(LineDisplay):
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
+            disable=not self.console.is_terminal,  # elsewhere it would leave empty lines
             # Twice a second: the conductor should be idle while a trial is timed.
             refresh_per_second=2,
         )
@@ -99,7 +101,7 @@ class ProgressDisplay(LineDisplay):
                 which = "warm-up" if epoch is None else f"epoch {epoch + 1}"
                 self._describe(f"{self._name}: {which}, {done} of {self._images} images")
 
-    def trial_ends(self, trial: dict[str, Any]) -> None:
+    def trial_ends(self, trial: TrialRecord) -> None:
         super().trial_ends(trial)
         self._done += 1
         self._progress.update(self._bar, completed=self._done)

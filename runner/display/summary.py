@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,13 +11,17 @@ from rich.table import Table
 
 from runner.display.console import console, short
 from runner.display.words import metric_name, ratio_text, self_check_text, verdict_text, with_interval
+from runner.host.environment import Difference
 from runner.host.gpu import Gpus
 from runner.monitor.sampler import Sample
+from runner.record.metric_schema import MetricName
+from runner.record.point_schema import ResultJson, WarningRecord
+from runner.record.reading import name_of
+from runner.record.sweep_schema import RepeatedPoint, SweepJson
+from runner.record.trial_schema import ThreadSettings
 
 
-def print_point(
-    record: Mapping[str, Any], folder: Path, samples: Sequence[Sample], gpus: Gpus, idle_cpu_pct: float | None
-) -> None:
+def print_point(record: ResultJson, folder: Path, samples: Sequence[Sample], gpus: Gpus, idle_cpu_pct: float | None) -> None:
     """The notebook's own block for one point, with how its time was spent under it.
 
     Args:
@@ -29,15 +32,16 @@ def print_point(
         idle_cpu_pct: how busy the host was before the first trial.
     """
     out = console()
-    metrics, config, trials = record["metrics"], record["config"], record["trials"]
-    if not metrics:
+    metrics, config = record["metrics"], record["config"]
+    trials = [trial for trial in record["trials"] if trial["status"] == "ok"]
+    if not trials:
         _print_failure(out, record, folder)
         return
     per_epoch_s = sorted(trial["work_s"] / len(trial["epochs"]) for trial in trials if trial["epochs"])
     out.print(f"[bold]Time taken: {per_epoch_s[len(per_epoch_s) // 2]:.3f} seconds[/] for {_images(config['images'])}")
     out.print(f"CPU usage: {_before_and_after(idle_cpu_pct, samples)}")
     out.print(f"GPU usage: {_gpu_usage(samples, gpus)}")
-    failed = int(metrics["images_failed"]["value"])
+    failed = int(metrics["images_failed"]["value"] or 0)
     if failed:
         out.print(f"Processed {_images(trials[0]['epochs'][0]['images_ok'])}; {failed} failed:", style="yellow")
         for path, reason in trials[0]["image_errors"].items():
@@ -45,34 +49,36 @@ def print_point(
     else:
         out.print(f"Processed {_images(config['images'])} successfully.", style="green")
     out.print()
-    out.print(_metrics_table(record))
+    out.print(_metrics_table(record, trials[0]["tf"]))
     for warning in record["warnings"]:
         out.print(f"Note: {warning['message']}; {warning['advice']}", style="yellow", markup=False)
     out.print(f"\n[dim]Recorded in[/] {escape(short(folder))}")
 
 
-def _metrics_table(record: Mapping[str, Any]) -> Table:
+_METRICS: Sequence[tuple[MetricName, str]] = (
+    ("startup_s", "until every worker was ready"),
+    ("work_s", "the timed epochs together"),
+    ("teardown_s", "until every worker was gone"),
+    ("total_s", "what you would have waited"),
+    ("images_per_s", ""),
+    ("latency_p50_ms", "half of the images were faster"),
+    ("latency_p95_ms", "19 of 20 were faster"),
+    ("cpu_s_per_image", "CPU seconds of all processes"),
+    ("cpu_utilization_pct", "of the CPUs that may be used"),
+    ("peak_memory_mb", "shared pages counted once"),
+)
+
+
+def _metrics_table(record: ResultJson, tf: ThreadSettings) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
     table.add_column(justify="right")
     table.add_column(style="dim")
     trials = record["trials"]
     count = f"{len(trials)} trials" if len(trials) > 1 else "1 trial"
-    table.add_row("point", escape(record["name"]), f"{count}, {record['config']['protocol']['epochs']} timed epochs each")
-    for name, what in (
-        ("startup_s", "until every worker was ready"),
-        ("work_s", "the timed epochs together"),
-        ("teardown_s", "until every worker was gone"),
-        ("total_s", "what you would have waited"),
-        ("images_per_s", ""),
-        ("latency_p50_ms", "half of the images were faster"),
-        ("latency_p95_ms", "19 of 20 were faster"),
-        ("cpu_s_per_image", "CPU seconds of all processes"),
-        ("cpu_utilization_pct", "of the CPUs that may be used"),
-        ("peak_memory_mb", "shared pages counted once"),
-    ):
+    table.add_row("point", escape(name_of(record)), f"{count}, {record['config']['protocol']['epochs']} timed epochs each")
+    for name, what in _METRICS:
         table.add_row(name, with_interval(record["metrics"][name]), what)
-    tf = trials[0]["tf"]
     if tf["intra_op"] is None:
         table.add_row("TensorFlow", "-", "not started: the task does not use it")
     else:
@@ -80,7 +86,7 @@ def _metrics_table(record: Mapping[str, Any]) -> Table:
     return table
 
 
-def print_sweep(record: Mapping[str, Any], folder: Path) -> None:
+def print_sweep(record: SweepJson, folder: Path) -> None:
     """The points, the comparison with the baseline, the noise, the warnings, the failures; and where it is recorded.
 
     Args:
@@ -95,13 +101,12 @@ def print_sweep(record: Mapping[str, Any], folder: Path) -> None:
     out.print(f"[dim]Recorded in[/] {escape(short(folder))}")
 
 
-def _points_table(record: Mapping[str, Any]) -> Table:
+def _points_table(record: SweepJson) -> Table:
     points = record["points"]
-    base = (
-        next(point["metrics"] for point in points if point["name"] == record["baseline"]).get("images_per_s", {}).get("value")
-    )
+    baseline = next(point["metrics"] for point in points if point["name"] == record["baseline"]).get("images_per_s")
+    base = None if baseline is None else baseline["value"]
     table = Table(title=f"{len(points)} point{'' if len(points) == 1 else 's'}, medians over trials", title_justify="left")
-    several_hosts = len({point["host"] for point in points if point["host"] is not None}) > 1
+    several_hosts = len({host for point in points if (host := point.get("host")) is not None}) > 1
     for title in ("point", "images/s", "speed-up", "startup s", "p50 ms", "CPU %", "memory MB", "rounds"):
         table.add_column(title, justify="left" if title == "point" else "right", no_wrap=title == "point")
     if several_hosts:
@@ -112,26 +117,27 @@ def _points_table(record: Mapping[str, Any]) -> Table:
         if not metrics:
             table.add_row(name, *["-"] * 6, "0")
             continue
+        rate = metrics["images_per_s"]["value"]
         table.add_row(
             name,
             escape(with_interval(metrics["images_per_s"])),
-            f"{metrics['images_per_s']['value'] / base:.2f} x" if base else "-",
+            f"{rate / base:.2f} x" if rate and base else "-",
             f"{metrics['startup_s']['value']:.3f}",
             f"{metrics['latency_p50_ms']['value']:.1f}",
             f"{metrics['cpu_utilization_pct']['value']:.0f}",
             f"{metrics['peak_memory_mb']['value']:.0f}",
             str(metrics["images_per_s"]["n"]),
-            *([escape(str(point["host"]))] if several_hosts else []),
+            *([escape(str(point.get("host")))] if several_hosts else []),
         )
     return table
 
 
-def _print_comparisons(out: Console, record: Mapping[str, Any]) -> None:
+def _print_comparisons(out: Console, record: SweepJson) -> None:
     if not record["comparisons"]:
         if len(record["points"]) > 1:
             out.print("[dim]No verdicts: so few rounds tell chance from difference badly. protocol=standard gives them.[/]")
         return
-    if all(found["ratio"] is None for found in record["comparisons"]):
+    if all(comparison["ratio"] is None for comparison in record["comparisons"]):
         out.print("[dim]No verdicts: the points were not measured next to each other.[/]")
         return
     table = Table(title=f"Against {escape(record['baseline'])}, paired by round, 95 % together", title_justify="left")
@@ -144,7 +150,7 @@ def _print_comparisons(out: Console, record: Mapping[str, Any]) -> None:
             table.add_section()
         colour = colours[found["verdict"]]
         words = f"[{colour}]{verdict_text(found)}[/]" if colour else verdict_text(found)
-        words += f", {escape(' against '.join(found['hosts']))}" if found["hosts"] else ""
+        words += f", {escape(' against '.join(hosts))}" if (hosts := found.get("hosts")) else ""
         voided = f" [dim]({len(found['voided_rounds'])} rounds without a pair)[/]" if found["voided_rounds"] else ""
         name = "" if found["point"] == point else escape(found["point"])
         point = found["point"]
@@ -155,8 +161,8 @@ def _print_comparisons(out: Console, record: Mapping[str, Any]) -> None:
         out.print(escape(self_check_text(record["self_check"], trusted=record["trusted"])), style=style)
 
 
-def _print_failures(out: Console, record: Mapping[str, Any], folder: Path) -> None:
-    failed = [point for point in record["points"] if point["error"] is not None]
+def _print_failures(out: Console, record: SweepJson, folder: Path) -> None:
+    failed = [(point, error) for point in record["points"] if (error := point["error"]) is not None]
     if not failed:
         return
     table = Table(
@@ -164,17 +170,17 @@ def _print_failures(out: Console, record: Mapping[str, Any], folder: Path) -> No
     )
     for title in ("point", "status", "rounds done", "why", "log"):
         table.add_column(title, overflow="fold")
-    for point in failed:
-        done = point["metrics"].get("images_per_s", {}).get("n", 0)
-        why = f"{point['error']['type']}: {point['error']['message']}"
+    for point, error in failed:
+        done = point["metrics"]["images_per_s"]["n"] if point["metrics"] else 0
+        why = f"{error['type']}: {error['message']}"
         log = short(folder / point["folder"] / "runner.log")
         table.add_row(escape(point["name"]), point["status"], f"{done} of {point['rounds']}", escape(why), escape(log))
     out.print(table)
 
 
-def _print_warnings(out: Console, record: Mapping[str, Any]) -> None:
+def _print_warnings(out: Console, record: SweepJson) -> None:
     """Each kind once, with the points that it holds for."""
-    kinds: dict[str, list[tuple[str, Mapping[str, str]]]] = {}
+    kinds: dict[str, list[tuple[str, WarningRecord]]] = {}
     for point in record["points"]:
         for warning in point["warnings"]:
             kinds.setdefault(warning["kind"], []).append((point["name"], warning))
@@ -188,7 +194,7 @@ def _print_warnings(out: Console, record: Mapping[str, Any]) -> None:
         out.print(f"Note on {where}: {first['message']}{example}; {first['advice']}", style="yellow", markup=False)
 
 
-def print_differences(changed: Sequence[Mapping[str, Any]]) -> None:
+def print_differences(changed: Sequence[Difference]) -> None:
     """What is not as it was when the record was made."""
     if not changed:
         console().print("Nothing that was recorded of the environment and of the images differs now.")
@@ -196,12 +202,12 @@ def print_differences(changed: Sequence[Mapping[str, Any]]) -> None:
     table = Table(title="What differs now", title_justify="left")
     for name in ("", "then", "now"):
         table.add_column(name, overflow="fold")
-    for found in changed:
-        table.add_row(escape(found["what"]), *(escape(_plain_text(found[side])) for side in ("then", "now")))
+    for one in changed:
+        table.add_row(escape(one["what"]), escape(_plain_text(one["then"])), escape(_plain_text(one["now"])))
     console().print(table)
 
 
-def print_agreement(outcomes: Sequence[Mapping[str, Any]]) -> None:
+def print_agreement(outcomes: Sequence[RepeatedPoint]) -> None:
     """Whether each point came out as the original did."""
     out = console()
     table = Table(title="Then and now: median [95 % interval]", title_justify="left")
@@ -209,7 +215,7 @@ def print_agreement(outcomes: Sequence[Mapping[str, Any]]) -> None:
         table.add_column(name)
     for outcome in outcomes:
         for found in outcome["metrics"]:
-            sides = [with_interval(found[side]) if found[side] else "-" for side in ("then", "now")]
+            sides = [with_interval(side) if side else "-" for side in (found["then"], found["now"])]
             table.add_row(escape(outcome["name"]), metric_name(found["metric"]), *sides, found["outcome"])
         table.add_section()
     out.print(table)
@@ -231,9 +237,9 @@ def _plain_text(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def _print_failure(out: Console, record: Mapping[str, Any], folder: Path) -> None:
+def _print_failure(out: Console, record: ResultJson, folder: Path) -> None:
     error = record["error"] or {"type": "", "message": "nothing was measured"}
-    out.print(f"{record['name']} {record['status']}: {error['type']}: {error['message']}", style="red", markup=False)
+    out.print(f"{name_of(record)} {record['status']}: {error['type']}: {error['message']}", style="red", markup=False)
     out.print(f"  its log: {short(folder / 'runner.log')}", markup=False, style="dim")
 
 

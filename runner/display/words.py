@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+
+from runner.record.metric_schema import MetricName, MetricSummary
+from runner.record.sweep_schema import ComparisonRecord
 
 # For each compared metric, what a ratio is of, and the words for better and worse.
-_NAMES = {
+_NAMES: Mapping[MetricName, tuple[str, str, str]] = {
     "images_per_s": ("images a second", "faster", "slower"),
     "startup_s": ("start-up", "sooner ready", "later ready"),
     "cpu_s_per_image": ("CPU an image", "less CPU", "more CPU"),
@@ -14,12 +16,12 @@ _NAMES = {
 }
 
 
-def metric_name(metric: str) -> str:
+def metric_name(metric: MetricName) -> str:
     """The compared metric in words."""
     return _NAMES[metric][0]
 
 
-def ratio_text(comparison: Mapping[str, Any]) -> str:
+def ratio_text(comparison: ComparisonRecord) -> str:
     """``1.32 x [1.28, 1.37]``; a dash where there is no pair, and no interval where there are too few."""
     if comparison["ratio"] is None:
         return "-"
@@ -30,7 +32,7 @@ def ratio_text(comparison: Mapping[str, Any]) -> str:
     return f"{comparison['ratio']:.{digits}f} x [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def verdict_text(comparison: Mapping[str, Any]) -> str:
+def verdict_text(comparison: ComparisonRecord) -> str:
     """The verdict in the metric's own words, and where there is none, what would give one."""
     _, better, worse = _NAMES[comparison["metric"]]
     match comparison["verdict"]:
@@ -50,7 +52,7 @@ def verdict_text(comparison: Mapping[str, Any]) -> str:
     )
 
 
-def self_check_text(check: Mapping[str, Any], *, trusted: bool) -> str:
+def self_check_text(check: ComparisonRecord, *, trusted: bool) -> str:
     """The noise floor: what the baseline came to against itself."""
     floor = f"noise floor: the baseline against itself came to {ratio_text(check)}"
     if trusted:
@@ -60,11 +62,11 @@ def self_check_text(check: Mapping[str, Any], *, trusted: bool) -> str:
     )
 
 
-def with_interval(metric: dict[str, Any]) -> str:
+def with_interval(metric: MetricSummary) -> str:
     """``12.3 [12.0, 12.9]``, or the value alone where there are too few trials for an interval."""
     if metric["value"] is None:
         return "unknown"
-    if metric["low"] is None:
+    if metric["low"] is None or metric["high"] is None:
         return _number(metric["value"])
     return f"{_number(metric['value'])} [{_number(metric['low'])}, {_number(metric['high'])}]"
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import psutil
 
@@ -38,8 +38,48 @@ _VARIABLE_PREFIXES = (
 _INCIDENTAL = ("user", "folder")
 
 
+class GitState(TypedDict):
+    """The commit, and whether files differ from it."""
+
+    commit: str
+    dirty: bool
+
+
+class Environment(TypedDict):
+    """What a run ran on. None is what the system does not tell."""
+
+    runner: str
+    python: str
+    python_implementation: str
+    python_build: str
+    free_threaded_build: bool
+    gil: bool
+    os: str
+    host: str
+    user: str | None
+    folder: str
+    cpu: str
+    cpus: int | None
+    cpus_usable: float
+    cpu_quota: float | None
+    memory_bytes: int | None
+    gpus: list[str]
+    gpu_driver: str | None
+    packages: dict[str, str]
+    git: GitState | None
+    variables: dict[str, str]
+
+
+class Difference(TypedDict):
+    """One thing that is not as it was; None where it was or is missing."""
+
+    what: str
+    then: Any
+    now: Any
+
+
 @cache
-def environment() -> dict[str, Any]:
+def environment() -> Environment:
     """The environment as plain data; the same for all points of a sweep, so made once."""
     gpus = Gpus()
     return {
@@ -68,9 +108,9 @@ def environment() -> dict[str, Any]:
     }
 
 
-def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[str, Any]]:
+def differences(then: Environment, now: Environment) -> list[Difference]:
     """What is not the same in two environments: ``{what, then, now}`` for each, what is missing as None."""
-    found = []
+    found: list[Difference] = []
     flat = [_flat(side) for side in (then, now)]
     for what in dict.fromkeys([*flat[0], *flat[1]]):
         sides = [side.get(what) for side in flat]
@@ -79,8 +119,8 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[st
     return found
 
 
-def _flat(environment: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def _flat(environment: Environment) -> dict[str, object]:
+    flat: dict[str, object] = {}
     for key, value in environment.items():
         flat |= {f"{key} {name}": inside for name, inside in value.items()} if isinstance(value, Mapping) else {key: value}
     return flat
@@ -118,7 +158,7 @@ def cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
-def git_state(folder: Path) -> dict[str, Any] | None:
+def git_state(folder: Path) -> GitState | None:
     """Commit and whether files differ from it, for the work tree around ``folder``; None where there is none."""
     git = shutil.which("git")
     if git is None:

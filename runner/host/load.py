@@ -7,13 +7,14 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypedDict, TypeVar
 
 import psutil
 
 from runner.host.control_groups import throttling
 
 T = TypeVar("T")
+Number = TypeVar("Number", int, float)
 
 _PRESSURES = ("cpu", "memory", "io")
 
@@ -26,6 +27,22 @@ def busy_and_total_s() -> tuple[float, float] | None:
         return None
     total = sum(times[:8])  # guest time, where there is any, is in user time already
     return total - times.idle - getattr(times, "iowait", 0.0), total
+
+
+class HostLoad(TypedDict):
+    """What was the case on the host during a trial; None is what the system does not tell."""
+
+    other_cpu_pct: float | None
+    stolen_pct: float | None
+    load_1m_before: float | None
+    load_1m_after: float | None
+    frequency_mhz_before: float | None
+    frequency_mhz_after: float | None
+    throttled_s: float | None
+    throttled_periods: int | None
+    pressure_cpu_pct: float | None
+    pressure_memory_pct: float | None
+    pressure_io_pct: float | None
 
 
 @dataclass(frozen=True)
@@ -69,7 +86,7 @@ class HostState:
             frequency_mhz=_asked(_frequency_mhz),
         )
 
-    def until(self, later: HostState, wall_s: float, trial_cpu_s: float | None) -> dict[str, Any]:
+    def until(self, later: HostState, wall_s: float, trial_cpu_s: float | None) -> HostLoad:
         """What was the case between here and ``later``.
 
         Percentages of CPU time are of all CPUs. ``pressure_*_pct`` is the share of the time in which some task, of the trial's or
@@ -90,7 +107,9 @@ class HostState:
             "frequency_mhz_after": later.frequency_mhz,
             "throttled_s": _difference(self.throttled_s, later.throttled_s),
             "throttled_periods": _difference(self.throttled_periods, later.throttled_periods),
-            **{f"pressure_{what}_pct": self._pressure_pct(later, what, wall_s) for what in _PRESSURES},
+            "pressure_cpu_pct": self._pressure_pct(later, "cpu", wall_s),
+            "pressure_memory_pct": self._pressure_pct(later, "memory", wall_s),
+            "pressure_io_pct": self._pressure_pct(later, "io", wall_s),
         }
 
     def _pressure_pct(self, later: HostState, what: str, wall_s: float) -> float | None:
@@ -98,7 +117,7 @@ class HostState:
         return None if waited is None or wall_s <= 0 else min(100.0, waited * 1e-6 / wall_s * 100)
 
 
-def _difference(before: float | None, after: float | None) -> float | None:
+def _difference(before: Number | None, after: Number | None) -> Number | None:
     return None if before is None or after is None else max(0, after - before)
 
 

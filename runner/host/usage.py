@@ -9,13 +9,28 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import psutil
 
 _NS = 1e-9
 # The unit of ru_inblock and ru_oublock; see getrusage(2).
 _BLOCK_BYTES = 512
+
+
+class UsageRecord(TypedDict):
+    """A ``Usage`` as records have it."""
+
+    cpu_user_s: float | None
+    cpu_system_s: float | None
+    voluntary_switches: int | None
+    involuntary_switches: int | None
+    minor_faults: int | None
+    major_faults: int | None
+    read_bytes: int | None
+    written_bytes: int | None
+    storage_read_bytes: int | None
+    storage_written_bytes: int | None
 
 
 @dataclass(frozen=True)
@@ -54,9 +69,20 @@ class Usage:
     def __sub__(self, other: Usage) -> Usage:
         return Usage(*(_known(mine, theirs, -1) for mine, theirs in zip(_values(self), _values(other), strict=True)))
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> UsageRecord:
         """As ``result.json`` has it."""
-        return {spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name != "ended_cpu_s"}
+        return {
+            "cpu_user_s": self.cpu_user_s,
+            "cpu_system_s": self.cpu_system_s,
+            "voluntary_switches": self.voluntary_switches,
+            "involuntary_switches": self.involuntary_switches,
+            "minor_faults": self.minor_faults,
+            "major_faults": self.major_faults,
+            "read_bytes": self.read_bytes,
+            "written_bytes": self.written_bytes,
+            "storage_read_bytes": self.storage_read_bytes,
+            "storage_written_bytes": self.storage_written_bytes,
+        }
 
 
 def _values(usage: Usage) -> Sequence[Any]:

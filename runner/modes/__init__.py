@@ -1,11 +1,18 @@
-"""The concurrency backends: one file each, all with the same three verbs."""
+"""The concurrency backends: one file each, all with the same three verbs: start, run an epoch, stop.
+
+The file of a mode holds a subclass of ``Mode`` and names it ``PROVIDES``, where the registry looks for it. Nothing else is needed.
+"""
 
 from __future__ import annotations
 
+import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
+from runner.errors import TrialError
+from runner.host.affinity import read_back
 from runner.host.memory import Footprint
 from runner.host.usage import Usage, largest_resident_bytes, own_usage
 from runner.modes.workers.runtime import ThreadLimits, Threads
@@ -14,8 +21,27 @@ from runner.pipeline.stamps import Records
 
 
 @dataclass(frozen=True)
+class ModePlan:
+    """What a mode is built from.
+
+    Attributes:
+        mode: its option.
+        workers: how many.
+        limits: of TensorFlow's and BLAS's threads in each worker.
+        pipeline: what the workers do.
+        spool: a file for records that do not fit in memory; None keeps all of them in memory.
+    """
+
+    mode: Any
+    workers: int
+    limits: ThreadLimits
+    pipeline: PipelinePlan
+    spool: str | None = None
+
+
+@dataclass(frozen=True)
 class Epoch:
-    """One pass over ``items`` items; with ``verify``, each result is hashed instead of timed.
+    """One pass over ``items`` items; with ``verify``, each result is hashed and nothing is timed.
 
     ``number`` counts passes from 0, warm-up included.
     """
@@ -27,85 +53,74 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Worker:
-    """What a worker process said when it was ready; the workers of a thread mode share one such process.
+    """What a worker process reports when it is ready. All workers of a thread mode are in one process, which reports once.
 
     Attributes:
         pid: the process.
-        threads: TensorFlow's and BLAS's threading, read back from its runtime.
-        import_s: how long it took this process to import what the task needs; 0 where it was there already.
-        cpus: the CPUs it may use, read back; None where the system does not tell, or where they are another host's.
-        elsewhere: whether it is on another host, where its process number means nothing here.
+        threads: TensorFlow's and BLAS's thread counts, read back from their runtimes.
+        import_s: how long this process took to import what the task needs; 0 where it was imported already.
+        cpus: the CPUs it may use, read back; None where the system does not say, or where they are another host's.
+        remote: whether it is on another host, where ``pid`` means nothing to this one.
     """
 
     pid: int
     threads: Threads
     import_s: float
     cpus: tuple[int, ...] | None = None
-    elsewhere: bool = False
+    remote: bool = False
+
+    @classmethod
+    def this_process(cls, threads: Threads, import_s: float = 0.0) -> Worker:
+        """The report of the calling process."""
+        return cls(os.getpid(), threads, import_s, read_back())
+
+
+# A process of this host by its pid, a process of another host by a word of the mode's own.
+WorkerId = int | str
 
 
 @dataclass(frozen=True)
-class Books:
-    """What a worker process says that it has used so far, and the most memory it ever had resident."""
+class WorkerUsage:
+    """What a worker process has used since it was born, and the most memory it ever had resident."""
 
     usage: Usage
     largest_resident_bytes: int | None
 
     @classmethod
-    def own(cls) -> Books:
-        """Of this process."""
+    def this_process(cls) -> WorkerUsage:
+        """The usage of the calling process."""
         return cls(own_usage(), largest_resident_bytes())
 
 
-@dataclass(frozen=True)
-class ModePlan:
-    """All that a mode is built from.
-
-    Attributes:
-        mode: its option.
-        workers: how many.
-        limits: of TensorFlow's and BLAS's threads in each.
-        pipeline: what they do.
-        spool: a file for records that are too many for memory; None keeps them there.
-    """
-
-    mode: Any
-    workers: int
-    limits: ThreadLimits
-    pipeline: PipelinePlan
-    spool: str | None = None
-
-
-class Watch(Protocol):
-    """What the trial wants to hear of an epoch; it does the timing, the mode does the calling."""
+class EpochClock(Protocol):
+    """What the trial wants to hear of an epoch. The trial takes the time, the mode makes the calls."""
 
     def released(self) -> None:
-        """Every worker stands ready and is released after this call returns."""
+        """Every worker stands ready; the mode releases them when this returns."""
 
     def progress(self, done: int) -> None:
-        """So many items are done; called now and then."""
+        """``done`` items are done; called now and then."""
 
     def finished(self) -> None:
         """The last result is back in the trial."""
 
 
-# Whose books: a process of this host by its number, one of another host by a word.
-Who = int | str
-
-
-class Mode(Protocol):
-    """A concurrency backend.
-
-    One that tells more of itself than the others has ``facts()`` for the record; one whose workers are on several nodes is ``Spread``.
+class Mode(ABC):
+    """A concurrency backend, built in the trial.
 
     Attributes:
         forks: whether ``start`` forks this process, which must then have one thread and no TensorFlow runtime.
-        imports_here: whether this process needs what the task imports before ``start``.
+        imports_here: whether this process must import what the task needs before ``start``.
     """
 
-    forks: bool
-    imports_here: bool
+    forks: bool = False
+    imports_here: bool = True
 
+    @abstractmethod
+    def __init__(self, plan: ModePlan) -> None:
+        """Prepare, but start nothing."""
+
+    @abstractmethod
     def start(self) -> Sequence[Worker]:
         """Get every worker ready: threads limited, TensorFlow's runtime started, task built.
 
@@ -113,39 +128,58 @@ class Mode(Protocol):
             TrialError: a worker could not be started.
         """
 
-    def run(self, epoch: Epoch, watch: Watch) -> Records:
-        """Take all items through the pipeline; one record for each, and what has been sent to the sink.
+    @abstractmethod
+    def run(self, epoch: Epoch, clock: EpochClock) -> Records:
+        """Take all items through the pipeline. Returns one record for each item, and the receipt of what went to the sink.
 
         Raises:
             TrialError: a worker died.
         """
 
-    def books(self) -> Mapping[Any, Books]:
-        """What each worker process has used, by its ``Who``, asked while no epoch is timed; empty where workers are threads.
-
-        Raises:
-            TrialError: a worker died.
-        """
-
+    @abstractmethod
     def stop(self) -> None:
         """Return when every worker is gone."""
 
+    def worker_usage(self) -> Mapping[WorkerId, WorkerUsage]:
+        """The usage of each worker process that can be asked for it; the trial does so while no epoch is timed.
 
-@runtime_checkable
-class Spread(Protocol):
-    """What a mode has beside the verbs whose workers are on nodes of a cluster, and may be replaced in the middle.
+        Raises:
+            TrialError: a worker died.
+        """
+        return {}
 
-    The books of its workers stand when they are gone: nobody's that the trial waits for have them.
+    def facts(self) -> Mapping[str, Any]:
+        """What the record says of this backend beyond what it says of every mode."""
+        return {}
+
+    @staticmethod
+    def why_silent(option: Any) -> TrialError | None:  # noqa: ARG004  (a mode that knows a reason needs it)
+        """In the conductor: the reason why a trial with this option ended without a report; None where the mode knows none."""
+        return None
+
+    @staticmethod  # noqa: B027  (most modes leave nothing behind)
+    def after_trial() -> None:
+        """In the conductor: remove what a killed trial left behind other than processes."""
+
+
+class ClusterMode(Mode):
+    """A mode whose workers are on the nodes of a cluster, and may be replaced in the middle of an epoch.
+
+    Workers report their own usage, also those that have ended: the kernel does not add it to the trial's.
     """
 
-    def crew(self) -> Sequence[Worker]:
+    @abstractmethod
+    def workers(self) -> Sequence[Worker]:
         """The workers as they are now."""
 
+    @abstractmethod
     def node_of(self) -> Mapping[int, str]:
-        """The node of each worker that there ever was, by the number that records have for it."""
+        """The name of the node of each worker there ever was, by the worker's number in records."""
 
-    def elsewhere(self) -> Sequence[Footprint]:
-        """The memory of the workers on each other host, asked while no epoch is timed."""
+    @abstractmethod
+    def remote_memory(self) -> Sequence[Footprint]:
+        """The memory of the workers on each other host; the trial asks while no epoch is timed."""
 
+    @abstractmethod
     def nodes(self) -> Sequence[Mapping[str, Any]]:
-        """What each node's workers took, as the record has it, asked while no epoch is timed."""
+        """What each node's workers used, as the record has it; the trial asks while no epoch is timed."""

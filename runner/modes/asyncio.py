@@ -1,33 +1,28 @@
-"""``mode=asyncio``: many images are read at the same time by one thread, and decoded by a pool of threads."""
+"""``mode=asyncio``: one thread reads many images at the same time, a pool of threads decodes them."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 from runner.config.options import Asyncio
-from runner.host.affinity import read_back
 from runner.host.environment import usable_cpus
-from runner.modes import Books, Epoch, ModePlan, Watch, Worker
+from runner.modes import Epoch, EpochClock, Mode, ModePlan, Worker
+from runner.modes.workers.progress import PROGRESS_INTERVAL_S
+from runner.modes.workers.queues import ThreadQueue, items_from
 from runner.modes.workers.runtime import start_runtime
-from runner.modes.workers.sharing import ThreadQueue, taken
-from runner.modes.workers.threads import PROGRESS_INTERVAL_S
 from runner.pipeline.collector import Collector, unloading
 from runner.pipeline.hot_path import Pipeline
 from runner.pipeline.stamps import Records
 
 
-class AsyncioMode:
+class AsyncioMode(Mode):
     """``workers`` coroutines, each with one image at a time.
 
-    They read by the source's asynchronous driver; of a source that has none, by as many threads. Task and sink run in
-    ``decode_threads`` threads; an image that waits for one of them is in its task stage.
+    They read by the source's asynchronous driver. A source without one is read by as many threads as there are coroutines. Task and
+    sink run in ``decode_threads`` threads; an image that waits for one of these is in its task stage.
     """
-
-    forks = False
-    imports_here = True
 
     def __init__(self, plan: ModePlan) -> None:
         option: Asyncio = plan.mode
@@ -46,26 +41,26 @@ class AsyncioMode:
             self._readers = ThreadPoolExecutor(self._plan.workers, "reader")
             _start_all(self._readers)
         self._loop = asyncio.new_event_loop()
-        return [Worker(pid=os.getpid(), threads=threads, import_s=0.0, cpus=read_back())]
+        return [Worker.this_process(threads)]
 
-    def run(self, epoch: Epoch, watch: Watch) -> Records:
+    def run(self, epoch: Epoch, clock: EpochClock) -> Records:
         records, collector = Records(), Collector(self._plan.spool)
         self._queue.fill(epoch.items)
-        watch.released()
+        clock.released()
         if epoch.verify:
             self._pipeline.verify(range(epoch.items), records)
         else:
             self._pipeline.begin(epoch.number)
-            self._loop.run_until_complete(self._epoch(records, collector, watch))
+            self._loop.run_until_complete(self._epoch(records, collector, clock))
             records.receipt = self._pipeline.end()
-        watch.finished()
+        clock.finished()
         return collector.done([records])
 
-    async def _epoch(self, records: Records, collector: Collector, watch: Watch) -> None:
+    async def _epoch(self, records: Records, collector: Collector, clock: EpochClock) -> None:
         pending = {
             asyncio.create_task(
                 self._pipeline.handle_async(
-                    unloading(taken(self._queue), records, collector.add), worker, records, self._readers, self._decoders
+                    unloading(items_from(self._queue), records, collector.add), worker, records, self._readers, self._decoders
                 )
             )
             for worker in range(self._plan.workers)
@@ -75,10 +70,7 @@ class AsyncioMode:
             for ended in done:
                 ended.result()
             if pending:
-                watch.progress(len(collector) + len(records))
-
-    def books(self) -> dict[int, Books]:
-        return {}
+                clock.progress(len(collector) + len(records))
 
     def stop(self) -> None:
         self._decoders.shutdown()
@@ -91,8 +83,8 @@ class AsyncioMode:
 
 def _start_all(pool: ThreadPoolExecutor) -> None:
     """Have the pool start all its threads now, and not in the first epoch."""
-    together = Barrier(pool._max_workers)  # noqa: SLF001  (there is no public way to ask)
-    for waiting in [pool.submit(together.wait) for _ in range(together.parties)]:
+    barrier = Barrier(pool._max_workers)  # noqa: SLF001  (there is no public way to ask)
+    for waiting in [pool.submit(barrier.wait) for _ in range(barrier.parties)]:
         waiting.result()
 
 

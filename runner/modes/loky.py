@@ -1,4 +1,4 @@
-"""``mode=loky``: joblib's reusable executor, whose processes are started afresh and told what to do by pickle."""
+"""``mode=loky``: joblib's reusable executor, which starts fresh processes and sends them their work pickled."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from typing import Any
 
 from runner.config.options import Loky
 from runner.errors import TrialFailed, TrialKilled
-from runner.host.affinity import read_back
 from runner.host.watchdog import die_with
-from runner.modes import Books, Epoch, ModePlan, Watch, Worker
+from runner.modes import Epoch, EpochClock, Mode, ModePlan, Worker
+from runner.modes.workers.progress import ProgressTimer
+from runner.modes.workers.queues import RUNS_PER_WORKER, run_length
 from runner.modes.workers.runtime import start_runtime
-from runner.modes.workers.sharing import AHEAD, run_length
-from runner.modes.workers.threads import PROGRESS_INTERVAL_S
 from runner.pipeline.collector import Collector
 from runner.pipeline.hot_path import Pipeline
 from runner.pipeline.stamps import Records
 
-# How long a worker that has said that it is ready keeps from saying so again, so that another one comes to say it, in seconds.
-_WAIT_S = 0.02
+# How long a worker that has reported keeps busy, so that the next request for a report goes to another worker, in seconds.
+_REPORT_S = 0.02
 
 
-class LokyMode:
-    """``workers`` processes; this one hands them runs of items."""
+class LokyMode(Mode):
+    """``workers`` processes, to which this one sends runs of items.
 
-    forks = False
+    No usage is asked for: a request to the executor goes to any worker, so that workers are looked at from outside.
+    """
+
     imports_here = False
 
     def __init__(self, plan: ModePlan) -> None:
@@ -39,7 +40,7 @@ class LokyMode:
         self._plan = plan
         self._chunksize = option.chunksize
         self._executor: Any
-        self._index: dict[int, int] = {}
+        self._numbers: dict[int, int] = {}  # of the workers, by pid
 
     def start(self) -> list[Worker]:
         from joblib.externals.loky import get_reusable_executor
@@ -47,30 +48,29 @@ class LokyMode:
         self._executor = get_reusable_executor(
             max_workers=self._plan.workers, timeout=None, initializer=_initialize, initargs=(self._plan, os.getpid())
         )
-        found: dict[int, Worker] = {}
-        while len(found) < self._plan.workers:
-            for answer in [self._executor.submit(_ready) for _ in range(self._plan.workers)]:
-                worker = _result(answer)
-                found.setdefault(worker.pid, worker)
-        self._index = {pid: index for index, pid in enumerate(found)}
-        return list(found.values())
+        workers: dict[int, Worker] = {}
+        while len(workers) < self._plan.workers:
+            for report in [self._executor.submit(_report) for _ in range(self._plan.workers)]:
+                worker = _result(report)
+                workers.setdefault(worker.pid, worker)
+        self._numbers = {pid: number for number, pid in enumerate(workers)}
+        return list(workers.values())
 
-    def run(self, epoch: Epoch, watch: Watch) -> Records:
+    def run(self, epoch: Epoch, clock: EpochClock) -> Records:
         collector = Collector(self._plan.spool)
         runs = self._runs(epoch.items)
-        watch.released()
-        pending = {self._submit(run, epoch) for run in islice(runs, AHEAD * self._plan.workers)}
-        told = perf_counter()
+        clock.released()
+        pending = {self._submit(run, epoch) for run in islice(runs, RUNS_PER_WORKER * self._plan.workers)}
+        timer = ProgressTimer()
         while pending:
             done, pending = wait(pending, return_when=FIRST_COMPLETED)
             for ended in done:
                 collector.add(_result(ended))
                 if (run := next(runs, None)) is not None:
                     pending.add(self._submit(run, epoch))
-            if pending and perf_counter() - told > PROGRESS_INTERVAL_S:
-                watch.progress(len(collector))
-                told = perf_counter()
-        watch.finished()
+            if pending and timer.due():
+                clock.progress(len(collector))
+        clock.finished()
         return collector.done()
 
     def _runs(self, items: int) -> Iterator[range]:
@@ -81,15 +81,11 @@ class LokyMode:
             start = stop
 
     def _submit(self, items: range, epoch: Epoch) -> Future[Records]:
-        submitted: Future[Records] = self._executor.submit(_handle, items, self._index, epoch.number, epoch.verify)
+        submitted: Future[Records] = self._executor.submit(_handle, items, self._numbers, epoch.number, epoch.verify)
         return submitted
 
     def facts(self) -> dict[str, Any]:
-        """What the record is to say of this backend."""
         return {"replaces_workers_that_grow": False}
-
-    def books(self) -> dict[int, Books]:
-        return {}  # a worker of this executor cannot be asked by name: it is looked at from outside
 
     def stop(self) -> None:
         self._executor.shutdown(wait=True)
@@ -106,8 +102,8 @@ def _result(future: Future[Any]) -> Any:
         raise TrialFailed(f"a worker: {error}", kind=type(error).__name__, remote_traceback=traceback.format_exc()) from error
 
 
-# What a worker process has been made ready with: the executor calls functions, it keeps no objects. An exception of the
-# initializer itself would end the executor without a word of why.
+# The state of a worker process: the executor calls functions and keeps no objects. An exception that leaves the initializer would
+# end the executor without saying why.
 _pipeline: Pipeline | None = None
 _worker: Worker | None = None
 _failure: BaseException | None = None
@@ -118,8 +114,8 @@ def _initialize(plan: ModePlan, trial: int) -> None:
 
     global _pipeline, _worker, _failure  # noqa: PLW0603
     die_with(trial)
-    # A worker that has grown by 300 MB would be replaced, in the middle of an epoch. What a decoder keeps of a large image for the next
-    # is no leak, and the import of TensorFlow in the new one would be timed as if it were work.
+    # The executor would replace a worker that has grown by 300 MB, in the middle of an epoch. The memory that a decoder keeps of a large
+    # image for the next one is no leak, and the new worker's import of TensorFlow would be timed as if it were work.
     process_executor._MAX_MEMORY_LEAK_SIZE = math.inf  # noqa: SLF001
     began = perf_counter()
     try:
@@ -127,28 +123,28 @@ def _initialize(plan: ModePlan, trial: int) -> None:
         import_s = perf_counter() - began
         threads = start_runtime(plan.limits, tensorflow=plan.pipeline.uses_tensorflow)
         _pipeline = plan.pipeline.build()
-        _worker = Worker(pid=os.getpid(), threads=threads, import_s=import_s, cpus=read_back())
+        _worker = Worker.this_process(threads, import_s)
     except BaseException as error:  # raised again in whatever is asked of this worker
         _failure = error
 
 
-def _ready() -> Worker:
-    time.sleep(_WAIT_S)
+def _report() -> Worker:
+    time.sleep(_REPORT_S)
     if _failure is not None:
         raise _failure
     assert _worker is not None  # noqa: S101  (there is one or the other)
     return _worker
 
 
-def _handle(items: range, index: dict[int, int], number: int, verify: bool) -> Records:
+def _handle(items: range, numbers: dict[int, int], epoch: int, verify: bool) -> Records:
     if _pipeline is None:
-        raise RuntimeError("this worker has never been made ready")
+        raise RuntimeError("this worker was never initialized")
     records = Records()
     if verify:
         _pipeline.verify(items, records)
     else:
-        _pipeline.begin(number)
-        _pipeline.handle(items, index[os.getpid()], 0, records)
+        _pipeline.begin(epoch)
+        _pipeline.handle(items, numbers[os.getpid()], 0, records)
         records.receipt = _pipeline.end()
     return records
 

@@ -1,18 +1,18 @@
-"""``mode=process``: one process a worker, the items dealt out beforehand."""
+"""``mode=process``: one process a worker, the items split beforehand."""
 
 from __future__ import annotations
 
 from multiprocessing.context import BaseContext
 
-from runner.modes.workers.processes import ProcessMode
-from runner.modes.workers.sharing import Dealt, Sharing
+from runner.modes.workers.distribution import Distribution, StaticSplit
+from runner.modes.workers.process_mode import ProcessMode
 
 
 class Process(ProcessMode):
-    """Each hand has its items beforehand."""
+    """Each thread has its items beforehand."""
 
-    def sharing(self, context: BaseContext, hands: int) -> Sharing:  # noqa: ARG002  (nothing is shared)
-        return Dealt(hands)
+    def distribution(self, context: BaseContext, threads: int) -> Distribution:  # noqa: ARG002  (nothing is shared)
+        return StaticSplit(threads)
 
 
 PROVIDES = Process

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from multiprocessing.context import BaseContext
 
-from runner.modes.workers.processes import ProcessMode
-from runner.modes.workers.sharing import ProcessQueue, Queued, Sharing
+from runner.modes.workers.distribution import Distribution, SharedQueue
+from runner.modes.workers.process_mode import ProcessMode
+from runner.modes.workers.queues import ProcessQueue
 
 
 class ProcessPool(ProcessMode):
-    """Each hand takes items as soon as it is free."""
+    """Each thread takes items as soon as it is free."""
 
-    def sharing(self, context: BaseContext, hands: int) -> Sharing:
-        return Queued(ProcessQueue(context, hands, self._plan.mode.chunksize))
+    def distribution(self, context: BaseContext, threads: int) -> Distribution:
+        return SharedQueue(ProcessQueue(context, threads, self._plan.mode.chunksize))
 
 
 PROVIDES = ProcessPool

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from runner.modes.workers.distribution import Distribution, StaticSplit
 from runner.modes.workers.runtime import ThreadLimits
-from runner.modes.workers.sharing import Dealt, Sharing
-from runner.modes.workers.threads import ThreadMode
+from runner.modes.workers.thread_mode import ThreadMode
 
 
 class SyntheticProcess(ThreadMode):
     """As ``Thread``, with limits of its own."""
 
-    def sharing(self, workers: int) -> Sharing:
-        return Dealt(workers)
+    def distribution(self, threads: int) -> Distribution:
+        return StaticSplit(threads)
 
     def limits(self) -> ThreadLimits:
         return ThreadLimits(intra_op=1, inter_op=1)

@@ -1,16 +1,16 @@
-"""``mode=thread``: one thread a worker, the items dealt out beforehand."""
+"""``mode=thread``: one thread a worker, the items split beforehand."""
 
 from __future__ import annotations
 
-from runner.modes.workers.sharing import Dealt, Sharing
-from runner.modes.workers.threads import ThreadMode
+from runner.modes.workers.distribution import Distribution, StaticSplit
+from runner.modes.workers.thread_mode import ThreadMode
 
 
 class Thread(ThreadMode):
-    """Each hand has its items beforehand."""
+    """Each thread has its items beforehand."""
 
-    def sharing(self, workers: int) -> Sharing:
-        return Dealt(workers)
+    def distribution(self, threads: int) -> Distribution:
+        return StaticSplit(threads)
 
 
 PROVIDES = Thread

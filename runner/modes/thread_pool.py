@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from runner.modes.workers.sharing import Queued, Sharing, ThreadQueue
-from runner.modes.workers.threads import ThreadMode
+from runner.modes.workers.distribution import Distribution, SharedQueue
+from runner.modes.workers.queues import ThreadQueue
+from runner.modes.workers.thread_mode import ThreadMode
 
 
 class ThreadPool(ThreadMode):
-    """Each hand takes items as soon as it is free."""
+    """Each thread takes items as soon as it is free."""
 
-    def sharing(self, workers: int) -> Sharing:
-        return Queued(ThreadQueue(workers, self._plan.mode.chunksize))
+    def distribution(self, threads: int) -> Distribution:
+        return SharedQueue(ThreadQueue(threads, self._plan.mode.chunksize))
 
 
 PROVIDES = ThreadPool

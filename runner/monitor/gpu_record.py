@@ -5,13 +5,49 @@ from __future__ import annotations
 import itertools
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Literal, NotRequired, TypedDict
 
 from runner.host.gpu import Gpus, GpuSample
 from runner.monitor.sampler import Sample
 
 
-def gpu_record(gpus: Gpus, samples: Sequence[Sample], *, sampled: bool) -> dict[str, Any]:
+class GpuDevice(TypedDict):
+    """One device over the timed epochs; None where it does not tell. ``missing`` says why, by figure."""
+
+    name: str
+    memory_total_bytes: int | None
+    utilization_pct: float | None
+    memory_peak_bytes: float | None
+    power_w: float | None
+    energy_j: float | None
+    temperature_c: float | None
+    own_utilization_pct: float | None
+    own_memory_peak_bytes: float | None
+    missing: dict[str, str]
+
+
+class GpuRecord(TypedDict):
+    """The devices of a trial; ``absent`` says why there are none."""
+
+    absent: str | None
+    driver: NotRequired[str | None]
+    devices: list[GpuDevice]
+
+
+class GpuMetrics(TypedDict, total=False):
+    """The metrics of a trial that has GPUs; a figure that no device tells is left out."""
+
+    gpu_utilization_pct: float
+    gpu_memory_mb: float
+    gpu_memory_pct: float
+    gpu_power_w: float
+    gpu_energy_j_per_image: float
+
+
+_Figure = Literal["utilization_pct", "memory_peak_bytes", "memory_total_bytes", "power_w", "energy_j"]
+
+
+def gpu_record(gpus: Gpus, samples: Sequence[Sample], *, sampled: bool) -> GpuRecord:
     """For each device: means and peaks over the timed epochs, the energy spent in them, and why a figure is missing.
 
     ``utilization_pct`` and ``power_w`` are means over samples; ``energy_j`` is the difference of the device's own counter, which
@@ -21,7 +57,7 @@ def gpu_record(gpus: Gpus, samples: Sequence[Sample], *, sampled: bool) -> dict[
         return {"absent": gpus.absent, "devices": []}
     if not sampled:
         return {"absent": "not sampled: monitor=off", "devices": []}
-    devices = []
+    devices: list[GpuDevice] = []
     for index, device in enumerate(gpus.devices):
         during = [sample.gpus[index] for sample in samples if sample.phase == "epoch" and sample.gpus]
         devices.append(
@@ -41,17 +77,17 @@ def gpu_record(gpus: Gpus, samples: Sequence[Sample], *, sampled: bool) -> dict[
     return {"absent": None, "driver": gpus.driver, "devices": devices}
 
 
-def gpu_metrics(record: dict[str, Any], images: int) -> dict[str, float]:
+def gpu_metrics(record: GpuRecord, images: int) -> GpuMetrics:
     """The metrics of a trial that has GPUs, over all of them; a figure that no device tells is left out.
 
     ``gpu_utilization_pct`` is the mean over devices, ``gpu_memory_mb`` and ``gpu_power_w`` are sums.
     """
     devices = record["devices"]
 
-    def known(name: str) -> list[float]:
-        return [device[name] for device in devices if device[name] is not None]
+    def known(name: _Figure) -> list[float]:
+        return [value for device in devices if (value := device[name]) is not None]
 
-    found: dict[str, float] = {}
+    found: GpuMetrics = {}
     if values := known("utilization_pct"):
         found["gpu_utilization_pct"] = statistics.fmean(values)
     if values := known("memory_peak_bytes"):

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import psutil
 
@@ -59,6 +59,19 @@ class Sample:
     gpus: Sequence[GpuSample] = ()
 
 
+class MonitorRecord(TypedDict):
+    """How well a trial was watched, and what that cost."""
+
+    enabled: bool
+    interval_s: float | None
+    samples: int
+    gaps: int
+    gaps_s: float
+    longest_gap_s: float
+    cpu_s: float
+    cpu_pct_of_a_core: float | None
+
+
 @dataclass(frozen=True)
 class Samples:
     """What the monitor has of one trial.
@@ -76,7 +89,7 @@ class Samples:
     cpu_s: float
     tree_cpu_s: float | None
 
-    def record(self, option: Monitor) -> dict[str, Any]:
+    def record(self, option: Monitor) -> MonitorRecord:
         """As ``result.json`` has it: how well the trial was watched, and what that cost."""
         gaps = [sample.gap_s for sample in self.taken if sample.gap_s is not None]
         seconds = (self.ended_ns - self.began_ns) * 1e-9

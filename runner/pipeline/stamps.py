@@ -35,6 +35,23 @@ class Record(NamedTuple):
 WIDTH = len(Record._fields)
 
 
+class Columns(NamedTuple):
+    """Many records: an int64 array for each field of ``Record``."""
+
+    item: Any
+    worker: Any
+    thread: Any
+    read_start: Any
+    task_start: Any
+    sink_start: Any
+    end: Any
+    ok: Any
+
+    def taken(self, which: Any) -> Columns:
+        """Those at the places ``which``, or where the mask ``which`` is true."""
+        return Columns(*(column[which] for column in self))
+
+
 # How many records are read from a file at once.
 _CHUNK = 1 << 16
 
@@ -87,12 +104,32 @@ class Records:
             for start in range(0, len(part), WIDTH):
                 yield Record(*part[start : start + WIDTH])
 
+    def columns(self, most: int) -> Iterator[Columns]:
+        """All records, ``most`` at a time."""
+        return (Columns(*table.T) for table in self._tables(most))
+
     def table(self) -> Any:
-        """All records as an int64 array of shape ``(len(self), WIDTH)``, its columns as in ``Record``."""
+        """All records at once, as an int64 array of shape ``(len(self), WIDTH)``, its columns as in ``Record``."""
         import numpy as np
 
-        parts = [np.frombuffer(part, dtype=np.int64) for part in self._parts() if len(part)]
-        return np.concatenate(parts).reshape(-1, WIDTH) if parts else np.empty((0, WIDTH), dtype=np.int64)
+        return next(self._tables(max(1, len(self))), np.empty((0, WIDTH), dtype=np.int64))
+
+    def _tables(self, most: int) -> Iterator[Any]:
+        import numpy as np
+
+        held: list[Any] = []
+        room = most
+        for part in self._parts():
+            table = np.frombuffer(part, dtype=np.int64).reshape(-1, WIDTH)
+            while len(table):
+                held.append(table[:room])
+                table = table[room:]
+                room -= len(held[-1])
+                if not room:
+                    yield np.concatenate(held)
+                    held, room = [], most
+        if held:
+            yield np.concatenate(held)
 
     def failed(self) -> frozenset[int]:
         """The items that failed: all of them, where ``errors`` has the reasons of some."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Literal, cast
 
 from runner.config.options import METRICS
 from runner.monitor.gpu_record import gpu_metrics
+from runner.record.metric_schema import MetricName, Metrics, MetricSummary, TrialMetrics
+from runner.record.trial_schema import GoodTrial, TrialRecord
 
 
-def trial_metrics(trial: Mapping[str, Any]) -> dict[str, float | None]:
+def trial_metrics(trial: GoodTrial) -> TrialMetrics:
     """One value for each of ``METRICS`` from one trial that succeeded: medians over its epochs, or sums where said so.
 
     ``cpu_utilization_pct`` is CPU seconds ÷ (wall seconds × CPUs that may be used) over the timed epochs. None is what the system
@@ -21,18 +24,18 @@ def trial_metrics(trial: Mapping[str, Any]) -> dict[str, float | None]:
     cpu_s = sum(epoch["cpu_s"] for epoch in epochs)
     memory_bytes = trial["peak_memory_bytes"]
 
-    def middle(key: str) -> float:
-        return float(statistics.median(epoch[key] for epoch in epochs))
+    def latency_ms(key: Literal["latency_p50_s", "latency_p95_s", "latency_p99_s"]) -> float:
+        return statistics.median(latency_s for epoch in epochs if (latency_s := epoch[key]) is not None) * 1e3
 
     return {
-        "images_per_s": middle("images_per_s"),
+        "images_per_s": float(statistics.median(epoch["images_per_s"] for epoch in epochs)),
         "total_s": trial["total_s"],
         "startup_s": trial["startup_s"],
         "work_s": trial["work_s"],
         "teardown_s": trial["teardown_s"],
-        "latency_p50_ms": middle("latency_p50_s") * 1e3,
-        "latency_p95_ms": middle("latency_p95_s") * 1e3,
-        "latency_p99_ms": middle("latency_p99_s") * 1e3,
+        "latency_p50_ms": latency_ms("latency_p50_s"),
+        "latency_p95_ms": latency_ms("latency_p95_s"),
+        "latency_p99_ms": latency_ms("latency_p99_s"),
         "cpu_s_per_image": cpu_s / handled,
         "cpu_utilization_pct": cpu_s / (trial["work_s"] * trial["cpus_usable"]) * 100,
         "peak_memory_mb": None if memory_bytes is None else memory_bytes / 1e6,
@@ -42,37 +45,49 @@ def trial_metrics(trial: Mapping[str, Any]) -> dict[str, float | None]:
     }
 
 
-def summary(values: Sequence[float]) -> dict[str, Any]:
-    """Median over trials with a 95 % interval: ``{value, low, high, n}``.
+def values_of(metrics: TrialMetrics) -> Iterator[tuple[MetricName, float | None]]:
+    """Each metric of a trial with its value."""
+    return cast("Iterator[tuple[MetricName, float | None]]", iter(metrics.items()))
+
+
+def summaries_of(metrics: Metrics) -> Iterator[tuple[MetricName, MetricSummary]]:
+    """Each metric of a point with its summary."""
+    return cast("Iterator[tuple[MetricName, MetricSummary]]", iter(metrics.items()))
+
+
+def summary(values: Sequence[float]) -> MetricSummary:
+    """Median over trials with a 95 % interval.
 
     The interval is distribution-free, between order statistics (David & Nagaraja, Order Statistics, 7.1). Fewer than six
     values cannot give 95 %: ``low`` and ``high`` are None then.
     """
     ordered = sorted(values)
     n = len(ordered)
-    tail = _interval_rank(n)
+    rank = _interval_rank(n)
     return {
         "value": statistics.median(ordered) if ordered else None,  # None: no trial could tell
-        "low": ordered[tail] if tail is not None else None,
-        "high": ordered[n - 1 - tail] if tail is not None else None,
+        "low": None if rank is None else ordered[rank],
+        "high": None if rank is None else ordered[n - 1 - rank],
         "n": n,
     }
 
 
+@cache
 def _interval_rank(n: int) -> int | None:
-    """The largest rank (from 0) whose pair of order statistics still covers the median with 95 %."""
-    below, best, term = 0.0, None, 0.5**n
-    for rank in range(n // 2):
-        below += term
-        if 2 * below > 0.05:
-            break
-        best = rank
-        term *= (n - rank) / (rank + 1)
-    return best
+    """The largest rank (from 0) whose pair of order statistics still covers the median with 95 %; None where there is none.
+
+    Of n values, those below the median are binomial: the rank is the largest k with P(X ≤ k) ≤ 2.5 %, X ~ Binomial(n, ½).
+    """
+    if n < 6:  # P(X = 0) = 0.5**n is more than 2.5 %
+        return None
+    from scipy.stats import binom  # a third of a second to import
+
+    rank = int(binom.ppf(0.025, n, 0.5))  # the smallest k with P(X ≤ k) ≥ 2.5 %
+    return rank if binom.cdf(rank, n, 0.5) <= 0.025 else rank - 1
 
 
-def point_metrics(trials: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def point_metrics(trials: Sequence[TrialRecord]) -> Metrics:
     """``summary`` of each metric over the trials that succeeded; empty where none did."""
-    rows = [trial_metrics(trial) for trial in trials if trial["status"] == "ok"]
-    names = dict.fromkeys((*METRICS, *(name for row in rows for name in row)))
-    return {name: summary([value for row in rows if (value := row.get(name)) is not None]) for name in names} if rows else {}
+    rows: list[dict[str, float | None]] = [dict(values_of(trial_metrics(trial))) for trial in trials if trial["status"] == "ok"]
+    names = dict.fromkeys((*METRICS, *(name for row in rows for name in row))) if rows else ()
+    return cast("Metrics", {name: summary([value for row in rows if (value := row.get(name)) is not None]) for name in names})

@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard, cast
 
+from runner.config.fields import MEASURING
+from runner.config.registry import BESIDE, KEYS, keys_of
 from runner.errors import RunnerError
 from runner.files import ARTIFACTS
+from runner.record.metric_schema import MetricName
+from runner.record.point_schema import ResultJson
+from runner.record.shape import misfit
+from runner.record.sweep_schema import ComparisonRecord, SweepJson, SweepPoint
+from runner.record.trial_schema import EndedPhase, GoodTrial, PhaseRecord, TrialRecord
 
 SCHEMA_VERSION = 1
+
+# The files that hold a point's record and a sweep's.
+RESULT, SWEEP = "result.json", "sweep.json"
 
 # The folder of the baseline's duplicate, beside those of a sweep's points.
 SELF_CHECK = "self_check"
 
+# The mode that has one worker.
+_SEQUENTIAL = "sequential"
+
 # What differs between points without making them different.
-_NO_FACTORS = ("seed", "baseline", "objective", "compare_hosts", "fail_fast", "resume")
+_NO_FACTORS = {*keys_of(lambda role: not role.varies), *BESIDE}
 
 # How it is measured, rather than what.
-_HOW = ("protocol", "monitor")
+_HOW = {key for key, spec in KEYS.items() if spec.metadata["role"] is MEASURING}
 
 
 @dataclass(frozen=True)
@@ -32,15 +47,29 @@ class PointRecord:
     Attributes:
         folder: where it lies.
         record: the content of its ``result.json``.
-        label: its name within its sweep.
+        label: its name within its sweep; of a point by itself, its own name.
         varying: the dotted names of what varies between the points of its sweep; of a point by itself, what its user
             chose to measure.
     """
 
     folder: Path
-    record: Mapping[str, Any]
+    record: ResultJson
     label: str
     varying: Sequence[str]
+
+    @property
+    def id(self) -> str:
+        """Of the record, wherever it is copied to.
+
+        Raises:
+            RunnerError: the record is older than the ids.
+        """
+        return _id_of(self.record, self.folder / RESULT)
+
+    @property
+    def host(self) -> str:
+        """The name of the host on which it was measured."""
+        return self.record["environment"]["host"]
 
 
 @dataclass(frozen=True)
@@ -54,13 +83,17 @@ class SweepRecord:
     """
 
     folder: Path
-    record: Mapping[str, Any]
+    record: SweepJson
     measured: Sequence[PointRecord] = field(default_factory=list)
 
     @property
     def id(self) -> str:
-        """Of the record, wherever it is copied to."""
-        return str(self.record["id"])
+        """Of the record, wherever it is copied to.
+
+        Raises:
+            RunnerError: the record is older than the ids.
+        """
+        return _id_of(self.record, self.folder / SWEEP)
 
     @property
     def varying(self) -> Sequence[str]:
@@ -76,9 +109,9 @@ class SweepRecord:
         day, _, clock = f"{self.folder.parent.name} {self.folder.name}".partition(" ")
         return f"{what}, {day} {clock.replace('-', ':', 1)[:5]}" if day[:2] == "20" else f"{what}, {self.folder.name}"
 
-    def comparisons_of(self, point: PointRecord) -> list[Mapping[str, Any]]:
-        """Those of this point with the baseline."""
-        return [found for found in self.record["comparisons"] if found["point"] == point.label]
+    def comparisons_of(self, point: PointRecord) -> list[ComparisonRecord]:
+        """The comparisons of this point with the baseline."""
+        return [comparison for comparison in self.record["comparisons"] if comparison["point"] == point.label]
 
 
 def read_point(folder: Path) -> PointRecord | None:
@@ -87,11 +120,11 @@ def read_point(folder: Path) -> PointRecord | None:
     Raises:
         RunnerError: its record cannot be read.
     """
-    record = _read(folder / "result.json")
+    record = read_result(folder / RESULT)
     chosen = [
         key for word in record["overrides"] if _is_factor(key := word.partition("=")[0]) and key.split(".")[0] not in _HOW
     ]
-    return PointRecord(folder, record, record["name"], chosen) if record["trials"] else None
+    return PointRecord(folder, record, name_of(record), chosen) if record["trials"] else None
 
 
 def read_sweep(folder: Path) -> SweepRecord:
@@ -100,13 +133,45 @@ def read_sweep(folder: Path) -> SweepRecord:
     Raises:
         RunnerError: its record, or that of one of its points, cannot be read.
     """
-    sweep = _read(folder / "sweep.json")
+    sweep = read_sweep_json(folder / SWEEP)
     inside = [(entry["name"], folder / entry["folder"]) for entry in sweep["points"]]
-    read = [(label, at, _read(at / "result.json")) for label, at in inside if (at / "result.json").is_file()]
+    read = [(label, at, read_result(at / RESULT)) for label, at in inside if (at / RESULT).exists()]
     varying = varying_keys([record["config"] for _, _, record in read])
     return SweepRecord(
         folder, sweep, [PointRecord(at, record, label, varying) for label, at, record in read if record["trials"]]
     )
+
+
+def read_result(path: Path) -> ResultJson:
+    """The content of a ``result.json``.
+
+    Raises:
+        RunnerError: it is none that this program can read.
+    """
+    return cast("ResultJson", _read(path, ResultJson))
+
+
+def read_sweep_json(path: Path) -> SweepJson:
+    """The content of a ``sweep.json``.
+
+    Raises:
+        RunnerError: it is none that this program can read.
+    """
+    return cast("SweepJson", _read(path, SweepJson))
+
+
+def name_of(record: ResultJson) -> str:
+    """The point's own name: ``process-w10``; made from its configuration where the record is older than the names."""
+    if "name" in record:
+        return record["name"]
+    mode = str(record["config"]["mode"]["name"])
+    return mode if mode == _SEQUENTIAL else f"{mode}-w{record['config']['workers']}"
+
+
+def workers_of(record: ResultJson) -> int:
+    """How many workers the point had: ``sequential`` has one, whatever its configuration says."""
+    config = record["config"]
+    return 1 if config["mode"]["name"] == _SEQUENTIAL else int(config["workers"])
 
 
 def records_below(folder: Path) -> list[PointRecord | SweepRecord]:
@@ -115,13 +180,13 @@ def records_below(folder: Path) -> list[PointRecord | SweepRecord]:
     Raises:
         RunnerError: there is none, or one cannot be read.
     """
-    sweeps = _folders_with("sweep.json", folder)
-    points = [at for at in _folders_with("result.json", folder) if at.parent not in sweeps]
-    found: list[PointRecord | SweepRecord] = [sweep for at in sweeps if (sweep := read_sweep(at)).measured]
-    found += [point for at in points if (point := read_point(at)) is not None]
-    if not found:
-        raise RunnerError(f"{folder}: holds no record of a sweep (sweep.json) or of a point (result.json) with a trial")
-    return found
+    sweeps = _folders_with(SWEEP, folder)
+    points = [at for at in _folders_with(RESULT, folder) if at.parent not in sweeps]
+    records: list[PointRecord | SweepRecord] = [sweep for at in sweeps if (sweep := read_sweep(at)).measured]
+    records += [point for at in points if (point := read_point(at)) is not None]
+    if not records:
+        raise RunnerError(f"{folder}: holds no record of a sweep ({SWEEP}) or of a point ({RESULT}) with a trial")
+    return records
 
 
 def _folders_with(name: str, folder: Path) -> list[Path]:
@@ -136,14 +201,23 @@ def varying_keys(configs: Sequence[Mapping[str, Any]]) -> list[str]:
     return [key for key in keys if _is_factor(key) and len({json.dumps(one[key]) for one in flat if key in one}) > 1]
 
 
-def median_trial(record: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Of a point's trials that went well, the one in the middle by images per second; None where none did."""
+def median_trial(record: ResultJson) -> GoodTrial | None:
+    """Of a point's trials that succeeded, the one in the middle by images per second; None where none did."""
     good = [trial for trial in record["trials"] if trial["status"] == "ok"]
 
-    def speed(trial: Mapping[str, Any]) -> float:
-        return float(statistics.median(epoch["images_per_s"] for epoch in trial["epochs"]))
+    def speed(trial: GoodTrial) -> float:
+        return statistics.median(epoch["images_per_s"] for epoch in trial["epochs"])
 
     return sorted(good, key=speed)[(len(good) - 1) // 2] if good else None
+
+
+def ended_phases(trial: TrialRecord) -> list[EndedPhase]:
+    """The phases of a trial that came to their end, in their order."""
+
+    def has_ended(phase: PhaseRecord) -> TypeGuard[EndedPhase]:
+        return phase["wall_s"] is not None
+
+    return [phase for phase in trial["phases"] if has_ended(phase)]
 
 
 def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -160,25 +234,63 @@ def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _is_factor(key: str) -> bool:
-    return key not in {*_NO_FACTORS, "experiment"} and key.partition(".")[0] not in {"tracking", "hydra"}
+    return key.partition(".")[0] not in _NO_FACTORS
 
 
-def _read(path: Path) -> dict[str, Any]:
+def was_interrupted(point: ResultJson | SweepPoint) -> bool:
+    """Whether the user stopped the point before all its rounds were run."""
+    return point["error"] is not None and point["error"]["type"] == "Interrupted"
+
+
+def _id_of(record: ResultJson | SweepJson, path: Path) -> str:
+    if "id" not in record:
+        raise RunnerError(f"{path}: has no id, by which MLflow's runs are found again: it was made before records had one")
+    return record["id"]
+
+
+def _read(path: Path, kind: Any) -> Any:
+    """What is in the file, which has the shape of ``kind``: the one place where records are read.
+
+    Raises:
+        RunnerError: it is no such record; all readers refuse in these words.
+    """
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunnerError(f"{path}: cannot be read as a record: {error}") from error
-    if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
-        raise RunnerError(f"{path}: is not a record of this program (schema_version {SCHEMA_VERSION})")
+        content = json.loads(_text_of(path), parse_constant=_refuse_constant)
+    except (OSError, ValueError, RecursionError) as error:
+        why: str | None = getattr(error, "strerror", None) or str(error)
+    else:
+        version = content.get("schema_version") if isinstance(content, dict) else None
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            why = f"its schema_version is {version}, which a newer version of this program has written"
+        elif isinstance(content, dict) and version not in range(1, SCHEMA_VERSION + 1):
+            why = f"its schema_version is {version!r:.60}"
+        else:
+            why = misfit(content, kind)
+    if why is not None:
+        raise RunnerError(
+            f"{path}: is not a record of this program: {why}\n  accepted: a {path.name} with schema_version {SCHEMA_VERSION}"
+        )
     return content
 
 
-def value_of(point: PointRecord, metric: str) -> float | None:
-    """The median of a metric over the point's trials; None where none could tell."""
-    value: float | None = point.record["metrics"].get(metric, {}).get("value")
-    return value
+def _text_of(path: Path) -> str:
+    """The text of a file; anything else, such as a pipe, which could be waited for without end, is not opened for reading."""
+    with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), encoding="utf-8") as file:  # noqa: PTH123  (a descriptor)
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("it is no regular file")
+        return file.read()
 
 
-def good_trials(point: PointRecord) -> list[Mapping[str, Any]]:
-    """The trials that went well."""
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def value_of(point: PointRecord, metric: MetricName) -> float | None:
+    """The median of a metric over the point's trials; None where no trial has a value."""
+    summary = point.record["metrics"].get(metric)
+    return None if summary is None else summary["value"]
+
+
+def good_trials(point: PointRecord) -> list[GoodTrial]:
+    """The trials that succeeded."""
     return [trial for trial in point.record["trials"] if trial["status"] == "ok"]

@@ -1,45 +1,119 @@
-"""The rows of a point's ``images.csv`` and ``samples.csv``, as columns of numbers."""
+"""The rows of a point's images and of its ``samples.csv``, read back; a few megabytes of them at a time."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
-# More rows of images.csv are not read for a picture: a distribution does not change any more.
+from runner.errors import RunnerError
+from runner.record import parquet
+
+# More rows of images are not read for a picture: a distribution does not change any more.
 MOST_ROWS = 400_000
+
+_STAGES = ("read_s", "task_s", "sink_s")
+_ROWS_AT_ONCE = 1 << 16
+
+
+def image_rows(folder: Path, columns: Sequence[str], number: int | None = None) -> Iterator[Any]:
+    """These columns of the rows of a point's images, as Arrow record batches; those of one trial, or of all in the order of rounds.
+
+    Rounds that have no file of their own are in ``images.csv``, in records of an earlier version.
+
+    Raises:
+        RunnerError: a file cannot be read.
+    """
+    import pyarrow as pa
+
+    files = parquet.files_in(folder)
+    text = folder / parquet.TEXT_FILE
+    path = text
+    try:
+        if number not in files and text.is_file() and text.stat().st_size:
+            yield from _from_text(text, columns, number, list(files))
+        for path in [file for round_, file in files.items() if number in {None, round_}]:
+            yield from _from_parquet(path, columns)
+    except (OSError, pa.ArrowException) as error:
+        raise RunnerError(f"{path}: cannot be read as the rows of images: {error}") from error
+
+
+def image_files(folder: Path, rounds: Sequence[int]) -> list[Path]:
+    """The files with the rows of these rounds."""
+    files = parquet.files_in(folder)
+    text = folder / parquet.TEXT_FILE
+    in_text = text.is_file() and any(number not in files for number in rounds)
+    return [*([text] if in_text else []), *(files[number] for number in rounds if number in files)]
 
 
 def latencies_ms(folder: Path) -> Any:
     """Of each image of the timed epochs that succeeded, from the start of its read to the end of its sink, in milliseconds, sorted.
 
     An array of float64; empty where nothing was kept.
+
+    Raises:
+        RunnerError: what was kept cannot be read.
     """
-    path = folder / "images.csv"
-    if not path.is_file():
-        return np.empty(0)
-    found = []
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file)
-        header = next(reader, [])
-        columns = [header.index(f"{stage}_s") for stage in ("read", "task", "sink")] if header else []
-        status = header.index("status") if header else 0
-        for count, row in enumerate(reader):
-            if count == MOST_ROWS:
-                break
-            if row[status] == "ok":
-                found.append(sum(float(row[column]) for column in columns))
-    return np.sort(np.array(found)) * 1e3
+    latencies_s, left = [np.empty(0)], MOST_ROWS
+    for batch in image_rows(folder, ("status", *_STAGES)):
+        rows = batch.slice(0, left)
+        left -= len(rows)
+        good = rows.filter(rows["status"].dictionary_decode().to_numpy(zero_copy_only=False) == "ok")
+        latencies_s.append(sum(good[stage].to_numpy() for stage in _STAGES))
+        if not left:
+            break
+    return np.sort(np.concatenate(latencies_s)) * 1e3
 
 
-def images_of_trial(folder: Path, trial: Mapping[str, Any], most: int) -> list[dict[str, str]]:
-    """The first ``most`` rows of a trial's last timed epoch, in the order of their start."""
-    last = str(len(trial["epochs"]) - 1)
-    rows = [row for row in _rows(folder / "images.csv", trial["round"]) if row["epoch"] == last]
-    return sorted(rows, key=lambda row: float(row["start_s"]))[:most]
+def images_of_trial(folder: Path, trial: Mapping[str, Any], most: int) -> list[dict[str, Any]]:
+    """The first ``most`` rows of a trial's last timed epoch, in the order of their start.
+
+    Raises:
+        RunnerError: they cannot be read.
+    """
+    last = len(trial["epochs"]) - 1
+    first: list[dict[str, Any]] = []
+    for batch in image_rows(folder, parquet.COLUMNS, trial["round"]):
+        of_epoch = np.flatnonzero(batch["epoch"].to_numpy() == last)
+        earliest = of_epoch[batch["start_s"].to_numpy()[of_epoch].argsort(kind="stable")[:most]]
+        first = sorted([*first, *batch.take(earliest).to_pylist()], key=itemgetter("start_s"))[:most]
+    return first
+
+
+def first_images(folder: Path, trial: Mapping[str, Any], most: int) -> Iterator[dict[str, Any]]:
+    """The first ``most`` rows of each timed epoch of a trial, in the order in which they are kept.
+
+    Raises:
+        RunnerError: they cannot be read.
+    """
+    left = np.full(len(trial["epochs"]), most)
+    for batch in image_rows(folder, parquet.COLUMNS, trial["round"]):
+        epochs = batch["epoch"].to_numpy()
+        for epoch in np.unique(epochs):
+            places = np.flatnonzero(epochs == epoch)[: left[epoch]]
+            left[epoch] -= len(places)
+            yield from batch.take(places).to_pylist()
+        if not left.any():
+            return
+
+
+def write_csv(folder: Path, file: IO[str]) -> None:
+    """Write the rows of all trials as text, the times in seconds with nine decimals.
+
+    Raises:
+        RunnerError: they cannot be read.
+    """
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(parquet.COLUMNS)
+    for batch in image_rows(folder, parquet.COLUMNS):
+        columns = {name: batch[name].to_pylist() for name in parquet.COLUMNS}
+        for name in parquet.TIMES:
+            columns[name] = map("{:.9f}".format, columns[name])
+        writer.writerows(zip(*columns.values(), strict=True))
 
 
 def samples_of_trial(folder: Path, trial: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -59,3 +133,30 @@ def _rows(path: Path, number: int) -> list[dict[str, str]]:
     wanted = str(number)
     with path.open(encoding="utf-8", newline="") as file:
         return [row for row in csv.DictReader(file) if row["round"] == wanted]
+
+
+def _from_parquet(path: Path, columns: Sequence[str]) -> Iterator[Any]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        yield from file.iter_batches(_ROWS_AT_ONCE, columns=list(columns), use_threads=False)
+
+
+def _from_text(path: Path, columns: Sequence[str], number: int | None, others: Sequence[int]) -> Iterator[Any]:
+    """Rows of ``images.csv``: of the round ``number``, or of all rounds but ``others``."""
+    from pyarrow import csv as text
+
+    types = parquet.types()
+    convert = text.ConvertOptions(
+        column_types=types,
+        include_columns=list(dict.fromkeys((*columns, "round"))),
+        include_missing_columns=True,  # such as the node, which the first records did not have
+        null_values=[""],
+        strings_can_be_null=True,
+    )
+    parse = text.ParseOptions(newlines_in_values=True)
+    with text.open_csv(path, text.ReadOptions(use_threads=False), parse, convert) as file:
+        for batch in file:
+            rounds = batch["round"].to_numpy()
+            wanted = ~np.isin(rounds, others) if number is None else rounds == number
+            yield batch.take(np.flatnonzero(wanted)).select(list(columns))

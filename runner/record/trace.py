@@ -1,24 +1,29 @@
 """A trial as a timeline in the Chrome trace-event format, which Perfetto (https://ui.perfetto.dev) and ``chrome://tracing`` open.
 
 One row a worker with the stages of each image, one row with the trial's phases, and the monitor's series as counters. Made from
-a point's own files alone.
+a point's own files alone. Of a large trial it shows a part, and says which, so that a browser can hold it and MLflow keeps little.
 """
 
 from __future__ import annotations
 
-import csv
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from runner.errors import RunnerError
 from runner.files import write_atomically
-from runner.record.reading import median_trial
+from runner.record.point_schema import ResultJson
+from runner.record.reading import RESULT, median_trial, read_result
+from runner.record.rows import first_images, samples_of_trial
+from runner.record.trial_schema import TrialRecord
 
-# Browsers hold some hundred thousand spans; an image has three.
-MOST_IMAGES = 50_000
+# An image has three events of 120 bytes; a sample has four, and one for each GPU; a phase has one.
+MOST_IMAGES = 2_000
+MOST_SAMPLES = 1_000
+MOST_PHASES = 2_000
 
 _STAGES = ("read", "task", "sink")
 _COUNTERS = (
@@ -31,66 +36,62 @@ _COUNTERS = (
 _TRIAL, _WORKERS = 1, 2
 
 
-def write_trace(folder: Path, number: int | None = None) -> int | None:
+def write_trace(folder: Path, number: int | None = None, most_images: int = MOST_IMAGES) -> int | None:
     """Write ``trace.json`` of one trial into a point's folder; returns its round, or None where there is no trial to show.
 
     Args:
         folder: of the point.
         number: the round; by default the trial whose images per second are the median's.
+        most_images: how many images it may show: the first of each epoch.
 
     Raises:
-        RunnerError: there is no record, or no such round.
+        RunnerError: there is no record, no such round, or the rows of its images cannot be read.
     """
-    record = _record(folder)
+    record = read_result(folder / RESULT)
     trial = median_trial(record) if number is None else _trial_of(record, number, folder)
     if trial is None:
         return None
-    events = list(_events(folder, trial))
-    names = {"displayTimeUnit": "ms", "otherData": {"round": trial["round"], "overrides": " ".join(record["overrides"])}}
+    left_out: list[str] = []
+    events = list(_events(folder, trial, most_images, left_out))
+    about = {"round": trial["round"], "overrides": " ".join(record["overrides"]), "left_out": left_out}
 
     def write(file: IO[str]) -> None:
-        json.dump(names | {"traceEvents": events}, file, separators=(",", ":"))
+        json.dump({"displayTimeUnit": "ms", "otherData": about, "traceEvents": events}, file, separators=(",", ":"))
         file.write("\n")
 
     write_atomically(folder / "trace.json", write)
-    return int(trial["round"])
+    return trial["round"]
 
 
-def _record(folder: Path) -> dict[str, Any]:
-    try:
-        record: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunnerError(f"{folder}: holds no record of a point (result.json): {error}") from error
-    return record
-
-
-def _trial_of(record: Mapping[str, Any], number: int, folder: Path) -> dict[str, Any]:
+def _trial_of(record: ResultJson, number: int, folder: Path) -> TrialRecord:
     rounds = {trial["round"]: trial for trial in record["trials"]}
     if number not in rounds:
         there_are = ", ".join(map(str, rounds)) or "none"
         raise RunnerError(f"{folder}: there is no round {number}; its rounds are {there_are}")
-    found: dict[str, Any] = rounds[number]
-    return found
+    return rounds[number]
 
 
-def _events(folder: Path, trial: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _events(folder: Path, trial: TrialRecord, most_images: int, left_out: list[str]) -> Iterator[dict[str, Any]]:
+    """All events; what is not among them is added to ``left_out``, in words."""
     origin = trial["phases"][0]["at"]
 
     def microseconds(at: float) -> float:
         return _in_eighths((at - origin) * 1e6)
 
     yield _name("process_name", _TRIAL, 0, f"trial, round {trial['round']}")
-    yield _name("process_name", _WORKERS, 0, "workers")
     yield _name("thread_name", _TRIAL, 0, "phases")
-    yield from _phases(trial, microseconds)
-    yield from _counters(folder, trial["round"], microseconds)
-    yield from _images(folder, trial, microseconds)
+    yield from _phases(trial, microseconds, left_out)
+    yield from _counters(folder, trial, microseconds, left_out)
+    yield from _images(folder, trial, microseconds, most_images, left_out)
+    yield _name("process_name", _WORKERS, 0, "workers" + (f"; left out: {'; '.join(left_out)}" if left_out else ""))
 
 
-def _phases(trial: Mapping[str, Any], microseconds: Any) -> Iterator[dict[str, Any]]:
+def _phases(trial: TrialRecord, microseconds: Any, left_out: list[str]) -> Iterator[dict[str, Any]]:
     epoch = 0
-    for phase, following in itertools.pairwise([*trial["phases"], None]):
-        if phase["wall_s"] is None:
+    if len(trial["phases"]) > MOST_PHASES:
+        left_out.append(f"phases after the first {MOST_PHASES} of {len(trial['phases'])}")
+    for phase, following in itertools.islice(itertools.pairwise([*trial["phases"], None]), MOST_PHASES):
+        if phase is None or phase["wall_s"] is None:
             continue
         start = microseconds(phase["at"])
         # Where the next one begins: the wall clock is too coarse to add to, and what overlaps is drawn as nested.
@@ -102,8 +103,12 @@ def _phases(trial: Mapping[str, Any], microseconds: Any) -> Iterator[dict[str, A
         yield _span(name, (_TRIAL, 0), start, end, figures)
 
 
-def _counters(folder: Path, number: int, microseconds: Any) -> Iterator[dict[str, Any]]:
-    for row in _rows(folder / "samples.csv", number):
+def _counters(folder: Path, trial: TrialRecord, microseconds: Any, left_out: list[str]) -> Iterator[dict[str, Any]]:
+    samples = samples_of_trial(folder, trial)
+    step = math.ceil(len(samples) / MOST_SAMPLES) or 1
+    if step > 1:
+        left_out.append(f"samples, of which one in {step} is shown")
+    for row in samples[::step]:
         gpus = [key for key in row if key.startswith("gpu_") and key.endswith("_utilization_pct") and "own" not in key]
         for title, column, factor in (*_COUNTERS, *((f"GPU {key.split('_')[1]}, %", key, 1.0) for key in gpus)):
             if row.get(column):
@@ -112,40 +117,32 @@ def _counters(folder: Path, number: int, microseconds: Any) -> Iterator[dict[str
                 yield {"ph": "C", "name": title, "pid": _TRIAL, "tid": 0, "ts": at, "args": {"": value}}
 
 
-def _images(folder: Path, trial: Mapping[str, Any], microseconds: Any) -> Iterator[dict[str, Any]]:
-    released = [microseconds(epoch["released_at"]) for epoch in trial["epochs"]]
-    rows: dict[tuple[int, int], int] = {}
-    for count, row in enumerate(_rows(folder / "images.csv", trial["round"])):
-        if count == MOST_IMAGES:
-            at = released[int(row["epoch"])] + float(row["start_s"]) * 1e6
-            yield {
-                "ph": "i", "s": "g", "name": f"images beyond the first {MOST_IMAGES} are not shown", "pid": _WORKERS, "tid": 0, "ts": at,
-            }  # fmt: skip
-            return
-        worker, thread = int(row["worker"]), int(row["thread"])
-        place = rows.setdefault((worker, thread), worker * 1024 + thread)  # no worker has more threads
-        at = released[int(row["epoch"])] + float(row["start_s"]) * 1e6
-        about = {"image": row["image"], "item": int(row["item"]), "epoch": int(row["epoch"])}
+def _images(folder: Path, trial: TrialRecord, microseconds: Any, most: int, left_out: list[str]) -> Iterator[dict[str, Any]]:
+    epochs, shown = trial["epochs"], 0
+    of_each = max(1, most // max(1, len(epochs)))
+    places: dict[tuple[int, int], int] = {}
+    for row in itertools.islice(first_images(folder, trial, of_each), most):
+        shown += 1
+        worker, thread = row["worker"], row["thread"]
+        place = places.setdefault((worker, thread), worker * 1024 + thread)  # no worker has more threads
+        at = microseconds(epochs[row["epoch"]]["released_at"]) + row["start_s"] * 1e6
+        about = {"image": row["image"], "item": row["item"], "epoch": row["epoch"]}
         if row["error"]:
             about["error"] = row["error"]
         start = _in_eighths(at)
         for stage in _STAGES:
-            at += float(row[f"{stage}_s"]) * 1e6
+            at += row[f"{stage}_s"] * 1e6
             end = _in_eighths(at)
             yield _span(stage, (_WORKERS, place), start, end, about)
             start = end
-    several = any(thread for _, thread in rows)
-    for (worker, thread), place in sorted(rows.items()):
+    several = any(thread for _, thread in places)
+    for (worker, thread), place in sorted(places.items()):
         title = f"worker {worker}, thread {thread}" if several else f"worker {worker}"
         yield _name("thread_name", _WORKERS, place, title)
         yield {"ph": "M", "name": "thread_sort_index", "pid": _WORKERS, "tid": place, "args": {"sort_index": place}}
-
-
-def _rows(path: Path, number: int) -> Iterator[dict[str, str]]:
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8", newline="") as file:
-        yield from (row for row in csv.DictReader(file) if int(row["round"]) == number)
+    handled = sum(epoch["images_ok"] + epoch["images_failed"] for epoch in epochs)
+    if handled > shown > 0:
+        left_out.append(f"images after the first {of_each} of each epoch; there are {handled}")
 
 
 def _in_eighths(microseconds: float) -> float:

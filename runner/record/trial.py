@@ -6,52 +6,77 @@ import hashlib
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from runner.errors import TrialError, TrialSilent
+from runner.host.load import HostLoad
+from runner.host.memory import Footprint
 from runner.modes import Worker
-from runner.monitor.sampler import Samples
+from runner.monitor.gpu_record import GpuRecord
+from runner.monitor.sampler import MonitorRecord, Samples
 from runner.pipeline.sources.image import Image
 from runner.pipeline.stamps import Records
+from runner.record.trial_schema import (
+    AnyTrial,
+    EndedPhase,
+    EpochRecord,
+    FailedTrial,
+    GilRecord,
+    GoodTrial,
+    NodeRecord,
+    OpenPhase,
+    PhaseRecord,
+    Reported,
+    ServiceRecord,
+    SinkRecord,
+    ThreadCount,
+    ThreadSettings,
+    TrialRecord,
+    Unwatched,
+)
 from runner.trial.gil_probe import WAITED_S
 from runner.trial.messages import EpochReport, Phase, Report
 from runner.trial.supervisor import Outcome
 
+# Of an epoch's records, so that memory stays flat but for the latencies.
+_ROWS_AT_ONCE = 1 << 17
 
-def epoch_record(epoch: EpochReport, wall_offset_s: float) -> dict[str, Any]:
+
+def epoch_record(epoch: EpochReport, wall_offset_s: float) -> EpochRecord:
     """One timed pass.
 
     Latency is from the start of an image's read to the end of its sink. ``read_s``, ``task_s`` and ``sink_s`` are
     worker-seconds: the sum over the images. Latencies and stages are those of images that succeeded; None if none did.
     """
-    table = epoch.records.table()
-    good = table[table[:, 7] == 1]
-    read, task, sink, end = good[:, 3], good[:, 4], good[:, 5], good[:, 6]
-    work_s = (epoch.finished_ns - epoch.released_ns) * 1e-9
-    p50: float | None
-    p95: float | None
-    p99: float | None
-    if len(good):
-        p50, p95, p99 = (float(value) * 1e-9 for value in np.percentile(end - read, (50, 95, 99)))
-        stages = [float((later - earlier).sum()) * 1e-9 for earlier, later in ((read, task), (task, sink), (sink, end))]
-    else:
-        p50 = p95 = p99 = None
-        stages = [0.0, 0.0, 0.0]
+    latencies_ns, stages_ns = [np.empty(0, np.int64)], np.zeros(3, np.int64)
+    for rows in epoch.records.columns(_ROWS_AT_ONCE):
+        good = rows.taken(rows.ok == 1)
+        latencies_ns.append(good.end - good.read_start)
+        borders = (good.read_start, good.task_start, good.sink_start, good.end)
+        stages_ns += [int((later - earlier).sum()) for earlier, later in itertools.pairwise(borders)]
+    latency_ns = np.concatenate(latencies_ns)
+    images_ok, work_s = len(latency_ns), (epoch.finished_ns - epoch.released_ns) * 1e-9
+    p50, p95, p99 = (np.percentile(latency_ns, (50, 95, 99)) * 1e-9).tolist() if images_ok else (None, None, None)
+    read_s, task_s, sink_s = (stages_ns * 1e-9).tolist()
+    cpu_user_s, cpu_system_s = _user_and_system_s(epoch)
     return {
+        **epoch.usage.record(),
         "released_at": epoch.released_ns * 1e-9 + wall_offset_s,
         "work_s": work_s,
-        "images_ok": len(good),
-        "images_failed": len(table) - len(good),
-        "images_per_s": len(good) / work_s,
-        **_cpu_of(epoch),
-        **{name: value for name, value in epoch.usage.record().items() if not name.startswith("cpu_")},
+        "images_ok": images_ok,
+        "images_failed": len(epoch.records) - images_ok,
+        "images_per_s": images_ok / work_s,
+        "cpu_s": epoch.cpu_s,
+        "cpu_user_s": cpu_user_s,
+        "cpu_system_s": cpu_system_s,
         "latency_p50_s": p50,
         "latency_p95_s": p95,
         "latency_p99_s": p99,
-        "read_s": stages[0],
-        "task_s": stages[1],
-        "sink_s": stages[2],
+        "read_s": read_s,
+        "task_s": task_s,
+        "sink_s": sink_s,
         "returned_bytes": epoch.records.returned_bytes,
         "returned_bytes_per_s": epoch.records.returned_bytes / work_s,
         "collect_cpu_s": epoch.collect_cpu_s,
@@ -59,13 +84,13 @@ def epoch_record(epoch: EpochReport, wall_offset_s: float) -> dict[str, Any]:
     }
 
 
-def _cpu_of(epoch: EpochReport) -> dict[str, float | None]:
-    """CPU seconds of an epoch: by the processes' clocks, divided into user and system as the kernel's books divide them."""
+def _user_and_system_s(epoch: EpochReport) -> tuple[float | None, float | None]:
+    """An epoch's CPU seconds by the processes' clocks, divided into user and system as the kernel's accounting divides its own."""
     usage = epoch.usage
     if not usage.cpu_s or usage.cpu_user_s is None:
-        return {"cpu_s": epoch.cpu_s, "cpu_user_s": None, "cpu_system_s": None}
-    user = epoch.cpu_s * usage.cpu_user_s / usage.cpu_s
-    return {"cpu_s": epoch.cpu_s, "cpu_user_s": user, "cpu_system_s": epoch.cpu_s - user}
+        return None, None
+    user_s = epoch.cpu_s * usage.cpu_user_s / usage.cpu_s
+    return user_s, epoch.cpu_s - user_s
 
 
 @dataclass(frozen=True)
@@ -81,20 +106,20 @@ class Observations:
     """
 
     samples: Samples
-    monitor: dict[str, Any]
-    host: dict[str, Any]
-    gpu: dict[str, Any]
+    monitor: MonitorRecord | Unwatched
+    host: HostLoad | Unwatched
+    gpu: GpuRecord
     cpus_usable: float
-    delivery: dict[str, Any] | None = None
-    services: dict[str, dict[str, Any]] = field(default_factory=dict)
+    delivery: SinkRecord | None = None
+    services: dict[str, ServiceRecord] = field(default_factory=dict)
 
     @classmethod
     def nothing(cls, cpus_usable: float) -> Observations:
         """Of a trial that was not watched."""
         return cls(
             Samples((), 0, 0, 0.0, None),
-            monitor={},
-            host={},
+            monitor=Unwatched(),
+            host=Unwatched(),
             gpu={"absent": "not sampled", "devices": []},
             cpus_usable=cpus_usable,
         )
@@ -128,7 +153,7 @@ def trial_record(
     wall_offset_s: float,
     started_at: float,
     ended_at: float,
-) -> dict[str, Any]:
+) -> TrialRecord:
     """One trial; a trial that did not come to its end has its status, its error, and None for what is not known.
 
     Args:
@@ -141,54 +166,87 @@ def trial_record(
         ended_at: Unix time.
     """
     report, error = outcome.report, outcome.error
-    record: dict[str, Any] = {
+    used = _cpu(outcome.phases, observations.samples)
+    footprint = Footprint(None, None, None, None, 0) if report is None else report.footprint
+    remote_cpus = 0.0 if report is None else _remote_cpus(report.nodes)
+    trial: AnyTrial = {
         "round": place.round,
         "order": place.order,
         "session": place.block,
         "started_at": started_at,
         "ended_at": ended_at,
-        "status": "ok" if error is None else error.status,
-        "error": None if error is None else error.record(),
-        **_cpu(outcome.phases, observations.samples),
+        "cpu_s": used.cpu_s,
+        "cpu_user_s": used.user_s,
+        "cpu_system_s": used.system_s,
+        "cpu_method": used.method,
+        "cpus": None if report is None else _cpus_of(report),
+        "cpus_usable": observations.cpus_usable + remote_cpus,
+        "peak_memory_bytes": _larger(footprint.memory_bytes, observations.peak("memory_bytes")),
+        "peak_memory_method": footprint.memory_method,
+        "memory_at_pauses_bytes": [] if report is None else list(report.memory_bytes),
+        "threads_peak": _larger(footprint.threads, observations.peak("threads")),
+        "processes_peak": _larger(footprint.processes or None, observations.peak("processes")),
         "phases": phase_records(outcome.phases, wall_offset_s),
+        "epochs": [] if report is None else [epoch_record(epoch, wall_offset_s) for epoch in report.epochs],
+        "image_errors": {} if report is None else image_errors(report, images),
         "services": observations.services,
         "gpu": observations.gpu,
-        "host": observations.host,
         "sink": observations.delivery,
+        "gil": None if report is None else gil_record(report),
+        "nodes": [] if report is None else [cast("NodeRecord", dict(node)) for node in report.nodes],
+        "cache": None if report is None or report.cache is None else report.cache.record(),
+        "backend": {} if report is None else dict(report.backend),
+    }
+    if report is None:
+        error = error or TrialSilent("the trial ended without a report")
+        return _not_reported(trial, error, observations)
+    figures = _reported(report, sum(epoch["work_s"] for epoch in trial["epochs"]))
+    if error is None:
+        return _good(trial, figures, observations)
+    return _failed(trial, figures, error, observations)
+
+
+def _good(trial: AnyTrial, figures: Reported, observations: Observations) -> GoodTrial:
+    # A trial that ran to its end was watched.
+    host, monitor = cast("HostLoad", observations.host), cast("MonitorRecord", observations.monitor)
+    return {**trial, **figures, "status": "ok", "error": None, "host": host, "monitor": monitor}
+
+
+def _failed(trial: AnyTrial, figures: Reported, error: TrialError, observations: Observations) -> FailedTrial:
+    """A trial that has reported, but whose results are not to be used."""
+    return {
+        **trial,
+        **figures,
+        "status": error.status,
+        "error": error.record(),
+        "host": observations.host,
         "monitor": observations.monitor,
     }
-    return record | (_not_reported(observations) if report is None else _reported(report, observations, images, wall_offset_s))
 
 
-def _not_reported(observations: Observations) -> dict[str, Any]:
-    """What only the trial itself can report, where it did not."""
+def _not_reported(trial: AnyTrial, error: TrialError, observations: Observations) -> FailedTrial:
+    """A trial that has not reported, so that its figures are not known."""
     return {
-        **dict.fromkeys(
-            ("startup_s", "warmup_s", "work_s", "teardown_s", "total_s", "import_s", "worker_import_s", "preload_s")
-        ),
-        "cpus": None,
-        "cpus_usable": observations.cpus_usable,
-        "peak_memory_bytes": observations.peak("memory_bytes"),
-        "peak_memory_method": None,
-        "memory_at_pauses_bytes": [],
-        "threads_peak": observations.peak("threads"),
-        "processes_peak": observations.peak("processes"),
+        **trial,
+        "startup_s": None,
+        "warmup_s": None,
+        "work_s": None,
+        "teardown_s": None,
+        "total_s": None,
+        "import_s": None,
+        "worker_import_s": None,
+        "preload_s": None,
         "tf": None,
         "workers": None,
-        "epochs": [],
         "digest": None,
-        "image_errors": {},
-        "gil": None,
-        "backend": {},
-        "nodes": [],
-        "cache": None,
+        "status": error.status,
+        "error": error.record(),
+        "host": observations.host,
+        "monitor": observations.monitor,
     }
 
 
-def _reported(report: Report, observations: Observations, images: Sequence[Image], wall_offset_s: float) -> dict[str, Any]:
-    """What the trial reported."""
-    epochs = [epoch_record(epoch, wall_offset_s) for epoch in report.epochs]
-    work_s = sum(epoch["work_s"] for epoch in epochs)
+def _reported(report: Report, work_s: float) -> Reported:
     return {
         "startup_s": report.startup_s,
         "warmup_s": report.warmup_s,
@@ -198,59 +256,52 @@ def _reported(report: Report, observations: Observations, images: Sequence[Image
         "import_s": report.import_s,
         "worker_import_s": max(worker.import_s for worker in report.workers),
         "preload_s": report.preload_s,
-        "cpus": _cpus_of(report),
-        "cpus_usable": observations.cpus_usable + _cpus_elsewhere(report.nodes),
-        "peak_memory_bytes": _larger(report.footprint.memory_bytes, observations.peak("memory_bytes")),
-        "peak_memory_method": report.footprint.memory_method,
-        "memory_at_pauses_bytes": list(report.memory_bytes),
-        "threads_peak": _larger(report.footprint.threads, observations.peak("threads")),
-        "processes_peak": _larger(report.footprint.processes, observations.peak("processes")),
         "tf": _threads_of(report.workers),
         "workers": len(report.workers),
-        "epochs": epochs,
         "digest": digest_of(report.verification),
-        "image_errors": image_errors(report, images),
-        "gil": gil_record(report),
-        "backend": dict(report.backend),
-        "nodes": [dict(node) for node in report.nodes],
-        "cache": None if report.cache is None else report.cache.record(),
     }
 
 
-def _cpu(phases: Sequence[Phase], samples: Samples) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Cpu:
+    """CPU seconds of a trial, and how they were measured."""
+
+    cpu_s: float | None
+    user_s: float | None = None
+    system_s: float | None = None
+    method: str | None = None
+
+
+def _cpu(phases: Sequence[Phase], samples: Samples) -> _Cpu:
     """CPU seconds from the start of startup to the end of teardown; where a trial did not get there, what was last seen of it."""
     border = {phase.name: phase.usage for phase in phases}
     if "startup" in border and "end" in border:
         used = border["end"] - border["startup"]
-        return {
-            "cpu_s": used.cpu_s,
-            "cpu_user_s": used.cpu_user_s,
-            "cpu_system_s": used.cpu_system_s,
-            "cpu_method": "kernel accounting",
-        }
+        return _Cpu(used.cpu_s, used.cpu_user_s, used.cpu_system_s, "kernel accounting")
     last_sample_s = samples.tree_cpu_s
-    method = None if last_sample_s is None else "last sample"
-    return {"cpu_s": last_sample_s, "cpu_user_s": None, "cpu_system_s": None, "cpu_method": method}
+    return _Cpu(last_sample_s, method=None if last_sample_s is None else "last sample")
 
 
-def phase_records(phases: Sequence[Phase], wall_offset_s: float) -> list[dict[str, Any]]:
+def phase_records(phases: Sequence[Phase], wall_offset_s: float) -> list[PhaseRecord]:
     """What each phase took, from its border with the one before to its border with the next; the last has no end, and no figures.
 
     The borders are the trial's; a phase begins with the moment in which the conductor takes its sample, about a millisecond.
     """
-    records = []
+    records: list[PhaseRecord] = []
     for phase, following in itertools.zip_longest(phases, phases[1:]):
         if phase.name == "end":
             continue
-        record: dict[str, Any] = {"name": phase.name, "at": phase.at_ns * 1e-9 + wall_offset_s, "wall_s": None}
-        if following is not None:
-            record["wall_s"] = (following.at_ns - phase.at_ns) * 1e-9
-            record |= (following.usage - phase.usage).record()
-        records.append(record)
+        at = phase.at_ns * 1e-9 + wall_offset_s
+        if following is None:
+            records.append(OpenPhase(name=phase.name, at=at, wall_s=None))
+        else:
+            used, wall_s = following.usage - phase.usage, (following.at_ns - phase.at_ns) * 1e-9
+            ended: EndedPhase = {"name": phase.name, "at": at, "wall_s": wall_s, **used.record()}
+            records.append(ended)
     return records
 
 
-def gil_record(report: Report) -> dict[str, Any] | None:
+def gil_record(report: Report) -> GilRecord | None:
     """What the probe found during the timed epochs; None where it was not asked for or there is no one lock to look at.
 
     ``held_pct`` is the share of wake-ups that had to wait, which estimates the share of the time in which the lock was held, with a
@@ -286,12 +337,12 @@ def gil_record(report: Report) -> dict[str, Any] | None:
 
 def _cpus_of(report: Report) -> list[int] | None:
     """The CPUs that the trial and all its workers may use, read back; None where the system does not tell."""
-    told = [report.cpus, *(worker.cpus for worker in report.workers)]
-    known = [set(cpus) for cpus in told if cpus is not None]
+    read_back = [report.cpus, *(worker.cpus for worker in report.workers)]
+    known = [set(cpus) for cpus in read_back if cpus is not None]
     return sorted(set.union(*known)) if known else None
 
 
-def _cpus_elsewhere(nodes: Sequence[Mapping[str, Any]]) -> float:
+def _remote_cpus(nodes: Sequence[Mapping[str, Any]]) -> float:
     """CPUs that may be used on hosts other than the trial's; nodes of one host share its CPUs."""
     of_host = {node["host"]: node["cpus_usable"] or 0.0 for node in nodes if node["elsewhere"]}
     return float(sum(of_host.values()))
@@ -303,11 +354,11 @@ def _larger(one: int | None, other: int | None) -> int | None:
 
 def image_errors(report: Report, images: Sequence[Image]) -> dict[str, str]:
     """The images that failed, by path or address, with their error."""
-    found: dict[str, str] = {}
+    errors: dict[str, str] = {}
     for records in (*(epoch.records for epoch in report.epochs), report.verification):
         for item, error in records.errors.items():
-            found.setdefault(images[item % len(images)].where, error)
-    return found
+            errors.setdefault(images[item % len(images)].where, error)
+    return errors
 
 
 def digest_of(verification: Records) -> str:
@@ -319,10 +370,10 @@ def digest_of(verification: Records) -> str:
     return whole.hexdigest()
 
 
-def _threads_of(workers: Sequence[Worker]) -> dict[str, Any]:
+def _threads_of(workers: Sequence[Worker]) -> ThreadSettings:
     """The thread settings that the workers read back: numbers where all agree, otherwise the list of what there is."""
 
-    def one_or_all(values: list[Any]) -> Any:
+    def one_or_all(values: Sequence[int | None]) -> ThreadCount:
         distinct = sorted(set(values), key=str)
         return distinct[0] if len(distinct) == 1 else distinct
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runner.record.point_schema import WarningRecord
+
 
 @dataclass(frozen=True)
 class Warning:  # noqa: A001  (the name that the record uses)
     """One thing to know.
 
     Attributes:
-        kind: a word to look for; one of the functions' names below.
+        kind: a word to look for.
         message: what was seen.
         advice: what to do about it.
     """
@@ -19,6 +21,6 @@ class Warning:  # noqa: A001  (the name that the record uses)
     message: str
     advice: str
 
-    def record(self) -> dict[str, str]:
+    def record(self) -> WarningRecord:
         """As ``result.json`` and ``sweep.json`` have it."""
         return {"kind": self.kind, "message": self.message, "advice": self.advice}

@@ -10,11 +10,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, Any
 
-from runner.files import write_atomically
+from runner.files import write_atomically, write_bytes_atomically
 from runner.host.gpu import GpuSample
 from runner.monitor.sampler import Sample
 from runner.pipeline.sources.image import Image
-from runner.pipeline.stamps import Record
+from runner.record import parquet
 from runner.trial.messages import Report
 
 _SAMPLE_COLUMNS = (
@@ -22,10 +22,6 @@ _SAMPLE_COLUMNS = (
     "processes",
 )  # fmt: skip
 _GPU_COLUMNS = tuple(spec.name for spec in fields(GpuSample))
-_IMAGE_COLUMNS = (
-    "round", "epoch", "item", "image", "worker", "thread", "node", "status", "start_s", "read_s", "task_s", "sink_s",
-    "error",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,42 +55,20 @@ class PointFolder:
         """Add the samples of one trial to ``samples.csv``; ``gpus`` is how many devices there are."""
         _append(self.path / "samples.csv", lambda file, begin: _write_samples(file, series, gpus, header=begin))
 
-    def add_images(self, number: int, report: Report, images: Sequence[Image]) -> None:
-        """Add the rows of the trial of round ``number`` to ``images.csv``."""
+    def write_images(self, number: int, report: Report | None, images: Sequence[Image]) -> None:
+        """Write the rows of the trial of round ``number``; one without a report has none, whatever an earlier attempt at it left."""
+        path = parquet.file_of(self.path, number)
+        if report is None:
+            path.unlink(missing_ok=True)
+            return
+        path.parent.mkdir(exist_ok=True)
+        write_bytes_atomically(path, lambda file: parquet.write(file, number, report, images))
 
-        def write(file: IO[str], begin: bool) -> None:
-            writer = csv.writer(file, lineterminator="\n")
-            if begin:
-                writer.writerow(_IMAGE_COLUMNS)
-            for epoch, timed in enumerate(report.epochs):
-                table = timed.records.table()
-                for row in table[table[:, 0].argsort(kind="stable")]:
-                    record = Record(*row.tolist())
-                    error = timed.records.errors.get(record.item)
-                    node = report.node_of.get(record.worker)
-                    image = images[record.item % len(images)].name
-                    writer.writerow([number, epoch, *_image_row(timed.released_ns, record, image, node, error)])
-
-        _append(self.path / "images.csv", write)
-
-
-def _image_row(released_ns: int, record: Record, image: str, node: str | None, error: str | None) -> list[object]:
-    def seconds(start: int, end: int) -> str:
-        return f"{(end - start) * 1e-9:.9f}"
-
-    return [
-        record.item,
-        image,
-        record.worker,
-        record.thread,
-        node,
-        "ok" if record.ok else "failed",
-        seconds(released_ns, record.read_start),
-        seconds(record.read_start, record.task_start),
-        seconds(record.task_start, record.sink_start),
-        seconds(record.sink_start, record.end),
-        error,
-    ]
+    def clear(self) -> None:
+        """Remove the record and all that was measured with it."""
+        for name in ("result.json", "samples.csv", parquet.TEXT_FILE, "trace.json"):
+            (self.path / name).unlink(missing_ok=True)
+        shutil.rmtree(self.path / parquet.FOLDER, ignore_errors=True)
 
 
 def _write_samples(file: IO[str], series: Series, gpus: int, *, header: bool) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from runner.display.words import ratio_text
-from runner.record.reading import PointRecord, value_of
+from runner.record.metric_schema import MetricName
+from runner.record.point_schema import WarningRecord
+from runner.record.reading import PointRecord, value_of, was_interrupted
+from runner.record.sweep_schema import ComparisonRecord
 from runner.report.subject import Subject
 
 
@@ -47,8 +49,8 @@ def _headline(subject: Subject, best: PointRecord) -> str:
     if found is None or found["ratio"] is None:
         return f"{_shown(best)} is first by its median, but has no round in common with {baseline}: the data do not say more."
     against = _named(subject, baseline)
-    if found.get("hosts"):
-        against += f" ({found['hosts'][0]} against {found['hosts'][1]}: machine and setting together)"
+    if hosts := found.get("hosts"):
+        against += f" ({hosts[0]} against {hosts[1]}: machine and setting together)"
     match found["verdict"]:
         case "faster":
             return f"{_shown(best)} is {ratio_text(found).replace(' x', ' times')} as fast as {against}{_costs(subject, best.label)}."
@@ -74,14 +76,17 @@ def _baseline_is_best(subject: Subject, baseline: str) -> str:
     return f"No point is faster than {named}: of {len(others)} others {slower} are slower, and of the rest the data do not show a difference."
 
 
-def _one_slower(named: str, found: Mapping[str, Any]) -> str:
+def _one_slower(named: str, found: ComparisonRecord) -> str:
     return f"{named} is the faster: {found['point']} came to {ratio_text(found)} of it."
+
+
+_COSTS: Mapping[MetricName, str] = {"peak_memory_mb": "the memory", "cpu_s_per_image": "the CPU time an image"}
 
 
 def _costs(subject: Subject, label: str) -> str:
     """What the faster one costs in memory and CPU, where that is proven."""
     said = []
-    for metric, what in (("peak_memory_mb", "the memory"), ("cpu_s_per_image", "the CPU time an image")):
+    for metric, what in _COSTS.items():
         found = subject.comparison(label, metric)
         if found is not None and found["verdict"] in {"faster", "slower"} and found["ratio"] is not None:
             said.append(f"{found['ratio']:.3g} times {what}")
@@ -110,7 +115,7 @@ def _state(subject: Subject) -> list[str]:
 
 
 def _interrupted(point: PointRecord) -> bool:
-    return point.record["error"] is None or point.record["error"]["type"] == "Interrupted"
+    return point.record["error"] is None or was_interrupted(point.record)
 
 
 def _named(subject: Subject, label: str) -> str:
@@ -123,9 +128,9 @@ def _shown(point: PointRecord) -> str:
     return f"{mode} × {workers}" if point.label == f"{mode}-w{workers}" else point.label
 
 
-def warnings_by_kind(points: Sequence[PointRecord]) -> list[tuple[str, Mapping[str, str]]]:
+def warnings_by_kind(points: Sequence[PointRecord]) -> list[tuple[str, WarningRecord]]:
     """Each kind of warning of a point once: the points that it holds for, and the first of them."""
-    kinds: dict[str, list[tuple[str, Mapping[str, str]]]] = {}
+    kinds: dict[str, list[tuple[str, WarningRecord]]] = {}
     for point in points:
         for warning in point.record["warnings"]:
             kinds.setdefault(warning["kind"], []).append((point.label, warning))

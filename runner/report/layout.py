@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runner.config.restore import mode_of
 from runner.record.reading import PointRecord, flattened
 
 # More lines than this in one chart cannot be told apart by colour and marker.
@@ -139,7 +140,7 @@ def _factor(keys: Sequence[str], configs: Sequence[Mapping[str, Any]]) -> Factor
 
 
 def _level(config: Mapping[str, Any], key: str) -> Any:
-    if key == "workers" and config.get("mode") == "sequential":
-        return 1  # it has one, whatever it is told
     value = config.get(key, ABSENT)
+    if key == "workers" and value != ABSENT and "mode" in config:
+        return mode_of({"mode": {"name": config["mode"]}}).effective_workers(value)
     return ABSENT if value is None else value

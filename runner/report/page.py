@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from runner.analysis.recommendation import CRITERIA, Recommendation, recommended, words_for
 from runner.analysis.scaling import Law, laws
 from runner.display.words import self_check_text, with_interval
 from runner.errors import RunnerError
 from runner.files import write_atomically
+from runner.record.metric_schema import MetricName
 from runner.record.reading import good_trials
 from runner.report import tables
 from runner.report.answer import answer, warnings_by_kind
 from runner.report.charts import amortisation, latency, law, noise, ranking, resources, speed_up, stages, throughput, timeline
-from runner.report.paint import Chart, schemes
 from runner.report.subject import Subject, read_subject
+from runner.report.svg import Chart, schemes
 from runner.report.tables import Table
 
 REPORT = "report.html"
@@ -179,14 +180,17 @@ def _recommendations(subject: Subject) -> list[dict[str, str]]:
     ]
 
 
+_ENDS: Sequence[Literal["value", "low", "high"]] = ("value", "low", "high")
+
+
 def _figures(one: Recommendation) -> str:
     metrics, metric = one.point.record["metrics"], CRITERIA[one.criterion][0]
-    shown = {
+    shown: Mapping[MetricName, tuple[str, float]] = {
         "images_per_s": ("images/s", 1.0), "latency_p95_ms": ("ms p95", 1.0), "peak_memory_mb": ("MB", 1.0), "cpu_s_per_image": ("ms of CPU an image", 1e3),
     }  # fmt: skip
     name, factor = shown[metric]
-    scaled = {key: value if key == "n" or value is None else value * factor for key, value in metrics[metric].items()}
-    return f"{with_interval(scaled)} {name}"
+    value, low, high = (None if end is None else end * factor for end in (metrics[metric][end] for end in _ENDS))
+    return f"{with_interval({'value': value, 'low': low, 'high': high, 'n': metrics[metric]['n']})} {name}"
 
 
 def _words(one: Recommendation) -> str:

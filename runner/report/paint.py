@@ -1,37 +1,16 @@
-"""How charts look: one style, colours that the colour-blind tell apart, and SVG that follows the page's light or dark scheme.
-
-Charts are drawn by Matplotlib in marker colours, one for each role; in the finished SVG these become CSS variables for the page, or the
-light scheme's colours for a file by itself.
-"""
+"""How charts look: one style, and colours that the colour-blind tell apart."""
 
 from __future__ import annotations
 
-import io
-import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
-# Okabe & Ito's palette (Color Universal Design, 2008), darker or lighter where the background takes more contrast; each role has a
-# marker colour that no chart would use by itself.
-_ROLES: Mapping[str, tuple[str, str, str]] = {
-    "ink": ("#010001", "#1d2329", "#e6e9ec"),
-    "quiet": ("#010002", "#5b6570", "#a3adb8"),
-    "grid": ("#010003", "#dfe3e7", "#343b43"),
-    "paper": ("#010004", "#ffffff", "#171b20"),
-    "s0": ("#020000", "#0069a8", "#5db4ee"),
-    "s1": ("#020001", "#b84a00", "#ff9b57"),
-    "s2": ("#020002", "#00785a", "#3fc9a0"),
-    "s3": ("#020003", "#a3437c", "#e79ac6"),
-    "s4": ("#020004", "#7a6200", "#e3c34a"),
-    "s5": ("#020005", "#4a53b8", "#a3aaf5"),
-    "s6": ("#020006", "#565d64", "#b9c1c9"),
-}
+from runner.report.svg import ROLES
 
-INK, QUIET, GRID, PAPER = (_ROLES[name][0] for name in ("ink", "quiet", "grid", "paper"))
-SERIES = tuple(_ROLES[f"s{number}"][0] for number in range(7))
+INK, QUIET, GRID, PAPER = (ROLES[name][0] for name in ("ink", "quiet", "grid", "paper"))
+SERIES = tuple(ROLES[f"s{number}"][0] for number in range(7))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1)), (0, (8, 2)), (0, (1, 1)))
 
@@ -70,52 +49,6 @@ _STYLE: Any = {
 }
 
 
-@dataclass(frozen=True)
-class Chart:
-    """A finished chart.
-
-    Attributes:
-        name: of its file, without ending; letters, digits and dashes.
-        title: what it shows, as a heading.
-        caption: how to read it, in a sentence or two.
-        description: what a reader who cannot see it should know.
-        svg: the picture, in marker colours.
-        wide: whether it takes the whole width of the page.
-    """
-
-    name: str
-    title: str
-    caption: str
-    description: str
-    svg: str
-    wide: bool = False
-
-    def for_page(self) -> str:
-        """The picture as part of a page, in the page's colours."""
-        svg = self.svg
-        for role, (marker, _, _) in _ROLES.items():
-            svg = svg.replace(marker, f"var(--{role})")
-        return svg
-
-    def for_file(self) -> str:
-        """The picture as a file by itself, in the light scheme."""
-        svg = self.svg
-        for marker, light, _ in _ROLES.values():
-            svg = svg.replace(marker, light)
-        background = f'<rect width="100%" height="100%" fill="{_ROLES["paper"][1]}"/>'
-        head, gap, rest = svg.partition("</title>")
-        opened = head.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" ', 1)
-        opened = opened.replace("<svg ", '<svg font-family="system-ui, Helvetica, Arial, sans-serif" ', 1)
-        return f'<?xml version="1.0" encoding="utf-8"?>\n{opened}{gap}{background}{rest}\n'
-
-
-def schemes() -> tuple[str, str]:
-    """The CSS variables of the light and of the dark scheme."""
-    light = " ".join(f"--{role}: {colour};" for role, (_, colour, _) in _ROLES.items())
-    dark = " ".join(f"--{role}: {colour};" for role, (_, _, colour) in _ROLES.items())
-    return light, dark
-
-
 @contextmanager
 def figure(
     rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (WIDTH, HEIGHT), **how: Any
@@ -129,36 +62,6 @@ def figure(
         drawn = Figure(figsize=size)
         FigureCanvasSVG(drawn)
         yield drawn, drawn.subplots(rows, columns, squeeze=False, **how)
-
-
-def as_svg(drawn: Any, name: str, description: str) -> str:
-    """The figure as an ``<svg>`` element, whose ids belong to ``name`` alone, so that many fit into one page."""
-    target = io.StringIO()
-    drawn.savefig(target, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    svg = target.getvalue()
-    svg = svg[svg.index("<svg") :].strip()
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(
-        r"<svg [^>]*?viewBox=\"([^\"]*)\"[^>]*>",
-        rf'<svg viewBox="\1" role="img" aria-label="{_escaped(description)}">',
-        svg,
-        count=1,
-    )
-    svg = svg.replace(">", f"><title>{_escaped(description)}</title>", 1)
-    svg = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', svg)
-    svg = re.sub(r'(href="|url\()#', rf"\1#{name}-", svg)
-    svg = re.sub(r"font: ((?:bold |italic )*)([\d.]+)px [^;\"]+", _font, svg)
-    return re.sub(r"(\d+\.\d{2})\d+", r"\1", svg)
-
-
-def _font(found: re.Match[str]) -> str:
-    weight = "; font-weight: bold" if "bold" in found[1] else ""
-    return f"font-size: {found[2]}px{weight}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
 
 
 def label_lines(axes: Any, ends: Sequence[tuple[float, float, str, str]]) -> None:

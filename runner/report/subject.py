@@ -7,11 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from runner.analysis.verdicts import Side, compared
 from runner.errors import RunnerError
-from runner.record.reading import SELF_CHECK, PointRecord, SweepRecord, read_point, read_sweep, value_of
+from runner.record.metric_schema import MetricName
+from runner.record.point_schema import WarningRecord
+from runner.record.reading import (
+    SELF_CHECK,
+    PointRecord,
+    SweepRecord,
+    read_point,
+    read_sweep,
+    value_of,
+    was_interrupted,
+)
+from runner.record.sweep_schema import ComparisonRecord
 from runner.report.layout import Layout, Place, chosen_layout
 
 
@@ -39,11 +49,11 @@ class Subject:
     points: Sequence[PointRecord]
     expected: int
     baseline: str | None
-    comparisons: Sequence[Mapping[str, Any]]
-    self_check: Mapping[str, Any] | None
+    comparisons: Sequence[ComparisonRecord]
+    self_check: ComparisonRecord | None
     duplicate: PointRecord | None
     trusted: bool
-    warnings: Sequence[Mapping[str, Any]]
+    warnings: Sequence[WarningRecord]
     command: str
     cut_short: bool
 
@@ -72,12 +82,12 @@ class Subject:
         whole = [point for point in self.good if point.record["status"] == "ok"]
         return max(whole or self.good, key=lambda point: value_of(point, "images_per_s") or 0.0, default=None)
 
-    def comparison(self, label: str, metric: str) -> Mapping[str, Any] | None:
+    def comparison(self, label: str, metric: MetricName) -> ComparisonRecord | None:
         """Of the point with this label with the baseline, in one metric."""
         return self._compared.get((label, metric))
 
     @cached_property
-    def _compared(self) -> Mapping[tuple[str, str], Mapping[str, Any]]:
+    def _compared(self) -> Mapping[tuple[str, MetricName], ComparisonRecord]:
         return {(found["point"], found["metric"]): found for found in self.comparisons}
 
     @cached_property
@@ -124,7 +134,6 @@ def _of_sweep(sweep: SweepRecord) -> Subject:
         duplicate = read_point(sweep.folder / SELF_CHECK)
     concluded = bool(record["comparisons"]) or record["self_check"] is not None
     comparisons = record["comparisons"] if concluded else _compared_now(sweep)
-    ends = [(point["status"], (point["error"] or {}).get("type")) for point in record["points"]]
     return Subject(
         folder=sweep.folder,
         title=sweep.title,
@@ -137,11 +146,13 @@ def _of_sweep(sweep: SweepRecord) -> Subject:
         trusted=record["trusted"],
         warnings=record["warnings"],
         command=record["command"],
-        cut_short=any(end == "Interrupted" or (status == "killed" and end is None) for status, end in ends),
+        cut_short=any(
+            was_interrupted(point) or (point["status"] == "killed" and point["error"] is None) for point in record["points"]
+        ),
     )
 
 
-def _compared_now(sweep: SweepRecord) -> list[Mapping[str, Any]]:
+def _compared_now(sweep: SweepRecord) -> list[ComparisonRecord]:
     """The comparisons of a sweep that did not get as far as making them."""
     by_label = {point.label: point for point in sweep.measured}
     baseline = by_label.get(sweep.record["baseline"])
@@ -174,5 +185,5 @@ def _of_point(point: PointRecord) -> Subject:
         trusted=True,
         warnings=[],
         command=point.record["command"],
-        cut_short=(point.record["error"] or {}).get("type") == "Interrupted",
+        cut_short=was_interrupted(point.record),
     )

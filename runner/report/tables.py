@@ -101,7 +101,7 @@ def of_comparisons(subject: Subject) -> Table | None:
     rows, last = [], None
     for found in subject.comparisons:
         voided = f" ({len(found['voided_rounds'])} rounds without a pair)" if found["voided_rounds"] else ""
-        hosts = f", {' against '.join(found['hosts'])}" if found.get("hosts") else ""
+        hosts = f", {' against '.join(both)}" if (both := found.get("hosts")) else ""
         rows.append(
             [
                 Cell("" if found["point"] == last else found["point"]),
@@ -226,7 +226,7 @@ def of_failures(subject: Subject) -> Table | None:
 
 def of_environment(subject: Subject) -> Table:
     """What it ran on."""
-    environment: Mapping[str, Any] = subject.points[0].record["environment"]
+    environment = subject.points[0].record["environment"]
     git = environment.get("git")
     gpus = environment.get("gpus") or []
     known: list[tuple[str, Any]] = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,11 +11,23 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from runner.config.check import checked_hydra
+from runner.config.compose import without_hydra
 from runner.errors import ConfigurationError
 from runner.files import mask_hydra_files
-from runner.sweep.execute import execute
 from runner.sweep.point import Point
 from runner.sweep.sweep import chosen_baseline
+
+_GATHERING = "hydra_plugins.gathering_launcher.GatheringLauncher"
+_ROUNDS = "hydra_plugins.rounds_launcher.RoundsLauncher"
+
+
+def put_into_gathering(config: DictConfig) -> None:
+    """Have the launcher that a sweep's configuration names run inside ours, unless it is ours."""
+    chosen = config.hydra.launcher
+    if chosen.get("_target_") in {_ROUNDS, _GATHERING}:
+        return
+    with read_write(config.hydra), open_dict(config.hydra):
+        config.hydra.launcher = {"_target_": _GATHERING, "_recursive_": False, "chosen": chosen}
 
 
 def launch(
@@ -36,6 +47,8 @@ def launch(
     """
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     composed, points = composed_and_checked(config, hydra_context, job_overrides, earlier, first)
+    from runner.sweep.execute import execute  # a refusal does without it
+
     if points[0].config.resume is not None:
         for point in points:
             point.restore()
@@ -90,14 +103,6 @@ def _refuse_shared_folders(points: Sequence[Point]) -> None:
                 "gives several points one folder",
                 "${hydra.job.num}, or what differs between points",
             )
-
-
-def without_hydra(config: DictConfig) -> DictConfig:
-    """The configuration without Hydra's own part."""
-    rest = copy.deepcopy(config)
-    with read_write(rest), open_dict(rest):
-        del rest["hydra"]
-    return rest
 
 
 def _composed(config: DictConfig, context: HydraContext, overrides: Sequence[str], number: int) -> DictConfig:

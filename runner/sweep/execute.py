@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from runner.analysis.warnings import nothing_provable
-from runner.display.console import print_error, print_note, print_report_path, short
+from runner.display.console import command_line, print_error, print_note, print_report_path, short
 from runner.display.progress import ProgressDisplay
 from runner.display.summary import print_sweep
 from runner.files import mask_file
@@ -81,7 +80,7 @@ def _reported(folder: Path) -> Path | None:
     try:
         return write_report(folder)
     except Exception as error:  # whatever a chart cannot draw, the record is there
-        again = f"runner report {shlex.quote(short(folder))}"
+        again = command_line("report", short(folder))
         print_error(
             f"the report could not be made: {type(error).__name__}: {error}\n  the record is complete; try again by: {again}"
         )

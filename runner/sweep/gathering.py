@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from runner.errors import ConfigurationError, RunnerError, TrialError, TrialKilled
+from runner.errors import RunnerError, TrialError, TrialKilled
+from runner.record.reading import SWEEP, read_sweep_json
+from runner.record.sweep_schema import SweepPoint
 from runner.sweep import exit_status
 from runner.sweep.execute import close
 from runner.sweep.point import Point, complete
@@ -24,7 +25,7 @@ def gather(sweep: Sweep, points: Sequence[Point], raised: Mapping[str, TrialErro
     for point in points:
         try:
             point.take_over()
-        except ConfigurationError as error:
+        except RunnerError as error:  # of another configuration, or no record
             point.lost = TrialKilled(str(error), kind="OtherRecord")
             continue
         if not complete(point) and not point.interrupted:
@@ -45,19 +46,18 @@ def sweep_begun_in(folder: Path) -> Sweep:
     Raises:
         RunnerError: there is none, or one of its points can no more be composed.
     """
-    try:
-        plan = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
-        entries = [(entry["overrides"], folder / entry["folder"], entry["id"]) for entry in plan["points"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunnerError(f"{folder}: holds no sweep that was begun (sweep.json): {error}") from error
-    sweep = Sweep.of([_point(words, at, key) for words, at, key in entries], folder)
-    sweep.command = str(plan["command"])
+    plan = read_sweep_json(folder / SWEEP)
+    sweep = Sweep.of([_point(entry, folder / entry["folder"]) for entry in plan["points"]], folder)
+    sweep.command = plan["command"]
     return sweep
 
 
-def _point(words: Sequence[str], folder: Path, key: str) -> Point:
+def _point(entry: SweepPoint, folder: Path) -> Point:
     from runner.config.check import typed
     from runner.config.compose import composed
 
+    words = entry["overrides"]
     # Its images are those of its record: they need not be here.
-    return Point(config=typed(composed(words)), images=[], overrides=words, folder=folder, id=key)
+    point = Point(config=typed(composed(words)), images=[], overrides=words, folder=folder)
+    point.id = entry.get("id", point.id)
+    return point

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from runner.config.options import TrackingOption
-from runner.display.console import print_error, print_where_tracked, short
+from runner.display.console import command_line, print_error, print_where_tracked, short
 from runner.tracking import track
 
 
@@ -17,5 +16,5 @@ def log_to_mlflow(folder: Path, options: Sequence[TrackingOption]) -> None:
         if logged.error is None:
             print_where_tracked(logged.page)
         else:
-            later = f"log it later by: runner sync {shlex.quote(short(folder))}"
+            later = f"log it later by: {command_line('sync', short(folder))}"
             print_error(f"This run is not complete in MLflow; its record on disk is: {logged.error}\n  {later}")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from runner.errors import TrialError, TrialFailed
 from runner.host.gpu import Gpus
@@ -18,6 +18,7 @@ from runner.monitor.sampler import Sampler
 from runner.pipeline.servers.serving import serving
 from runner.pipeline.sinks import Destination
 from runner.record.trial import Observations, TrialPlace, trial_record
+from runner.record.trial_schema import ServiceRecord, SinkRecord, TrialRecord
 from runner.record.writing import Series
 from runner.secrets import masked
 from runner.sweep.point import Point
@@ -44,24 +45,27 @@ class _Watched:
 
 def measured_trial(
     point: Point, place: TrialPlace, supervisor: Supervisor, gpus: Gpus, on_event: Callable[[Event], None]
-) -> dict[str, Any]:
+) -> TrialRecord:
     """Execute one trial of ``point`` and write it into the point's folder; returns its record."""
-    with _logging_to(point.folder / "runner.log"):
-        log.info("round %d: %s", place.round, point.name)
-        watched = _watched(point, supervisor, gpus, on_event)
-        outcome = watched.outcome
-        trial = trial_record(
-            place,
-            outcome,
-            watched.observations,
-            images=point.images,
-            wall_offset_s=watched.wall_offset_s,
-            started_at=watched.started_at,
-            ended_at=time.time(),
-        )
-        samples = watched.observations.samples.taken
-        point.add_trial(trial, Series(place.round, watched.wall_offset_s, samples), outcome.report, len(gpus.devices))
-        _log_trial(trial, outcome.error)
+    try:
+        with _logging_to(point.folder / "runner.log"):
+            log.info("round %d: %s", place.round, point.name)
+            watched = _watched(point, supervisor, gpus, on_event)
+            outcome = watched.outcome
+            trial = trial_record(
+                place,
+                outcome,
+                watched.observations,
+                images=point.images,
+                wall_offset_s=watched.wall_offset_s,
+                started_at=watched.started_at,
+                ended_at=time.time(),
+            )
+            samples = watched.observations.samples.taken
+            point.add_trial(trial, Series(place.round, watched.wall_offset_s, samples), outcome.report, len(gpus.devices))
+            _log_trial(trial, outcome.error)
+    finally:
+        point.spool.unlink(missing_ok=True)
     return trial
 
 
@@ -91,7 +95,7 @@ def _watched(point: Point, supervisor: Supervisor, gpus: Gpus, on_event: Callabl
     if outcome.error is None:
         outcome = Outcome(outcome.report, _no_image(outcome.report) or problem, outcome.phases)
     own_cpu_s = max(_used_here_s(outcome), samples.tree_cpu_s or 0.0)
-    own_cpu_s += (delivery or {}).get("receiver_cpu_s", 0.0) + served.cpu_s
+    own_cpu_s += ((delivery and delivery.get("receiver_cpu_s")) or 0.0) + served.cpu_s
     observations = Observations(
         samples=samples,
         monitor=samples.record(option),
@@ -99,7 +103,7 @@ def _watched(point: Point, supervisor: Supervisor, gpus: Gpus, on_event: Callabl
         gpu=gpu_record(gpus, samples.taken, sampled=option.enabled),
         cpus_usable=point.cpus_usable,
         delivery=delivery,
-        services=served.services,
+        services=cast("dict[str, ServiceRecord]", served.services),
     )
     return _Watched(outcome, observations, wall_offset_s, started_at)
 
@@ -112,7 +116,7 @@ def _used_here_s(outcome: Outcome) -> float:
     return outcome.phases[-1].usage.cpu_s - remote_s
 
 
-def _delivered(destination: Destination, report: Report | None, items: int) -> tuple[dict[str, Any] | None, TrialError | None]:
+def _delivered(destination: Destination, report: Report | None, items: int) -> tuple[SinkRecord | None, TrialError | None]:
     """What the record says of the results' delivery, and what the trial fails with if they did not all arrive."""
     if report is None:
         return None, None
@@ -123,7 +127,7 @@ def _delivered(destination: Destination, report: Report | None, items: int) -> t
     if delivery is None:
         return None, None
     problem = None if delivery.problem is None else TrialFailed(f"sink: {delivery.problem}", kind="NotDelivered")
-    return delivery.record(), problem
+    return cast("SinkRecord", delivery.record()), problem
 
 
 def _no_image(report: Report | None) -> TrialError | None:
@@ -134,7 +138,7 @@ def _no_image(report: Report | None) -> TrialError | None:
     return TrialFailed(f"no image could be processed; the first error is {next(iter(errors.values()))}", kind="NoImage")
 
 
-def _log_trial(trial: dict[str, Any], error: TrialError | None) -> None:
+def _log_trial(trial: TrialRecord, error: TrialError | None) -> None:
     number = trial["round"]
     if error is None:
         log.info("round %d: ok, startup %.3f s, work %.3f s", number, trial["startup_s"], trial["work_s"])

@@ -1,7 +1,7 @@
-"""A sweep whose points another launcher has run, each by a job of its own: checked before, gathered after.
+"""A sweep whose points another launcher runs, each in a job of its own: checked before, gathered after.
 
-Hydra's own launchers know nothing of what belongs to a sweep as a whole. So the one that the user has chosen is put into another,
-``hydra_plugins.gathering_launcher``, which ends up here.
+Hydra's other launchers know nothing of a sweep as a whole. So the launcher that the user has chosen is wrapped in ours,
+``hydra_plugins.gathering_launcher``, which calls ``launch_with_another``.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from pathlib import Path
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext
-from omegaconf import DictConfig, open_dict, read_write
+from omegaconf import DictConfig
 
 from runner.config.restore import quoted
-from runner.display.console import print_error, print_note, short
-from runner.errors import ConfigurationError, TrialError, TrialFailed
+from runner.display.console import command_line, print_error, print_note, short
+from runner.errors import ConfigurationError, TrialError, TrialFailed, type_and_first_line
 from runner.files import mask_file
 from runner.secrets import masked, masked_override
 from runner.sweep import exit_status
@@ -25,23 +25,11 @@ from runner.sweep.gathering import gather
 from runner.sweep.point import Point, command, complete
 from runner.sweep.sweep import Sweep
 
-_GATHERING = "hydra_plugins.gathering_launcher.GatheringLauncher"
-_ROUNDS = "hydra_plugins.rounds_launcher.RoundsLauncher"
-
-# What the launcher makes of jobs, by the overrides of each and the number of the first.
+# Runs a job for each point, by the overrides of each and the number of the first; returns when all have ended.
 Submit = Callable[[Sequence[Sequence[str]], int], Sequence[JobReturn]]
 
 
-def put_into_gathering(config: DictConfig) -> None:
-    """Have the launcher that a sweep's configuration names run inside ours, unless it is ours."""
-    chosen = config.hydra.launcher
-    if chosen.get("_target_") in {_ROUNDS, _GATHERING}:
-        return
-    with read_write(config.hydra), open_dict(config.hydra):
-        config.hydra.launcher = {"_target_": _GATHERING, "_recursive_": False, "chosen": chosen}
-
-
-def launch_elsewhere(
+def launch_with_another(
     config: DictConfig,
     hydra_context: HydraContext,
     job_overrides: Sequence[Sequence[str]],
@@ -50,7 +38,7 @@ def launch_elsewhere(
     *,
     submit: Submit,
 ) -> list[JobReturn]:
-    """Have the points that ``job_overrides`` describe run by ``submit``, and gather what came of them.
+    """Have ``submit`` run the points that ``job_overrides`` describe, and gather their records.
 
     Args:
         config: of the sweep; its launcher is the one that the user has chosen.
@@ -58,77 +46,82 @@ def launch_elsewhere(
         job_overrides: of each point.
         earlier: points of the same sweep that were run before; the new ones are added.
         first: number of the first of these points.
-        submit: returns when all jobs have ended.
+        submit: runs the jobs.
 
     Raises:
         ConfigurationError: one of the points cannot be run, or not by this launcher; nothing was started.
     """
     composed, points = composed_and_checked(config, hydra_context, job_overrides, earlier, first)
     _check(config, points[0])
-    resumes = points[0].config.resume is not None
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    if resumes:
+    if points[0].config.resume is not None:
         for point in points:
             point.take_over()
-    due = [place for place, point in enumerate(points) if not complete(point)]
     sweep = Sweep.of([*earlier, *points], folder)
     sweep.command = command([masked_override(word) for word in sys.argv[1:]])
-    sweep.write()  # who gathers it later finds in it which points there are to be
+    sweep.write()  # with the points that there are to be, for whoever gathers it later
     mask_file(folder / "multirun.yaml")
-    jobs = _folder_of_jobs(config, folder)
-    if jobs is not None:
-        # What a job is handed over in holds its configuration as it is, with any secret in it.
-        jobs.mkdir(mode=0o700, parents=True, exist_ok=True)
-    words = [list(job_overrides[place]) for place in due]
-    if len(due) < len(points):  # their numbers are others than before, so their folders are told them
-        for place, given in zip(due, words, strict=True):
-            given.append(f"hydra.sweep.subdir={quoted('hydra.sweep.subdir', str(composed[place].hydra.sweep.subdir))}")
-    if due:
-        output = "" if jobs is None else f"; their own output is in {short(jobs)}"
-        print_note(f"With the launcher {_name(config)}: {len(due)} point{'' if len(due) == 1 else 's'}{output}")
-    raised = _submitted(submit, words, first, [points[place] for place in due], folder)
-    if jobs is not None:
-        _clean(jobs)
+    due = [index for index, point in enumerate(points) if not complete(point)]
+    words = _words_of_jobs(job_overrides, composed, due)
+    raised = _submitted(config, submit, words, first, [points[index] for index in due]) if due else {}
     gather(sweep, points, raised)
     earlier.extend(points)
     return [_returned(job, point) for job, point in zip(composed, points, strict=True)]
 
 
+def _words_of_jobs(
+    job_overrides: Sequence[Sequence[str]], composed: Sequence[DictConfig], due: Sequence[int]
+) -> list[list[str]]:
+    """The overrides of the jobs to run, which are those of the points ``due``."""
+    words = [list(job_overrides[index]) for index in due]
+    if len(due) < len(job_overrides):  # their numbers differ from the first time, so each is given its folder
+        for index, given in zip(due, words, strict=True):
+            given.append(f"hydra.sweep.subdir={quoted('hydra.sweep.subdir', str(composed[index].hydra.sweep.subdir))}")
+    return words
+
+
 def _submitted(
-    submit: Submit, words: Sequence[Sequence[str]], first: int, points: Sequence[Point], folder: Path
+    config: DictConfig, submit: Submit, words: Sequence[Sequence[str]], first: int, points: Sequence[Point]
 ) -> dict[str, TrialError]:
-    """Run the jobs; returns what those raised that raised something, by their point's label."""
-    if not points:
-        return {}
-    later = f"jobs that still run go on: when they have ended, runner gather {short(folder)}"
+    """Run a job for each of ``points``; returns the errors that jobs raised, by their point's label."""
+    folder = Path(str(config.hydra.sweep.dir)).absolute()
+    jobs = _folder_of_jobs(config, folder)
+    output = "" if jobs is None else f"; their own output is in {short(jobs)}"
+    print_note(f"With the launcher {_name(config)}: {len(points)} point{'' if len(points) == 1 else 's'}{output}")
+    if jobs is not None:
+        # A launcher hands a job its configuration in a file there, with any secret in it.
+        jobs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    later = f"jobs that still run go on; when they have ended: {command_line('gather', short(folder))}"
     try:
         returns = submit(words, first)
     except KeyboardInterrupt:
         exit_status.worsen(exit_status.INTERRUPTED)
         print_error(f"Interrupted; {later}")
         return {}
-    except Exception as error:  # a job died; launchers tell of the first, and wait for no other
+    except Exception as error:  # a job died; launchers report the first that did, and wait for no other
         exit_status.worsen(exit_status.FAILED)
-        reason = (str(error).strip().splitlines() or [""])[0]
-        print_error(f"The launcher gave up: {type(error).__name__}: {reason}\n  {later}")
+        print_error(f"The launcher gave up: {type_and_first_line(error)}\n  {later}")
         return {}
+    finally:
+        if jobs is not None:
+            _clean(jobs)
     return {
         point.label: TrialFailed(masked(str(job._return_value)), kind=type(job._return_value).__name__)  # noqa: SLF001
         for job, point in zip(returns, points, strict=True)
-        if job.status is JobStatus.FAILED  # asked for its value, it would print its words, with any secret in them
+        if job.status is JobStatus.FAILED  # its ``return_value`` would print the overrides, with any secret in them
     }
 
 
 def _check(config: DictConfig, point: Point) -> None:
-    """Refuse what would have a job measured twice, or promise what no launcher can do."""
+    """Refuse what would measure a point twice, or what another launcher cannot do."""
     launcher, name = config.hydra.launcher, _name(config)
     for key in ("nodes", "tasks_per_node"):
         if launcher.get(key, 1) not in {None, 1}:
             given = launcher[key]
             raise ConfigurationError(f"hydra.launcher.{key}", given, "would run each point as many times, into one folder", "1")
     if point.config.fail_fast:
-        reason = f"is not in the hands of the launcher {name}: its jobs cannot end each other"
+        reason = f"cannot be done with the launcher {name}: its jobs cannot end each other"
         raise ConfigurationError("fail_fast", True, reason, "false; or hydra/launcher=rounds")  # noqa: FBT003
 
 
@@ -146,7 +139,7 @@ def _folder_of_jobs(config: DictConfig, folder: Path) -> Path | None:
 
 
 def _clean(jobs: Path) -> None:
-    """Remove what jobs that have ended were handed, and handed back: pickled configurations, with any secret in them."""
+    """Remove the pickled configurations and results of jobs that have ended: secrets may be in them."""
     for result in jobs.glob("**/*_result.pkl"):
         for path in result.parent.glob("*.pkl"):
             path.unlink(missing_ok=True)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from omegaconf import DictConfig
 
@@ -18,9 +17,8 @@ from runner.analysis.stopping import LEAST_ROUNDS
 from runner.analysis.warnings import PointFacts, of_point
 from runner.config.check import config_hash, plain, typed
 from runner.config.cpus import cpus_of
-from runner.config.options import Cache, Config, FilesOption, Sequential
-from runner.config.registry import module_of
-from runner.errors import ConfigurationError, TrialError
+from runner.config.options import Cache, Config
+from runner.errors import ConfigurationError, ErrorRecord, TrialError
 from runner.files import check_temporary_folder
 from runner.host.environment import environment, usable_cpus
 from runner.modes import ModePlan
@@ -28,8 +26,11 @@ from runner.modes.workers.runtime import ThreadLimits
 from runner.pipeline.hot_path import PipelinePlan
 from runner.pipeline.servers.serving import Served
 from runner.pipeline.sources import Image, images_of
+from runner.record.metric_schema import MetricName, Metrics
 from runner.record.metrics import point_metrics
-from runner.record.reading import SCHEMA_VERSION
+from runner.record.point_schema import ResultJson, Status
+from runner.record.reading import RESULT, SCHEMA_VERSION, read_result, was_interrupted
+from runner.record.trial_schema import TrialRecord
 from runner.record.warning import Warning  # noqa: A004
 from runner.record.writing import PointFolder, Series
 from runner.secrets import masked_data, masked_override
@@ -59,11 +60,11 @@ class Point:
     images: Sequence[Image]
     overrides: Sequence[str]
     folder: Path
-    trials: list[dict[str, Any]] = field(default_factory=list)
+    trials: list[TrialRecord] = field(default_factory=list)
     series: list[Series] = field(default_factory=list)
     interrupted: bool = False
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    recorded: Mapping[str, Any] | None = None
+    recorded: ResultJson | None = None
     lost: TrialError | None = None
     label: str = ""
 
@@ -85,10 +86,7 @@ class Point:
     @property
     def name(self) -> str:
         """Short, for tables and for MLflow: ``process-w10``, ``process-w5x3`` with three threads a worker."""
-        if isinstance(self.config.mode, Sequential):
-            return self.config.mode.name  # it has one worker, whatever it is told
-        threads = getattr(self.config.mode, "threads_per_worker", 1)
-        return f"{self.config.mode.name}-w{self.config.workers}" + (f"x{threads}" if threads > 1 else "")
+        return self.config.mode.label(self.config.workers)
 
     @property
     def cpus(self) -> tuple[int, ...] | None:
@@ -110,7 +108,7 @@ class Point:
         return config_hash(self.config)
 
     @property
-    def status(self) -> str:
+    def status(self) -> Status:
         """``ok`` if every trial was; otherwise that of the first that was not; ``killed`` where it was stopped, or has not begun."""
         failed = next((trial["status"] for trial in self.trials if trial["status"] != "ok"), None)
         if failed is None and self.lost is not None:
@@ -118,7 +116,7 @@ class Point:
         return failed or ("ok" if self.trials and not self.interrupted else "killed")
 
     @property
-    def error(self) -> dict[str, Any] | None:
+    def error(self) -> ErrorRecord | None:
         """Type, message and traceback of the first trial's that failed; None if none did."""
         failed = next((trial["error"] for trial in self.trials if trial["error"] is not None), None)
         if failed is None and self.lost is not None:
@@ -137,16 +135,17 @@ class Point:
     def host(self) -> str | None:
         """The name of the host on which it was measured; None where it was not."""
         made_on = environment() if self.recorded is None else self.recorded["environment"]
-        return str(made_on["host"]) if self.trials else None
+        return made_on["host"] if self.trials else None
 
     @property
-    def metrics(self) -> dict[str, dict[str, Any]]:
+    def metrics(self) -> Metrics:
         return point_metrics(self.trials)
 
     @property
     def objective(self) -> float | None:
-        """What a sweeper is told: the median of the metric that ``objective`` names; None where the point failed."""
-        return None if self.error is not None else self.metrics[self.config.objective]["value"]
+        """What a sweeper gets: the median of the metric that ``objective`` names; None where the point failed."""
+        objective = cast("MetricName", self.config.objective)  # one of METRICS, as the configuration was checked
+        return None if self.error is not None else self.metrics[objective]["value"]
 
     @property
     def digests(self) -> set[str]:
@@ -157,15 +156,15 @@ class Point:
         config = self.config
         pipeline = PipelinePlan(
             images=served.images,
-            source_module=module_of("source", served.source.name),
+            source_module=served.source.module(),
             source=served.source,
-            task_module=module_of("task", config.task.name),
+            task_module=config.task.module(),
             task=config.task,
-            sink_module=module_of("sink", config.sink.name),
+            sink_module=config.sink.module(),
             sink=served.sink,
         )
         return TrialPlan(
-            mode_module=module_of("mode", config.mode.name),
+            mode_module=config.mode.module(),
             mode=ModePlan(
                 config.mode, config.workers, ThreadLimits(config.tf.intra_op, config.tf.inter_op), pipeline, str(self.spool)
             ),
@@ -179,14 +178,14 @@ class Point:
         )
 
     def _cache_plan(self) -> CachePlan:
-        source = self.config.source
-        if not isinstance(source, FilesOption) or source.cache is Cache.as_is:
+        kind = self.config.source.page_cache
+        if kind is Cache.as_is:
             return CachePlan()
-        return CachePlan(source.cache, tuple(dict.fromkeys(image.path for image in self.images)))
+        return CachePlan(kind, tuple(dict.fromkeys(image.path for image in self.images)))
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> ResultJson:
         """The content of ``result.json`` as far as it is known; no secret is in it."""
-        record: dict[str, Any] = {
+        record: ResultJson = {
             "schema_version": SCHEMA_VERSION,
             "id": self.id,
             "name": self.name,
@@ -205,7 +204,7 @@ class Point:
             "metrics": self.metrics,
             "warnings": [warning.record() for warning in self.warnings()],
         }
-        masked: dict[str, Any] = masked_data(record)
+        masked: ResultJson = masked_data(record)
         return masked
 
     def warnings(self) -> list[Warning]:
@@ -229,40 +228,41 @@ class Point:
         """Take over the trials that an earlier session wrote into the folder.
 
         Raises:
-            ConfigurationError: what lies there is not a record of this configuration.
+            ConfigurationError: what lies there is a record of another configuration.
+            RunnerError: it is no record.
         """
         record = self._on_disk()
         if record is not None:
-            self.trials, self.id = record["trials"], record["id"]
+            self.trials, self.id = record["trials"], record.get("id", self.id)
 
     def restore_here(self) -> None:
         """The same for a job that was put back into the queue; what it has measured on another host is removed, and begun anew."""
         record = self._on_disk()
         if record is not None and record["environment"]["host"] != environment()["host"]:
-            for name in ("result.json", "samples.csv", "images.csv", "trace.json"):
-                (self.folder / name).unlink(missing_ok=True)
+            PointFolder(self.folder).clear()
         self.restore()
 
     def take_over(self) -> None:
         """Take over all that another process has recorded in the folder: trials, images, environment, warnings.
 
         Raises:
-            ConfigurationError: what lies there is not a record of this configuration.
+            ConfigurationError: what lies there is a record of another configuration.
+            RunnerError: it is no record.
         """
         record = self._on_disk()
         if record is None:
             return
-        self.trials, self.id, self.recorded = record["trials"], record["id"], record
-        self.interrupted = (record["error"] or {}).get("type") == "Interrupted"
+        self.trials, self.id, self.recorded = record["trials"], record.get("id", self.id), record
+        self.interrupted = was_interrupted(record)
         self.images = [
             Image(image["path"], "other", image["width"], image["height"], image["sha256"]) for image in record["images"]
         ]
 
-    def _on_disk(self) -> dict[str, Any] | None:
-        path = self.folder / "result.json"
-        if not path.is_file():
+    def _on_disk(self) -> ResultJson | None:
+        path = self.folder / RESULT
+        if not path.exists():
             return None
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        record = read_result(path)
         if record["config_hash"] != self.hash:
             raise ConfigurationError("resume", self.folder, "holds another configuration", f"a point with the hash {self.hash}")
         return record
@@ -271,14 +271,12 @@ class Point:
         """Write ``result.json`` anew, in one step."""
         PointFolder(self.folder).write_record(self.record())
 
-    def add_trial(self, trial: dict[str, Any], series: Series, report: Report | None, gpus: int) -> None:
+    def add_trial(self, trial: TrialRecord, series: Series, report: Report | None, gpus: int) -> None:
         """Add a trial to the record, with its samples and, where it has reported, its images; ``gpus`` is how many devices there are."""
         folder = PointFolder(self.folder)
         self.series.append(series)
         folder.add_samples(series, gpus)
-        if report is not None:
-            folder.add_images(trial["round"], report, self.images)
-        self.spool.unlink(missing_ok=True)
+        folder.write_images(trial["round"], report, self.images)
         self.trials.append(trial)
         self.write()
 

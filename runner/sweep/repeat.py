@@ -8,19 +8,19 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from omegaconf import OmegaConf
 
 from runner.analysis.agreement import agreement
 from runner.config.compose import composed
-from runner.config.options import RUNS_USER_CODE
+from runner.config.registry import names_code
 from runner.config.restore import choices_of, with_overrides
 from runner.display.summary import print_agreement, print_differences
 from runner.errors import ConfigurationError
 from runner.files import outputs, write_atomically
-from runner.host.environment import differences, environment
+from runner.host.environment import Difference, differences, environment
 from runner.record.reading import PointRecord, SweepRecord
+from runner.record.sweep_schema import RepeatedPoint, RerunJson
 from runner.secrets import masked
 from runner.sweep import exit_status
 from runner.sweep.execute import execute
@@ -51,7 +51,7 @@ def prepared(original: PointRecord | SweepRecord, overrides: Sequence[str]) -> l
 
 def _refuse_code_unasked(words: Sequence[str], overrides: Sequence[str]) -> None:
     """Refuse to run code that only the record names: a record may be a stranger's."""
-    for key in RUNS_USER_CODE:
+    for key in names_code():
         given = [word.partition("=")[2] for word in words if word.startswith(f"{key}=")]
         if given and not any(word.startswith(f"{key}=") for word in overrides):
             reason = "is code that the record names, which is not run unasked"
@@ -71,7 +71,7 @@ def repeat(original: PointRecord | SweepRecord, points: Sequence[tuple[PointReco
     now = environment()
     changed = [
         *differences(points[0][0].record["environment"], now),
-        *(found for record, point in points for found in _other_images(record, point)),
+        *(difference for record, point in points for difference in _other_images(record, point)),
     ]
     print_differences(changed)
     for _, point in points:
@@ -83,13 +83,13 @@ def repeat(original: PointRecord | SweepRecord, points: Sequence[tuple[PointReco
         with contextlib.suppress(KeyboardInterrupt):  # its status says so
             execute_alone(points[0][1])
     outcomes = [_outcome(record, point) for record, point in points]
-    content = {"of": original.record["id"], "differences": changed, "points": outcomes}
+    content: RerunJson = {"of": original.record.get("id"), "differences": changed, "points": outcomes}
     write_atomically(folder / "rerun.json", lambda file: print(json.dumps(content, indent=1), file=file))
     print_agreement(outcomes)
     return exit_status.current()
 
 
-def _outcome(record: PointRecord, point: Point) -> dict[str, Any]:
+def _outcome(record: PointRecord, point: Point) -> RepeatedPoint:
     recorded = {trial["digest"] for trial in record.record["trials"] if trial["digest"] is not None}
     same_results = recorded == point.digests if recorded and point.digests else None
     return {
@@ -100,7 +100,7 @@ def _outcome(record: PointRecord, point: Point) -> dict[str, Any]:
     }
 
 
-def _other_images(record: PointRecord, point: Point) -> Iterator[dict[str, Any]]:
+def _other_images(record: PointRecord, point: Point) -> Iterator[Difference]:
     then, now = [image["sha256"] for image in record.record["images"]], [image.digest for image in point.images]
     if then != now:
         other = sum(one != two for one, two in zip(then, now, strict=False)) + abs(len(then) - len(now))

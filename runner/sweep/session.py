@@ -9,7 +9,7 @@ import random
 import socket
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import psutil
 
@@ -17,6 +17,7 @@ from runner.analysis.stopping import LEAST_ROUNDS
 from runner.host.gpu import Gpus
 from runner.host.lock import host_lock
 from runner.record.trial import TrialPlace
+from runner.record.trial_schema import TrialRecord
 from runner.sweep.measuring import measured_trial
 from runner.sweep.point import Point
 from runner.trial.supervisor import Event, Supervisor
@@ -37,11 +38,11 @@ class Display(Protocol):
     def event(self, event: Event) -> None:
         """The trial is in another phase, or has come further in this one."""
 
-    def trial_ends(self, trial: dict[str, Any]) -> None:
+    def trial_ends(self, trial: TrialRecord) -> None:
         """The trial has this record."""
 
 
-MeasureTrial = Callable[[Point, TrialPlace, Supervisor, Gpus, Callable[[Event], None]], dict[str, Any]]
+MeasureTrial = Callable[[Point, TrialPlace, Supervisor, Gpus, Callable[[Event], None]], TrialRecord]
 
 
 class Session:

@@ -8,15 +8,15 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from runner.analysis.stopping import half_width, own_half_width
 from runner.analysis.verdicts import FASTER, SLOWER, Comparison, Side, compared
 from runner.analysis.warnings import of_hosts, of_sweep
 from runner.display.markdown import comparison_table
-from runner.errors import ConfigurationError
+from runner.errors import ConfigurationError, RunnerError
 from runner.files import write_atomically
-from runner.record.reading import SCHEMA_VERSION, SELF_CHECK
+from runner.record.reading import SCHEMA_VERSION, SELF_CHECK, SWEEP, read_sweep_json
+from runner.record.sweep_schema import PointFailure, SweepJson
 from runner.record.warning import Warning  # noqa: A004
 from runner.secrets import masked_data, masked_override
 from runner.sweep.point import Point, label_points
@@ -52,8 +52,8 @@ class Sweep:
     def of(cls, points: Sequence[Point], folder: Path) -> Sweep:
         """The sweep of these points; one that was begun in this folder before is the same one, and keeps its id."""
         sweep = cls(points, folder, chosen_baseline(points))
-        with contextlib.suppress(OSError, ValueError, KeyError):  # a new one
-            sweep.id = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["id"]
+        with contextlib.suppress(RunnerError):  # a new one
+            sweep.id = read_sweep_json(folder / SWEEP).get("id", sweep.id)
         return sweep
 
     @property
@@ -71,7 +71,7 @@ class Sweep:
                 self.comparisons += compared(_side(point), _side(self.baseline), len(others), across_hosts=across_hosts)
         if self.duplicate is not None:
             twin = Side(SELF_CHECK, self.duplicate.trials, self.duplicate.host)
-            (self.noise_floor,) = (found for found in compared(twin, _side(self.baseline), 1) if found.metric == "images_per_s")
+            (self.noise_floor,) = (one for one in compared(twin, _side(self.baseline), 1) if one.metric == "images_per_s")
         facts = [point.facts() for point in self.points]
         self.warnings = [*of_sweep(facts), *of_hosts(facts, self.baseline.facts())]
 
@@ -93,9 +93,9 @@ class Sweep:
         ]
         return max(half_width(ratio) if ratio is not None else float("inf") for ratio in ratios)
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> SweepJson:
         """The content of ``sweep.json``."""
-        record: dict[str, Any] = {
+        record: SweepJson = {
             "schema_version": SCHEMA_VERSION,
             "id": self.id,
             "command": self.command,
@@ -108,7 +108,7 @@ class Sweep:
                     "folder": point.folder.relative_to(self.folder).as_posix(),
                     "host": point.host,
                     "status": point.status,
-                    "error": point.error and {key: point.error[key] for key in ("type", "message")},
+                    "error": _failure(point),
                     "config_hash": point.hash,
                     "rounds": point.config.protocol.rounds,
                     "metrics": point.metrics,
@@ -117,24 +117,27 @@ class Sweep:
                 for point in self.points
             ],
             "comparisons": [comparison.record() for comparison in self.comparisons],
-            "self_check": self.noise_floor and self.noise_floor.record(),
+            "self_check": None if self.noise_floor is None else self.noise_floor.record(),
             "trusted": self.trusted,
             "warnings": [warning.record() for warning in self.warnings],
         }
-        masked: dict[str, Any] = masked_data(record)
+        masked: SweepJson = masked_data(record)
         return masked
 
     def write(self) -> None:
         """Write ``sweep.json``, in one step."""
         record = self.record()
-        write_atomically(
-            self.folder / "sweep.json", lambda file: print(json.dumps(record, indent=1, allow_nan=False), file=file)
-        )
+        write_atomically(self.folder / SWEEP, lambda file: print(json.dumps(record, indent=1, allow_nan=False), file=file))
 
     def write_comparison(self) -> None:
         """Write ``comparison.md``, in one step."""
         text = comparison_table(self.record())
         write_atomically(self.folder / "comparison.md", lambda file: print(text, file=file))
+
+
+def _failure(point: Point) -> PointFailure | None:
+    error = point.error
+    return None if error is None else {"type": error["type"], "message": error["message"]}
 
 
 def _side(point: Point) -> Side:

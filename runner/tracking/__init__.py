@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.config.options import NoTracking, Server, TrackingOption
+from runner.config.options import TrackingOption
 from runner.errors import RunnerError
 from runner.record.reading import read_point, read_sweep
 
@@ -26,7 +26,7 @@ class Logged:
 
 def track(folder: Path, options: Sequence[TrackingOption]) -> Iterator[Logged]:
     """Log the point or the sweep in ``folder`` to each store that ``options`` name; yields what came of each."""
-    stores = {(option.experiment, _uri(option)) for option in options if not isinstance(option, NoTracking)}
+    stores = {(option.experiment, uri) for option in options for uri in option.stores}
     if not stores:
         return
     from runner.tracking.connection import connect, page_of
@@ -43,7 +43,3 @@ def track(folder: Path, options: Sequence[TrackingOption]) -> Iterator[Logged]:
             yield Logged(error=error)
         else:
             yield Logged(page=None if uri is None else page_of(uri, connection.experiment_id))
-
-
-def _uri(option: TrackingOption) -> str | None:
-    return option.uri if isinstance(option, Server) else None

@@ -10,20 +10,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from runner.record.metrics import trial_metrics
-from runner.record.reading import PointRecord, SweepRecord, flattened, median_trial
-from runner.tracking.note import point_note, sweep_note
+from runner.config.options import TrackingOption
+from runner.config.restore import mode_of
+from runner.record.metrics import summaries_of, trial_metrics, values_of
+from runner.record.point_schema import ResultJson
+from runner.record.reading import PointRecord, SweepRecord, flattened, good_trials, median_trial, was_interrupted
+from runner.record.rows import image_files
+from runner.record.trial_schema import TrialRecord
+from runner.tracking.note import LeftOut, point_note, sweep_note
 from runner.tracking.system import MEMORY, MOST_SAMPLES, system_metrics
 
 # MLflow's own limits.
 _PARAM_LENGTH = 6000
 _TAG_LENGTH = 5000
 
-_POINT_ARTIFACTS = ("result.json", "images.csv", "samples.csv", "trace.json", "runner.log")
+_POINT_ARTIFACTS = ("result.json", "samples.csv", "trace.json", "runner.log")
 _SWEEP_ARTIFACTS = ("sweep.json", "comparison.md", "report.html")
 
 # MLflow's words for how a run ended.
 _STATUS = {"ok": "FINISHED", "failed": "FAILED", "timeout": "FAILED", "killed": "FAILED"}
+
+
+class Artifact(NamedTuple):
+    """A file, and the folder among the run's artifacts into which it goes; None is the topmost."""
+
+    path: Path
+    folder: str | None = None
 
 
 class MetricValue(NamedTuple):
@@ -46,7 +58,7 @@ class RunContent:
         start_ms, end_ms: Unix time; they are as far apart as the trials took, without what other points ran in between.
         tags, params, metrics: as MLflow has them.
         dataset: name, digest, source and profile of the images; None for a sweep.
-        files: to be logged as artifacts.
+        files: to be logged as artifacts; rows of images only up to the size that the user wants there.
         config: the resolved configuration; None for a sweep.
     """
 
@@ -60,7 +72,7 @@ class RunContent:
     params: Mapping[str, str]
     metrics: Sequence[MetricValue]
     dataset: Mapping[str, str] | None
-    files: Sequence[Path]
+    files: Sequence[Artifact]
     config: Mapping[str, Any] | None
 
 
@@ -69,14 +81,17 @@ def point_content(point: PointRecord, sweep: SweepRecord | None) -> RunContent:
     record = point.record
     start_ms, end_ms = _span_ms(record["trials"])
     verdicts = [] if sweep is None else sweep.comparisons_of(point)
+    rows, left_out = _rows(point)
     tags = {
         **_common_tags(record),
         "config_hash": record["config_hash"],
         "status": record["status"],
         "folder": str(point.folder),
         "command": record["command"],
-        "mlflow.note.content": point_note(record, verdicts, point.folder),
+        "mlflow.note.content": point_note(record, verdicts, point.folder, left_out),
     }
+    if left_out is not None:
+        tags["images"] = str(left_out.path)
     if record["error"] is not None:
         tags["error"] = f"{record['error']['type']}: {record['error']['message']}"
     if sweep is not None:
@@ -84,17 +99,17 @@ def point_content(point: PointRecord, sweep: SweepRecord | None) -> RunContent:
     if digests := sorted({trial["digest"] for trial in record["trials"] if trial["digest"] is not None}):
         tags["digest"] = " ".join(digests)
     return RunContent(
-        key=record["id"],
+        key=point.id,
         digest=_digest(record, verdicts),
         name=point.label,
-        status=_STATUS[record["status"]] if (record["error"] or {}).get("type") != "Interrupted" else "KILLED",
+        status="KILLED" if was_interrupted(record) else _STATUS[record["status"]],
         start_ms=start_ms,
         end_ms=end_ms,
         tags=_cut(tags, _TAG_LENGTH),
         params=_cut(_params(record, point.varying), _PARAM_LENGTH),
-        metrics=[*_metrics(record), *_system(point)],
+        metrics=[*_metrics(point), *_system(point)],
         dataset=_dataset(record),
-        files=_there(point.folder, _POINT_ARTIFACTS),
+        files=[*_there(point.folder, _POINT_ARTIFACTS), *rows],
         config=record["config"],
     )
 
@@ -105,12 +120,12 @@ def sweep_content(sweep: SweepRecord) -> RunContent:
     spans = [_span_ms(record["trials"]) for record in measured]
     trials = [trial for record in measured for trial in record["trials"]]
     first = measured[0]
-    interrupted = any((record["error"] or {}).get("type") == "Interrupted" for record in measured)
+    interrupted = any(was_interrupted(record) for record in measured)
     cut_short = interrupted or len(measured) < len(sweep.record["points"])
     failed = any(record["status"] != "ok" for record in measured)
     return RunContent(
         key=sweep.id,
-        digest=_digest(sweep.record, [record["id"] for record in measured]),
+        digest=_digest(sweep.record, [point.id for point in sweep.measured]),
         name=sweep.title,
         status="KILLED" if cut_short else "FAILED" if failed else "FINISHED",
         start_ms=min(start for start, _ in spans),
@@ -131,14 +146,14 @@ def sweep_content(sweep: SweepRecord) -> RunContent:
         dataset=None,
         files=[
             *_there(sweep.folder, _SWEEP_ARTIFACTS),
-            *sorted(sweep.folder.glob("*.svg")),
-            *sorted(sweep.folder.glob("*.png")),
+            *map(Artifact, sorted(sweep.folder.glob("*.svg"))),
+            *map(Artifact, sorted(sweep.folder.glob("*.png"))),
         ],
         config=None,
     )
 
 
-def _common_tags(record: Mapping[str, Any]) -> dict[str, str]:
+def _common_tags(record: ResultJson) -> dict[str, str]:
     """Who, from which code, on which host: under MLflow's own names where it has some, as it would add them itself."""
     environment = record["environment"]
     tags = {"mlflow.source.name": "runner", "mlflow.source.type": "LOCAL", "host": environment["host"]}
@@ -150,12 +165,12 @@ def _common_tags(record: Mapping[str, Any]) -> dict[str, str]:
     return tags
 
 
-def _params(record: Mapping[str, Any], varying: Sequence[str]) -> dict[str, str]:
+def _params(record: ResultJson, varying: Sequence[str]) -> dict[str, str]:
     """The few choices that are looked at first, the same in every run, and those that vary between the points of its sweep."""
     config = record["config"]
     params = {
         "mode": config["mode"]["name"],
-        "workers": 1 if config["mode"]["name"] == "sequential" else config["workers"],
+        "workers": mode_of(config).effective_workers(config["workers"]),
         "threads_per_worker": config["mode"].get("threads_per_worker", 1),
         "tf.intra_op": config["tf"]["intra_op"],
         "tf.inter_op": config["tf"]["inter_op"],
@@ -169,19 +184,19 @@ def _params(record: Mapping[str, Any], varying: Sequence[str]) -> dict[str, str]
     return {key: str(value) for key, value in params.items()}
 
 
-def _metrics(record: Mapping[str, Any]) -> Iterator[MetricValue]:
+def _metrics(point: PointRecord) -> Iterator[MetricValue]:
     """The value of each trial, its round as the step, and last the median over trials, which MLflow then shows as the value."""
-    good = [trial for trial in record["trials"] if trial["status"] == "ok"]
+    good = good_trials(point)
     if not good:
         return
     for trial in good:
         at_ms = int(trial["ended_at"] * 1000)
-        for name, value in trial_metrics(trial).items():
+        for name, value in values_of(trial_metrics(trial)):
             if value is not None:
                 yield MetricValue(name, value, at_ms, trial["round"])
     last = max(trial["round"] for trial in good) + 1
     at_ms = int(max(trial["ended_at"] for trial in good) * 1000)
-    for name, metric in record["metrics"].items():
+    for name, metric in summaries_of(point.record["metrics"]):
         if metric["value"] is not None:
             yield MetricValue(name, metric["value"], at_ms, last)
 
@@ -199,12 +214,14 @@ def _system(point: PointRecord) -> Iterator[MetricValue]:
     pauses = [phase for phase in trial["phases"] if phase["name"] == "pause"]
     # What it has itself found when its workers were ready and after its last epoch: the monitor reads memory rarely, and of a short trial
     # never. There are more pauses where the page cache is emptied before each epoch.
-    for number, (pause, found) in enumerate(zip(pauses[:1] + pauses[1:][-1:], trial["memory_at_pauses_bytes"], strict=False)):
+    for number, (pause, found) in enumerate(
+        zip(pauses[:1] + pauses[1:][-1:], trial.get("memory_at_pauses_bytes", []), strict=False)
+    ):
         if found is not None:
             yield MetricValue(f"system/{MEMORY}", round(found * 1e-6, 3), int(pause["at"] * 1000), MOST_SAMPLES + number)
 
 
-def _dataset(record: Mapping[str, Any]) -> dict[str, str]:
+def _dataset(record: ResultJson) -> dict[str, str]:
     """The images as MLflow describes a dataset; the digest changes with any byte of them or with their order."""
     images, source = record["images"], record["config"]["source"]
     content = hashlib.sha256("".join(image["sha256"] for image in images).encode()).hexdigest()
@@ -220,7 +237,7 @@ def _dataset(record: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _span_ms(trials: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+def _span_ms(trials: Sequence[TrialRecord]) -> tuple[int, int]:
     start = min(trial["started_at"] for trial in trials)
     return int(start * 1000), int((start + sum(trial["ended_at"] - trial["started_at"] for trial in trials)) * 1000)
 
@@ -229,8 +246,18 @@ def _digest(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _there(folder: Path, names: Sequence[str]) -> list[Path]:
-    return [path for name in names if (path := folder / name).is_file()]
+def _there(folder: Path, names: Sequence[str]) -> list[Artifact]:
+    return [Artifact(path) for name in names if (path := folder / name).is_file()]
+
+
+def _rows(point: PointRecord) -> tuple[list[Artifact], LeftOut | None]:
+    """The files with the rows of its images; where they are more than the user wants in MLflow, none of them and what is left out."""
+    limit_mb = point.record["config"]["tracking"].get("max_artifact_mb", TrackingOption.max_artifact_mb)
+    paths = image_files(point.folder, [trial["round"] for trial in point.record["trials"] if trial["epochs"]])
+    size_mb = sum(path.stat().st_size for path in paths) * 1e-6
+    if size_mb > limit_mb:
+        return [], LeftOut(paths[-1] if paths[-1].parent == point.folder else paths[-1].parent, size_mb, limit_mb)
+    return [Artifact(path, None if path.parent == point.folder else path.parent.name) for path in paths], None
 
 
 def _cut(texts: Mapping[str, str], length: int) -> dict[str, str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from mlflow import MlflowClient
 
 from runner.errors import RunnerError
+from runner.record.reading import RESULT, SWEEP, read_sweep_json
 from runner.tracking.connection import told
 
 
@@ -22,16 +22,16 @@ def fetch(run_id: str, uri: str, into: Path) -> Path:
         client = MlflowClient(tracking_uri=uri)
         run = client.get_run(run_id)
         there = {item.path for item in client.list_artifacts(run_id)}
-        if "sweep.json" in there:
-            client.download_artifacts(run_id, "sweep.json", str(into))
+        if SWEEP in there:
+            client.download_artifacts(run_id, SWEEP, str(into))
             nested = client.search_runs([run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run_id}'", max_results=50_000)
-            folders = _folders(into / "sweep.json")
+            folders = _folders(into / SWEEP)
             for child in nested:
                 folder = into / folders.get(child.data.tags.get("record", ""), child.info.run_id)
                 folder.mkdir(exist_ok=True)
-                client.download_artifacts(child.info.run_id, "result.json", str(folder))
-        elif "result.json" in there:
-            client.download_artifacts(run_id, "result.json", str(into))
+                client.download_artifacts(child.info.run_id, RESULT, str(folder))
+        elif RESULT in there:
+            client.download_artifacts(run_id, RESULT, str(into))
         else:
             raise RunnerError(f"{run_id}: this run has no record among its artifacts (sweep.json or result.json)")
     return into
@@ -39,5 +39,4 @@ def fetch(run_id: str, uri: str, into: Path) -> Path:
 
 def _folders(sweep: Path) -> dict[str, str]:
     """The folder of each point, by the point's id."""
-    points = json.loads(sweep.read_text(encoding="utf-8"))["points"]
-    return {point["id"]: Path(point["folder"]).name for point in points}
+    return {point["id"]: Path(point["folder"]).name for point in read_sweep_json(sweep)["points"] if "id" in point}

@@ -43,7 +43,7 @@ def write_record(connection: Connection, record: PointRecord | SweepRecord) -> i
     """
     with told(connection.uri), FileLock(_lock_of(record), timeout=600):
         if isinstance(record, PointRecord):
-            written = int(_Writer(connection, record.record["id"], [_KEY], 1).write(point_content(record, None), None)[1])
+            written = int(_Writer(connection, record.id, [_KEY], 1).write(point_content(record, None), None)[1])
         else:
             written = _write_sweep(connection, record)
         connection.share_view(record.varying)
@@ -54,8 +54,7 @@ def _lock_of(record: PointRecord | SweepRecord) -> Path:
     """With the record, so that nothing is left elsewhere; a folder that cannot be written, an archive say, has it elsewhere."""
     if os.access(record.folder, os.W_OK):
         return record.folder / ".mlflow.lock"
-    key = record.id if isinstance(record, SweepRecord) else str(record.record["id"])
-    return Path(tempfile.gettempdir()) / f"image-pipeline-runner-{key}.lock"
+    return Path(tempfile.gettempdir()) / f"image-pipeline-runner-{record.id}.lock"
 
 
 def _write_sweep(connection: Connection, sweep: SweepRecord) -> int:
@@ -147,7 +146,7 @@ class _Writer:
         if content.dataset is not None:
             used = InputTag("mlflow.data.context", "benchmark")
             client.log_inputs(run_id, [DatasetInput(Dataset(**content.dataset), [used])])
-        for path in content.files:
-            client.log_artifact(run_id, str(path))
+        for path, folder in content.files:
+            client.log_artifact(run_id, str(path), folder)
         if content.config is not None:
             client.log_text(run_id, OmegaConf.to_yaml(OmegaConf.create(dict(content.config))), "config.yaml")

@@ -5,13 +5,31 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from runner.display.words import metric_name, ratio_text, self_check_text, verdict_text, with_interval
+from runner.record.point_schema import ResultJson
+from runner.record.sweep_schema import ComparisonRecord, SweepJson
 
 
-def point_note(record: Mapping[str, Any], verdicts: Sequence[Mapping[str, Any]], folder: Path) -> str:
+@dataclass(frozen=True)
+class LeftOut:
+    """The rows of a point's images, where they are not among the run's artifacts.
+
+    Attributes:
+        path: where they lie.
+        size_mb: how much they are, in decimal megabytes.
+        limit_mb: what ``tracking.max_artifact_mb`` allows.
+    """
+
+    path: Path
+    size_mb: float
+    limit_mb: float
+
+
+def point_note(record: ResultJson, verdicts: Sequence[ComparisonRecord], folder: Path, left_out: LeftOut | None = None) -> str:
     """For a point; ``verdicts`` are its comparisons with the sweep's baseline."""
     config, trials = record["config"], record["trials"]
     threads = f"TensorFlow {config['tf']['intra_op']}/{config['tf']['inter_op']}"
@@ -39,10 +57,14 @@ def point_note(record: Mapping[str, Any], verdicts: Sequence[Mapping[str, Any]],
         lines += [f"- {metric_name(found['metric'])}: {ratio_text(found)}, {verdict_text(found)}" for found in verdicts]
         lines += [""]
     lines += [f"- {warning['message']}; {warning['advice']}" for warning in record["warnings"]]
+    if left_out is not None:
+        size = f"{left_out.size_mb:.1f} MB, more than `tracking.max_artifact_mb={left_out.limit_mb:g}`"
+        where = f"on {record['environment']['host']} they are in `{left_out.path}`"
+        lines += ["", f"The rows of its images are not among the artifacts ({size}): {where}."]
     return "\n".join([*lines, "", *_how_to_repeat(folder, record["command"])]).strip()
 
 
-def sweep_note(sweep: Mapping[str, Any], folder: Path) -> str:
+def sweep_note(sweep: SweepJson, folder: Path) -> str:
     """For the parent run of a sweep."""
     lines = [f"{len(sweep['points'])} points, compared with `{sweep['baseline']}`.", ""]
     of_throughput = [found for found in sweep["comparisons"] if found["metric"] == "images_per_s"]

@@ -22,7 +22,7 @@ from runner.host.affinity import read_back, restrict
 from runner.host.memory import Footprint, footprint, together
 from runner.host.usage import Usage, cpu_s, cpu_s_of, largest_resident_bytes, own_usage, total, usage_of
 from runner.host.watchdog import die_with_parent, kill_group
-from runner.modes import Books, Epoch, Mode, Spread, Who, Worker
+from runner.modes import ClusterMode, Epoch, Mode, Worker, WorkerId, WorkerUsage
 from runner.modes.workers.runtime import VARIABLES, set_environment
 from runner.pipeline.sinks import Sent
 from runner.pipeline.stamps import Records
@@ -60,7 +60,7 @@ class _Trial:
         self._workers: tuple[Worker, ...] = ()
         self._met: tuple[Worker, ...] = ()
         self._mode: Mode | None = None  # while it has workers that can be asked
-        self._told: Mapping[Who, Books] = {}
+        self._told: Mapping[WorkerId, WorkerUsage] = {}
         self._inherits = hasattr(os, "wait4")  # whether what ended workers have used is in this process's own books
         self._sent: list[Sent] = []
         self._cache = PageCache(plan.cache)
@@ -82,11 +82,11 @@ class _Trial:
         self._workers = tuple(mode.start())
         startup_s = self._since(began)
         self._mode = mode
-        self._inherits = self._inherits and not isinstance(mode, Spread)
+        self._inherits = self._inherits and not isinstance(mode, ClusterMode)
         if mode.forks:
             die_with_parent(kill_group)
         self._meet(self._workers)
-        if any(worker.elsewhere for worker in self._workers):
+        if any(worker.remote for worker in self._workers):
             self._cache.cannot_be("workers on other hosts have page caches of their own")
 
         self._enter("pause")
@@ -101,9 +101,9 @@ class _Trial:
         different = min(plan.items, len(plan.mode.pipeline.images))
         verification = mode.run(Epoch(different, verify=True), _Watch(self, None))
 
-        backend: dict[str, Any] = mode.facts() if hasattr(mode, "facts") else {}
-        nodes = tuple(mode.nodes()) if isinstance(mode, Spread) else ()
-        node_of = dict(mode.node_of()) if isinstance(mode, Spread) else {}
+        backend = dict(mode.facts())
+        nodes = tuple(mode.nodes()) if isinstance(mode, ClusterMode) else ()
+        node_of = dict(mode.node_of()) if isinstance(mode, ClusterMode) else {}
         began = self._enter("teardown")
         self._mode = None
         mode.stop()
@@ -141,33 +141,33 @@ class _Trial:
     def pids(self) -> tuple[int, ...]:
         return self._pids
 
-    def told_cpu_s(self, who: Iterable[Who]) -> float:
+    def told_cpu_s(self, who: Iterable[WorkerId]) -> float:
         """CPU seconds of these as they told them last."""
         return sum(self._told[one].usage.cpu_s or 0.0 for one in who if one in self._told)
 
-    def elsewhere(self) -> list[Who]:
+    def elsewhere(self) -> list[WorkerId]:
         """The workers of other hosts that have told of themselves."""
         return [who for who in self._told if isinstance(who, str)]
 
     def meet_again(self) -> None:
         """Workers may have been replaced."""
-        if isinstance(self._mode, Spread) and (now := tuple(self._mode.crew())) != self._met:
+        if isinstance(self._mode, ClusterMode) and (now := tuple(self._mode.workers())) != self._met:
             self._meet(now)
 
     def _meet(self, workers: Sequence[Worker]) -> None:
         self._met = tuple(workers)
-        pids = tuple(dict.fromkeys(worker.pid for worker in workers if worker.pid != os.getpid() and not worker.elsewhere))
+        pids = tuple(dict.fromkeys(worker.pid for worker in workers if worker.pid != os.getpid() and not worker.remote))
         self._pids = (os.getpid(), *_others(pids), *pids)
 
     def usage(self) -> Usage:
         """What the tree has used by now. Workers that live are asked; those that have ended are in this process's own books."""
         if self._mode is not None:
-            self._told = self._mode.books()
+            self._told = self._mode.worker_usage()
         asked = {os.getpid(), *self._told}
         others = [usage_of(pid) for pid in self._pids if pid not in asked]
         # Where ended workers are in nobody's books (Windows; a cluster's), what they said last stands.
         told = self._told.values() if self._mode is not None or not self._inherits else ()
-        return total([own_usage(), *others, *(books.usage for books in told)])
+        return total([own_usage(), *others, *(worker.usage for worker in told)])
 
     @property
     def _works_here(self) -> bool:
@@ -200,9 +200,9 @@ class _Trial:
 
     def _footprint(self) -> Footprint:
         self.meet_again()
-        largest = [largest_resident_bytes(), *(books.largest_resident_bytes for books in self._told.values())]
+        largest = [largest_resident_bytes(), *(worker.largest_resident_bytes for worker in self._told.values())]
         here = footprint(self._pids, self._fork_server, sum(size for size in largest if size is not None) or None)
-        return together([here, *(self._mode.elsewhere() if isinstance(self._mode, Spread) else ())])
+        return together([here, *(self._mode.remote_memory() if isinstance(self._mode, ClusterMode) else ())])
 
     def _enter(self, phase: str) -> int:
         """Tell the conductor, and go on when it has taken its sample: from then on it is idle."""

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import Any, TypedDict
 
 from runner.config.options import Cache
 
@@ -23,6 +23,18 @@ class CachePlan:
 
     kind: Cache = Cache.as_is
     paths: Sequence[str] = ()
+
+
+class CacheRecord(TypedDict):
+    """A ``CacheReport`` as records have it."""
+
+    kind: str
+    files: int
+    size_bytes: int
+    times: int
+    took_s: float
+    resident_bytes: int | None
+    cannot: str | None
 
 
 @dataclass
@@ -46,9 +58,17 @@ class CacheReport:
     resident_bytes: int | None = None
     cannot: str | None = None
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> CacheRecord:
         """As ``result.json`` has it."""
-        return dict(vars(self))
+        return {
+            "kind": self.kind,
+            "files": self.files,
+            "size_bytes": self.size_bytes,
+            "times": self.times,
+            "took_s": self.took_s,
+            "resident_bytes": self.resident_bytes,
+            "cannot": self.cannot,
+        }
 
 
 @dataclass

@@ -12,8 +12,7 @@ import signal
 from importlib import import_module
 from time import perf_counter
 
-from runner.config.options import OPTIONS
-from runner.config.registry import module_of
+from runner.config.registry import options
 from runner.host.mapped_files import write_back_mapped_files
 from runner.modes.workers.runtime import VARIABLES
 
@@ -40,8 +39,8 @@ try:
     import runner.trial.main  # noqa: F401
 
     for _group in ("mode", "sink"):
-        for _option in OPTIONS[_group]:
-            import_module(module_of(_group, _option))
+        for _option in options()[_group].values():
+            import_module(_option.module())
 finally:
     os.dup2(_stderr, 2)
     os.close(_stderr)

@@ -22,6 +22,7 @@ from time import monotonic, sleep
 import psutil
 
 from runner.errors import TrialError, TrialFailed, TrialKilled, TrialSilent, TrialTimeout, ended_by
+from runner.modes import Mode
 from runner.trial.messages import Failure, Phase, Progress, Report, TrialPlan
 from runner.trial.start import ready, start_trial
 
@@ -185,14 +186,14 @@ def _explained(plan: TrialPlan, error: TrialError) -> TrialError:
     """The error, or what the mode knows to be behind an exit without a report."""
     if not isinstance(error, TrialSilent):
         return error
-    why_silent = getattr(import_module(plan.mode_module).PROVIDES, "why_silent", lambda _: None)
-    explained: TrialError | None = why_silent(plan.mode.mode)
-    return explained or error
+    mode: type[Mode] = import_module(plan.mode_module).PROVIDES
+    return mode.why_silent(plan.mode.mode) or error
 
 
 def _after(plan: TrialPlan) -> None:
     """Have the mode remove what a trial of it may leave that is no process; most leave nothing."""
-    getattr(import_module(plan.mode_module).PROVIDES, "after_trial", lambda: None)()
+    mode: type[Mode] = import_module(plan.mode_module).PROVIDES
+    mode.after_trial()
 
 
 def _end(process: BaseProcess) -> None:

@@ -1,4 +1,4 @@
-"""Whether workers on other hosts can reach what the pipeline reads and writes; asked of them, not guessed."""
+"""Whether workers on other hosts can reach what the pipeline reads and writes. They are asked; nothing is guessed."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from runner.pipeline.sinks.folders import local_path
 
 
 def check_source(plan: PipelinePlan, node: str, ask: Callable[..., Any]) -> None:
-    """Refuse a source that is not on another host what it is here; ``ask`` has a worker there do something.
+    """Refuse a source that is not the same on another host as here; ``ask`` calls a method of a worker there.
 
     Raises:
-        TrialFailed: it says which image, and what can be done.
+        TrialFailed: it says which image differs, and what can be done.
     """
     if any(is_loopback(image.path) for image in plan.images):
         raise _unreachable("source", node, "the images are at a loopback address, which is every host's own", "another source")
-    if (reason := ask("unlike")) is not None:
+    if (reason := ask("different_image")) is not None:
         advice = "mode.ship_source=true, which sends the bytes to the nodes once; or a source that all of them can reach"
         raise _unreachable("source", node, reason, advice)
 
 
 def check_sink(plan: PipelinePlan, node: str, ask: Callable[..., Any]) -> None:
-    """Refuse a sink that on another host is not the one that is looked into here.
+    """Refuse a sink that is not the same on another host as here; ``ask`` calls a method of a worker there.
 
     Raises:
-        TrialFailed: as above.
+        TrialFailed: it says why, and what would be accepted.
     """
     url = getattr(plan.sink, "url", None)
     if url is None:
@@ -42,17 +42,17 @@ def check_sink(plan: PipelinePlan, node: str, ask: Callable[..., Any]) -> None:
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.touch()
         try:
-            seen = ask("sees", str(mark))
+            same = ask("file_exists", str(mark))
         finally:
             mark.unlink()
-        if not seen:
+        if not same:
             raise _unreachable(
                 "sink", node, f"{folder} is another folder there", "sink.url that all nodes share, such as s3://"
             )
 
 
 def is_loopback(address: str) -> bool:
-    """Whether it is at an address that means another machine on each."""
+    """Whether it is at an address that means a different machine on each host."""
     host = urlsplit(address).hostname or "" if "://" in address else ""
     return host in {"localhost", "::1"} or host.startswith("127.")
 

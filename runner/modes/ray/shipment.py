@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
-from runner.pipeline.sources import Reader
+from runner.errors import TrialFailed
+from runner.pipeline.hot_path import PipelinePlan
 from runner.pipeline.sources.image import Image
 
-# Which bytes of which file: two images of a file of many have one path.
+# Which bytes of which file: the images in one file all have its path.
 _Key = tuple[str, int | None]
 
 
@@ -25,21 +26,27 @@ class Shipment:
     content: Any
     spans: dict[_Key, tuple[int, int]]
 
-    @classmethod
-    def of(cls, images: Sequence[Image], reader: Reader) -> Shipment:
-        """Read every image once.
 
-        Raises:
-            OSError: one cannot be had.
-        """
-        import numpy as np
+def shipment_of(pipeline: PipelinePlan) -> Shipment:
+    """Read every image of a pipeline once.
 
-        content, spans = bytearray(), {}
-        for image in images:
+    Raises:
+        TrialFailed: an image cannot be read.
+    """
+    import numpy as np
+
+    content, spans = bytearray(), {}
+    reader = import_module(pipeline.source_module).PROVIDES(pipeline.source).reader()
+    try:
+        for image in pipeline.images:
             data = reader.read(image)
             spans[_key(image)] = (len(content), len(content) + len(data))
             content += data
-        return cls(np.frombuffer(content, np.uint8), spans)
+    except OSError as error:
+        raise TrialFailed(f"mode.ship_source: an image cannot be read: {error}", kind=type(error).__name__) from error
+    finally:
+        reader.close()
+    return Shipment(np.frombuffer(content, np.uint8), spans)
 
 
 class ShippedReader:

@@ -1,1 +1,1 @@
-"""What the modes are made of: threads, processes, and how results come back from them."""
+"""What modes are made of: threads, processes, the ways items get to them, and the ways results come back."""

@@ -1,43 +1,22 @@
-"""How the results of worker processes come back to the trial: pickled through the pipe, or by a slot of shared memory."""
+"""How the results of worker processes come back to the trial: pickled through the pipe, or in a slot of shared memory."""
 
 from __future__ import annotations
 
-import shutil
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any, Protocol
 
-from runner.config.options import Math, Python, StepsOption
+from runner.config.options import TaskOption
 from runner.errors import TrialFailed
-from runner.modes.workers.slots import Slots
+from runner.modes.workers.messages import InSlot, Returned
+from runner.modes.workers.shared_memory import Slots
 from runner.pipeline.arrays import array_digest
 from runner.pipeline.receipts import Receipt
 from runner.pipeline.sinks import Sink
 from runner.pipeline.sources.image import Image
-
-# Steps after which a picture is of float32; without any of them it is of bytes.
-_COMPUTING = frozenset({"resize", "standardize", "colour"})
-
-
-@dataclass(frozen=True)
-class Returned:
-    """The result of an item, pickled."""
-
-    item: int
-    array: Any
-
-
-@dataclass(frozen=True)
-class InSlot:
-    """The result of an item, in a slot."""
-
-    item: int
-    slot: int
-    shape: tuple[int, ...]
-    dtype: str
+from runner.pipeline.stamps import Records
 
 
 class Sender(Protocol):
@@ -60,10 +39,10 @@ class Outbox:
 
 
 class ReturningSink:
-    """A sink that hands each result to the trial after the sink proper has taken it.
+    """A sink that gives each result to the trial after another sink has taken it.
 
     Args:
-        sink: the sink proper.
+        sink: the other sink, the one that was chosen.
         array: from a task's result to a NumPy array.
         outbox: to the trial.
         slots: of this worker; None where results are pickled.
@@ -80,15 +59,15 @@ class ReturningSink:
 
     def put(self, result: Any, item: int) -> None:
         self._sink.put(result, item)
-        self._hand_over(self._array(result), item)
+        self._send(self._array(result), item)
 
     def hand_over(self, result: Any, item: int) -> bytes:
-        """Only hand ``result`` to the trial; returns the hash of its bytes."""
+        """Only give ``result`` to the trial; returns the hash of its bytes."""
         array = self._array(result)
-        self._hand_over(array, item)
+        self._send(array, item)
         return array_digest(array)
 
-    def _hand_over(self, array: Any, item: int) -> None:
+    def _send(self, array: Any, item: int) -> None:
         slots = self._slots
         if slots is None or array.nbytes > slots.slot_bytes or array.dtype.hasobject:
             self._outbox.send(Returned(item, array))
@@ -101,30 +80,67 @@ class ReturningSink:
             self._slots.close()
 
 
-def slot_bytes(task: Any, images: Sequence[Image]) -> int:
+class ReturnCheck:
+    """In the trial: counts the results of one pass that came back, and compares those of a verification with what was sent."""
+
+    def __init__(self, *, verify: bool) -> None:
+        self._verify = verify
+        self._bytes = 0
+        self._hashes: dict[int, bytes] = {}
+
+    def add(self, item: int, array: Any) -> None:
+        """Take a result as a consumer would."""
+        self._bytes += array.nbytes
+        if self._verify:
+            self._hashes[item] = array_digest(array)
+
+    def complete(self, records: Records) -> Records:
+        """``records`` of the pass, with ``returned_bytes``.
+
+        Raises:
+            TrialFailed: a result of a verification is not what its worker sent.
+        """
+        records.returned_bytes = self._bytes
+        if self._hashes != records.handed_over:
+            raise TrialFailed("results came back from the workers other than they were sent", kind="ReturnPath")
+        return records
+
+
+class ReturnPath:
+    """In the trial: takes results from the messages of workers.
+
+    Args:
+        slots: of each worker; empty where results are pickled.
+
+    Attributes:
+        counts: how many results came back by which path since the start, warm-up and verification included.
+    """
+
+    def __init__(self, slots: Sequence[Slots] = ()) -> None:
+        self._slots = slots
+        self.counts = dict.fromkeys(("pickle", "shared_memory"), 0)
+
+    @contextmanager
+    def result(self, worker: int, message: Returned | InSlot) -> Iterator[Any]:
+        """The array that came back. One from a slot is a view, good as long as the context lasts."""
+        if isinstance(message, Returned):
+            self.counts["pickle"] += 1
+            yield message.array
+            return
+        self.counts["shared_memory"] += 1
+        slots = self._slots[worker]
+        yield slots.view(message.slot, message.shape, message.dtype)
+        slots.release(message.slot)
+
+    def close(self) -> None:
+        """Let go of the slots."""
+        for slots in self._slots:
+            slots.close()
+
+
+def slot_bytes(task: TaskOption, images: Sequence[Image]) -> int:
     """Room for what a task's option, and where nothing is resized the headers of the images, say of a result.
 
-    A result that turns out larger is pickled, which is counted.
+    A result that turns out larger is pickled, and counted as such.
     """
-    match task:
-        case StepsOption():
-            resized = task.size**2 if "resize" in task.steps else max(image.width * image.height for image in images)
-            size = resized * (task.channels or 4) * (4 if _COMPUTING.intersection(task.steps) else 1)
-        case Python():
-            size = task.size**2 * 3 * 4
-        case Math():
-            size = task.size * 8
-        case _:
-            size = 224 * 224 * 4 * 4
-    return max(4096, int(size))
-
-
-def check_room(needed_bytes: int) -> None:
-    """Raise TrialFailed where the system's shared memory is too small: a worker would be killed when it touches what is not there."""
-    place = Path("/dev/shm")  # noqa: S108  (where Linux has it)
-    if place.is_dir() and (free := shutil.disk_usage(place).free) < needed_bytes:
-        raise TrialFailed(
-            f"mode.returns=shared_memory takes {needed_bytes / 1e6:.0f} MB, and {place} has {free / 1e6:.0f} MB free; "
-            "give it more (docker run --shm-size), or take fewer workers or mode.returns=pickle",
-            kind="NoSharedMemory",
-        )
+    return max(4096, int(task.result_bytes(images)))

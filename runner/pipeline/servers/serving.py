@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import quote
 
 from runner.config.options import Config, ServedOption, Url
-from runner.config.registry import load
 from runner.errors import RunnerError
 from runner.pipeline.servers.children import child
 from runner.pipeline.sinks import Destination
@@ -63,12 +62,12 @@ def serving(config: Config, images: Sequence[Image], folder: Path, name: str) ->
     Raises:
         TrialError: one of them could not be had.
     """
-    destination: Destination = load("sink", config.sink.name).destination(config.sink, folder, name)
+    destination: Destination = config.sink.provided().destination(config.sink, folder, name)
     served = Served(images, destination.config, config.source, destination)
     try:
         with contextlib.ExitStack() as running:
-            if isinstance(config.source, ServedOption) and config.source.serve:
-                running.enter_context(serving_images(served, config.source, config.seed))
+            if (source := config.source.served) is not None:
+                running.enter_context(serving_images(served, source, config.seed))
             yield served
     finally:
         try:

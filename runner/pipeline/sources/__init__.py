@@ -7,7 +7,6 @@ from typing import Any, Protocol, runtime_checkable
 
 from runner.config.check import plain
 from runner.config.options import SourceOption
-from runner.config.registry import load
 from runner.pipeline.sources.image import Image
 
 __all__ = ["AsyncReader", "Image", "ImportsDrivers", "Reader", "Source", "SourceFactory", "images_of"]
@@ -75,7 +74,7 @@ def images_of(source: SourceOption, limit: int) -> tuple[Image, ...]:
     """
     key = (json.dumps(plain(source), sort_keys=True), limit)
     if key not in _inspected:
-        _inspected[key] = load("source", source.name)(source).images(limit)
+        _inspected[key] = source.provided()(source).images(limit)
     return _inspected[key]
 
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from runner.analysis.amortised import SIZES, Cost, break_even, cost_of
 from runner.report.charts.groups import detail_looks
-from runner.report.paint import GRID, Chart, as_svg, figure, label_lines
+from runner.report.paint import GRID, figure, label_lines
 from runner.report.subject import Subject
+from runner.report.svg import Chart, as_svg
 
 
 def draw(subject: Subject) -> Chart | None:

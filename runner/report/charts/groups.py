@@ -11,6 +11,9 @@ from runner.report.subject import Subject
 
 Line = Sequence[tuple[float, PointRecord]]
 
+# Colour, marker and dashes.
+Look = tuple[str, str, object]
+
 
 def panels_of(subject: Subject) -> dict[str, dict[str, Line]]:
     """Panel, series, and its points by their place on the horizontal axis; the panels with the best points where there are too many.
@@ -57,7 +60,7 @@ def alone_of(subject: Subject, point: PointRecord) -> PointRecord | None:
     return subject.by_label[min(line)[1]] if line else None
 
 
-def looks(subject: Subject) -> Mapping[str, tuple[str, str, object]]:
+def looks(subject: Subject) -> Mapping[str, Look]:
     """Colour, marker and dashes of each series, the same in every chart of a report."""
     names = list(dict.fromkeys(subject.places[point.label].series for point in subject.points))
     return {

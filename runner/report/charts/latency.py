@@ -6,8 +6,9 @@ import numpy as np
 
 from runner.record.rows import latencies_ms
 from runner.report.charts.groups import detail_looks
-from runner.report.paint import GRID, QUIET, Chart, as_svg, figure, wrapped
+from runner.report.paint import GRID, QUIET, figure, wrapped
 from runner.report.subject import Subject
+from runner.report.svg import Chart, as_svg
 
 # A curve is drawn from so many of its quantiles.
 _QUANTILES = 250

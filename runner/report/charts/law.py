@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from runner.analysis.scaling import Law
 from runner.report.charts.groups import looks
-from runner.report.paint import DASHES, GRID, PAPER, QUIET, SERIES, Chart, as_svg, figure, label_lines, workers_axis
+from runner.report.paint import DASHES, GRID, PAPER, QUIET, SERIES, figure, label_lines, workers_axis
 from runner.report.subject import Subject
+from runner.report.svg import Chart, as_svg
 
 
 def draw(subject: Subject, laws: Mapping[str, Law]) -> Chart | None:

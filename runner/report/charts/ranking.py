@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from runner.record.reading import value_of
 from runner.report.charts.groups import looks
-from runner.report.paint import PAPER, QUIET, WIDTH, Chart, as_svg, figure
+from runner.report.paint import PAPER, QUIET, WIDTH, figure
 from runner.report.subject import Subject
+from runner.report.svg import Chart, as_svg
 
 # More are not looked at; the table has them all.
 MOST = 30

@@ -6,10 +6,12 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runner.record.reading import PointRecord, median_trial
+from runner.record.reading import PointRecord, ended_phases, median_trial
 from runner.record.rows import samples_of_trial, series
-from runner.report.paint import GRID, QUIET, SERIES, WIDTH, Chart, as_svg, figure
+from runner.record.trial_schema import EndedPhase, GoodTrial, PhaseRecord
+from runner.report.paint import GRID, QUIET, SERIES, WIDTH, figure
 from runner.report.subject import Subject
+from runner.report.svg import Chart, as_svg
 
 # Trials beside each other.
 MOST = 2
@@ -55,10 +57,8 @@ def draw(subject: Subject) -> Chart | None:
     return Chart("resources", "CPU and memory over a trial", caption, "; ".join(words), svg, wide=len(shown) > 1)
 
 
-def _column(
-    axes: Any, point: PointRecord, trial: Mapping[str, Any], rows: Sequence[Mapping[str, str]], gpus: Sequence[str]
-) -> str:
-    phases = [phase for phase in trial["phases"] if phase["wall_s"] is not None]
+def _column(axes: Any, point: PointRecord, trial: GoodTrial, rows: Sequence[Mapping[str, str]], gpus: Sequence[str]) -> str:
+    phases = ended_phases(trial)
     begin = next((phase["at"] for phase in phases if phase["name"] == "startup"), phases[0]["at"] if phases else 0.0)
     end = phases[-1]["at"] + phases[-1]["wall_s"] - begin if phases else None
     for one in axes:
@@ -91,20 +91,20 @@ def _column(
     return f"{point.label}: at most {peak:.0f} % of one CPU"
 
 
-def _pauses(trial: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], int]]:
+def _pauses(trial: GoodTrial) -> list[tuple[PhaseRecord, int]]:
     pauses = [phase for phase in trial["phases"] if phase["name"] == "pause"]
-    found = trial["memory_at_pauses_bytes"]
+    found = trial.get("memory_at_pauses_bytes", [])
     # The first and the last pause are those in which memory is read; others are for the page cache.
     return [(pause, size) for pause, size in zip((pauses[:1] + pauses[-1:]), found, strict=False) if size is not None]
 
 
-def _shade(axes: Any, phases: Sequence[Mapping[str, Any]], begin: float) -> None:
+def _shade(axes: Any, phases: Sequence[EndedPhase], begin: float) -> None:
     for phase in phases:
         if phase["name"] == "epoch":
             axes.axvspan(phase["at"] - begin, phase["at"] - begin + phase["wall_s"], color=GRID, alpha=0.55, linewidth=0)
 
 
-def _name_phases(axes: Any, phases: Sequence[Mapping[str, Any]], begin: float, end: float | None) -> None:
+def _name_phases(axes: Any, phases: Sequence[EndedPhase], begin: float, end: float | None) -> None:
     """Each run of the same phase once, above the axes, where it is wide enough for its name."""
     for name, run in itertools.groupby(phases, key=lambda phase: phase["name"]):
         if name not in _SHADED or not end:

@@ -8,9 +8,10 @@ from typing import Any
 
 from runner.analysis.bounds import bounds_of
 from runner.record.reading import value_of
-from runner.report.charts.groups import Line, grid_of, left_out, looks, panels_of
-from runner.report.paint import HEIGHT, PAPER, QUIET, WIDTH, Chart, as_svg, figure, label_lines, workers_axis
+from runner.report.charts.groups import Line, Look, grid_of, left_out, looks, panels_of
+from runner.report.paint import HEIGHT, PAPER, QUIET, WIDTH, figure, label_lines, workers_axis
 from runner.report.subject import Subject
+from runner.report.svg import Chart, as_svg
 
 _PERFECT = {"color": QUIET, "linewidth": 1, "linestyle": (0, (4, 3))}
 
@@ -73,39 +74,50 @@ def _drawn(subject: Subject, kind: _Kind) -> Chart | None:
     if not panels:
         return None
     rows, columns = grid_of(len(panels))
-    words = []
+    look_of = looks(subject)
+    highest = max(value for lines in panels.values() for line in lines.values() for _, value in kind.values(line))
     with figure(rows, columns, size=(WIDTH * columns, HEIGHT * rows), sharey=len(panels) > 1) as (drawn, grid):
         for axes in grid.flat[len(panels) :]:
             axes.set_visible(False)
-        highest = max(value for lines in panels.values() for line in lines.values() for _, value in kind.values(line))
         for axes, (panel, lines) in zip(grid.flat, panels.items(), strict=False):
             every = sorted({place for line in lines.values() for place, _ in line})
             workers_axis(axes, every, "workers")
             kind.perfect(axes, every[0], every[-1], highest)
-            ends = []
-            for series, line in lines.items():
-                colour, marker, dash = looks(subject)[series]
-                found = kind.values(line)
-                axes.plot(
-                    [place for place, _ in found], [value for _, value in found], color=colour, marker=marker, linestyle=dash,
-                    markeredgecolor=PAPER, markeredgewidth=0.8,
-                )  # fmt: skip
-                if kind.bounded and (bound := _lowest_bound(line)):
-                    places, heights = [place for place, _, _ in bound], [height for _, height, _ in bound]
-                    axes.plot(places, heights, color=colour, linewidth=0.9, linestyle=(0, (1, 2)))
-                    axes.annotate(
-                        f"bound: {bound[-1][2]}", (places[-1], heights[-1]), xytext=(-2, 3), textcoords="offset points", color=colour,
-                        fontsize=8, ha="right", va="bottom",
-                    )  # fmt: skip
-                ends.append((*found[-1], series, colour))
-                words.append(f"{series}{f' ({panel})' if panel else ''}: {found[-1][1]:.3g} with {found[-1][0]:g} workers")
             axes.set_ylabel(kind.label)
             if panel:
                 axes.set_title(panel)
-            label_lines(axes, ends)
-        description = "; ".join(words[:12])
+            label_lines(axes, [_draw_line(axes, kind, series, line, look_of[series]) for series, line in lines.items()])
+        description = "; ".join(_last_values(kind, panels)[:12])
         svg = as_svg(drawn, kind.name, f"{kind.title}, {kind.label}. {description}.")
     return Chart(kind.name, kind.title, kind.caption + left_out(subject), description, svg, wide=len(panels) > 1)
+
+
+def _draw_line(axes: Any, kind: _Kind, series: str, line: Line, look: Look) -> tuple[float, float, str, str]:
+    """Draw one line, and its lowest bound where that is wanted; returns where it ends, its name and its colour."""
+    colour, marker, dash = look
+    values = kind.values(line)
+    axes.plot(
+        [place for place, _ in values], [value for _, value in values], color=colour, marker=marker, linestyle=dash,
+        markeredgecolor=PAPER, markeredgewidth=0.8,
+    )  # fmt: skip
+    if kind.bounded and (bound := _lowest_bound(line)):
+        places, heights = [place for place, _, _ in bound], [height for _, height, _ in bound]
+        axes.plot(places, heights, color=colour, linewidth=0.9, linestyle=(0, (1, 2)))
+        axes.annotate(
+            f"bound: {bound[-1][2]}", (places[-1], heights[-1]), xytext=(-2, 3), textcoords="offset points", color=colour,
+            fontsize=8, ha="right", va="bottom",
+        )  # fmt: skip
+    return (*values[-1], series, colour)
+
+
+def _last_values(kind: _Kind, panels: Mapping[str, Mapping[str, Line]]) -> list[str]:
+    """The last value of each line, in words."""
+    words = []
+    for panel, lines in panels.items():
+        for series, line in lines.items():
+            workers, value = kind.values(line)[-1]
+            words.append(f"{series}{f' ({panel})' if panel else ''}: {value:.3g} with {workers:g} workers")
+    return words
 
 
 def _lowest_bound(line: Line) -> list[tuple[float, float, str]]:

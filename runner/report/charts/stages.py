@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from runner.analysis.bounds import lanes_of
 from runner.record.reading import PointRecord, good_trials, value_of
-from runner.report.paint import QUIET, SERIES, WIDTH, Chart, as_svg, figure, key_above
+from runner.report.paint import QUIET, SERIES, WIDTH, figure, key_above
 from runner.report.subject import Subject
+from runner.report.svg import Chart, as_svg
 
 # More rows are not read; those with the best throughput are drawn.
 MOST = 16
@@ -16,7 +18,10 @@ MOST = 16
 # Per cent; a stage that is never more cannot be seen, and is not named.
 LEAST_SHARE = 0.5
 
-STAGES = ("read", "task", "sink")
+Stage = Literal["read", "task", "sink"]
+
+STAGES: Sequence[Stage] = ("read", "task", "sink")
+_SECONDS: Mapping[Stage, Literal["read_s", "task_s", "sink_s"]] = {"read": "read_s", "task": "task_s", "sink": "sink_s"}
 _COLOURS = {"read": SERIES[0], "task": SERIES[1], "sink": SERIES[2], "waiting": QUIET}
 
 
@@ -64,7 +69,7 @@ def stage_shares(point: PointRecord) -> dict[str, float]:
         for epoch in trial["epochs"]:
             if epoch["work_s"] and epoch["images_ok"]:
                 for name in STAGES:
-                    found[name].append(epoch[f"{name}_s"] / (epoch["work_s"] * lanes) * 100)
+                    found[name].append(epoch[_SECONDS[name]] / (epoch["work_s"] * lanes) * 100)
     if not found["task"]:
         return {}
     shares = {name: statistics.median(values) for name, values in found.items()}

@@ -7,8 +7,9 @@ from typing import Any
 from runner.analysis.bounds import bounds_of
 from runner.record.reading import value_of
 from runner.report.charts.groups import Line, alone_of, grid_of, left_out, looks, panels_of
-from runner.report.paint import HEIGHT, PAPER, WIDTH, Chart, as_svg, figure, label_lines, workers_axis
+from runner.report.paint import HEIGHT, PAPER, WIDTH, figure, label_lines, workers_axis
 from runner.report.subject import Subject
+from runner.report.svg import Chart, as_svg
 
 
 def draw(subject: Subject) -> Chart | None:
@@ -52,7 +53,7 @@ def _line(axes: Any, line: Line, look: tuple[str, str, object]) -> tuple[float, 
     colour, marker, dash = look
     xs = [place for place, _ in line]
     metrics = [point.record["metrics"]["images_per_s"] for _, point in line]
-    values = [metric["value"] for metric in metrics]
+    values = [metric["value"] or 0.0 for metric in metrics]
     if all(metric["low"] is not None for metric in metrics):
         axes.fill_between(xs, [m["low"] for m in metrics], [m["high"] for m in metrics], color=colour, alpha=0.18, linewidth=0)
     axes.plot(xs, values, color=colour, marker=marker, linestyle=dash, markeredgecolor=PAPER, markeredgewidth=0.8)

@@ -7,15 +7,16 @@ from typing import Any
 from runner.record.reading import median_trial
 from runner.record.rows import images_of_trial
 from runner.report.charts.stages import STAGES
-from runner.report.paint import SERIES, WIDTH, Chart, as_svg, figure, key_above
+from runner.report.paint import SERIES, WIDTH, figure, key_above
 from runner.report.subject import Subject
+from runner.report.svg import Chart, as_svg
 
-# Images, and rows of workers, that are drawn; beyond them, trace.json has them all.
+# Images, and rows of workers, that are drawn; trace.json has more.
 MOST_IMAGES = 400
 MOST_WORKERS = 32
 MOST_POINTS = 2
 
-_COLOURS = dict(zip(STAGES, SERIES[:3], strict=True))
+_COLOURS: dict[str, str] = dict(zip(STAGES, SERIES[:3], strict=True))
 
 
 def draw(subject: Subject) -> Chart | None:
@@ -42,16 +43,16 @@ def draw(subject: Subject) -> Chart | None:
         svg = as_svg(drawn, "timeline", f"Timeline of the workers. {words}.")
     caption = (
         "The last timed epoch of the trial in the middle: a row for each worker, from left to right what it did. "
-        f"At most {MOST_IMAGES} images are drawn; trace.json in the point's folder has them all, for ui.perfetto.dev."
+        f"At most {MOST_IMAGES} images are drawn; trace.json in the point's folder has more, for ui.perfetto.dev."
     )
     return Chart("timeline", "What the workers did", caption, words, svg, wide=True)
 
 
-def _who(row: dict[str, str]) -> tuple[str, int, int]:
-    return row.get("node") or "", int(row["worker"]), int(row["thread"])
+def _who(row: dict[str, Any]) -> tuple[str, int, int]:
+    return row["node"] or "", row["worker"], row["thread"]
 
 
-def _workers(axes: Any, rows: list[dict[str, str]]) -> None:
+def _workers(axes: Any, rows: list[dict[str, Any]]) -> None:
     everyone = sorted({_who(row) for row in rows})[:MOST_WORKERS]
     heights = {who: len(everyone) - 1 - place for place, who in enumerate(everyone)}
     spans: dict[str, dict[int, list[tuple[float, float]]]] = {stage: {} for stage in STAGES}
@@ -59,9 +60,9 @@ def _workers(axes: Any, rows: list[dict[str, str]]) -> None:
         height = heights.get(_who(row))
         if height is None:
             continue
-        at = float(row["start_s"]) * 1e3
+        at = row["start_s"] * 1e3
         for stage in STAGES:
-            length = float(row[f"{stage}_s"]) * 1e3
+            length = row[f"{stage}_s"] * 1e3
             spans[stage].setdefault(height, []).append((at, length))
             at += length
     named = _worth_a_name(spans)

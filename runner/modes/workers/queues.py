@@ -1,7 +1,7 @@
-"""How the items of an epoch come to the workers: dealt out beforehand, or taken from a queue by whoever is free.
+"""Queues that give each item of an epoch to one thread or process, a run of neighbouring items at a time.
 
-The queue is a counter. Whoever is free takes a run of items that shrinks towards the end: guided self-scheduling
-(Polychronopoulos & Kuck, 1987), which balances like single items at a fraction of the synchronisation.
+A queue is a counter. A free thread takes a run of items, and runs get shorter towards the end: guided self-scheduling
+(Polychronopoulos & Kuck, 1987). It balances the load as well as single items do, at a fraction of the synchronisation.
 """
 
 from __future__ import annotations
@@ -10,25 +10,20 @@ import os
 import struct
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from typing import Protocol
 
-# No run is longer, so that a slow worker never sits on much more than its share.
+# No run is longer, so that a slow worker never holds much more than its share.
 LONGEST_RUN = 64
 
-# Where runs are handed out, so many are on their way to each worker: one that it works on, one that waits for it.
-AHEAD = 2
-
-
-def dealt(items: int, hand: int, hands: int) -> range:
-    """The items of number ``hand`` of ``hands``, dealt out like cards."""
-    return range(hand, items, hands)
+# Where the trial sends runs to workers, each has this many at a time: it works on the first while the second waits.
+RUNS_PER_WORKER = 2
 
 
 def run_length(remaining: int, takers: int, chunksize: int | None = None) -> int:
-    """How many items to take at once: ``chunksize`` where that is given."""
+    """How many of the ``remaining`` items one of ``takers`` takes at once; ``chunksize`` where that is given."""
     if chunksize is not None:
         return chunksize
     return max(1, min(LONGEST_RUN, remaining // (4 * takers)))
@@ -41,10 +36,10 @@ class Queue(Protocol):
         """Offer items ``0`` to ``items - 1``."""
 
     def take(self) -> range:
-        """The next run of items; empty when there is none left."""
+        """The next run of items; empty when none is left."""
 
 
-def taken(queue: Queue) -> Iterator[int]:
+def items_from(queue: Queue) -> Iterator[int]:
     """Items from ``queue`` until it is empty."""
     while run := queue.take():
         yield from run
@@ -70,11 +65,11 @@ class ThreadQueue:
 
 
 class ProcessQueue:
-    """A queue for processes: the counter is the one message in a pipe, and to hold the message is to hold the lock.
+    """A queue for processes: the counter is the only message in a pipe, and whoever holds the message holds the lock.
 
-    A pipe, unlike a semaphore, leaves no name behind in the system when everybody is killed. ``read`` on a pipe that holds
-    one message of 16 bytes gives all of it to one reader; where handles are not file descriptors (Windows), pipes keep
-    messages whole by themselves.
+    A pipe, unlike a semaphore, leaves no name behind in the system when all processes are killed. The message has 16 bytes, and
+    ``read`` gives all of them to one reader. Where handles are not file descriptors (Windows), pipes keep messages whole by
+    themselves.
     """
 
     _COUNTER = struct.Struct("qq")  # next item, items in the epoch
@@ -119,39 +114,3 @@ class ProcessQueue:
 
         def _put(self, start: int, items: int) -> None:
             os.write(self._writer.fileno(), self._COUNTER.pack(start, items))
-
-
-class Sharing(Protocol):
-    """Says which items a hand (one thread of one worker) handles in an epoch."""
-
-    def prepare(self, items: int) -> None:
-        """Called once before each epoch, where the epoch is started."""
-
-    def items_for(self, items: int, hand: int) -> Iterable[int]:
-        """The items for ``hand``, as an iterable that may block or run dry while others take from the same queue."""
-
-
-class Dealt:
-    """Every hand gets its items beforehand."""
-
-    def __init__(self, hands: int) -> None:
-        self._hands = hands
-
-    def prepare(self, items: int) -> None:
-        """Nothing: the deal follows from the numbers."""
-
-    def items_for(self, items: int, hand: int) -> range:
-        return dealt(items, hand, self._hands)
-
-
-class Queued:
-    """Every hand takes from the same queue as soon as it is free."""
-
-    def __init__(self, queue: Queue) -> None:
-        self._queue = queue
-
-    def prepare(self, items: int) -> None:
-        self._queue.fill(items)
-
-    def items_for(self, items: int, hand: int) -> Iterator[int]:  # noqa: ARG002  (the queue knows both)
-        return taken(self._queue)

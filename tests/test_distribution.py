@@ -8,15 +8,16 @@ from multiprocessing.connection import Connection
 
 import pytest
 
-from runner.modes.workers.sharing import LONGEST_RUN, Dealt, ProcessQueue, ThreadQueue, run_length, taken
+from runner.modes.workers.distribution import StaticSplit
+from runner.modes.workers.queues import LONGEST_RUN, ProcessQueue, ThreadQueue, items_from, run_length
 
 
-@pytest.mark.parametrize(("items", "hands"), [(15, 15), (16, 15), (3, 15), (1000, 7), (0, 3)])
-def test_dealt_items_go_to_one_hand_each(items: int, hands: int) -> None:
-    sharing = Dealt(hands)
-    given = [item for hand in range(hands) for item in sharing.items_for(items, hand)]
+@pytest.mark.parametrize(("items", "threads"), [(15, 15), (16, 15), (3, 15), (1000, 7), (0, 3)])
+def test_items_that_are_split_beforehand_go_to_one_thread_each(items: int, threads: int) -> None:
+    split = StaticSplit(threads)
+    given = [item for thread in range(threads) for item in split.items_for(items, thread)]
     assert sorted(given) == list(range(items))
-    sizes = [len(sharing.items_for(items, hand)) for hand in range(hands)]
+    sizes = [len(split.items_for(items, thread)) for thread in range(threads)]
     assert max(sizes) - min(sizes) <= 1
 
 
@@ -36,7 +37,7 @@ def test_threads_take_each_item_once_in_every_epoch() -> None:
     for items in (1000, 3, 0, 500):
         queue.fill(items)
         got: list[list[int]] = [[] for _ in range(8)]
-        threads = [threading.Thread(target=lambda mine=mine: mine.extend(taken(queue))) for mine in got]
+        threads = [threading.Thread(target=lambda mine=mine: mine.extend(items_from(queue))) for mine in got]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -46,7 +47,7 @@ def test_threads_take_each_item_once_in_every_epoch() -> None:
 
 def take_all(queue: ProcessQueue, connection: Connection) -> None:
     while connection.recv():
-        connection.send(list(taken(queue)))
+        connection.send(list(items_from(queue)))
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])

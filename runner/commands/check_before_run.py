@@ -1,0 +1,47 @@
+"""What Hydra calls before it makes a folder; ``conf/config.yaml`` names it, so that nothing of it is loaded before."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, read_write
+from omegaconf.errors import OmegaConfBaseException
+
+from runner.config.check import checked_hydra
+from runner.config.compose import without_hydra
+from runner.config.explain import explain
+from runner.display.console import print_error
+from runner.errors import ConfigurationError
+from runner.sweep import exit_status
+from runner.sweep.point import Point
+
+
+class CheckBeforeRun(Callback):
+    """Refuses a configuration before Hydra has made a folder for its run.
+
+    It does so by ``SystemExit``, because Hydra turns any other exception of a callback into a warning.
+    """
+
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        """Check a single run; the points of a sweep are checked by the launcher, all before the first starts."""
+        try:
+            checked_hydra(config)
+            Point.prepared(without_hydra(config), [], Path())
+        except (ConfigurationError, OmegaConfBaseException) as error:
+            print_error(str(explain(error, sys.argv[1:])))
+            raise SystemExit(exit_status.FAILED) from None
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """See to it that the sweep is gathered, whichever launcher runs it, and let ``HydraConfig`` say where it goes."""
+        from runner.sweep.composing import put_into_gathering
+
+        put_into_gathering(config)
+        chosen = copy.deepcopy(config)
+        with read_write(chosen):
+            chosen.hydra.sweep.dir = str(config.hydra.sweep.dir)  # the time in its name is another in every copy
+        HydraConfig.instance().set_config(chosen)

@@ -1,0 +1,67 @@
+"""``runner export FOLDER --csv [--output FILE]``: writes a point's rows, one for each image and epoch, as text.
+
+They lie in images/ as Parquet, which pandas.read_parquet reads as one frame. Of a sweep, those of each point are written into the point's
+own folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from runner.display.console import print_line
+from runner.errors import RunnerError
+from runner.files import write_atomically
+from runner.record.parquet import FOLDER, TEXT_FILE, files_in
+from runner.record.reading import read_point, read_sweep
+from runner.record.rows import write_csv
+
+_STANDARD_OUTPUT = Path("-")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the words that the command takes."""
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of a point or a sweep")
+    parser.add_argument("--csv", action="store_true", required=True, help="with commas, and a line with the columns' names")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help=f"where to write the rows of one point, - for standard output; by default {TEXT_FILE} in its folder",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the files and say where they are."""
+    folders = _with_rows(arguments.folder)
+    if arguments.output is not None and len(folders) > 1:
+        raise RunnerError(
+            f"--output={arguments.output}: takes the rows of one point, and {arguments.folder} has {len(folders)}"
+        )
+    for folder in folders:
+        output = arguments.output or folder / TEXT_FILE
+        if output == _STANDARD_OUTPUT:
+            write_csv(folder, sys.stdout)
+            continue
+        if not output.parent.is_dir():
+            raise RunnerError(f"{output}: there is no folder {output.parent}")
+        if not files_in(folder) and output.absolute() == (folder / TEXT_FILE).absolute():
+            print_line(f"{output}: is there already, and is all that this record has")
+            continue
+        write_atomically(output, lambda file, folder=folder: write_csv(folder, file))  # type: ignore[misc]
+        print_line(f"Written: {output}")
+    return 0
+
+
+def _with_rows(folder: Path) -> list[Path]:
+    """The folder of the point, or those of the sweep's points, that have rows."""
+    if (folder / "sweep.json").is_file():
+        folders = [point.folder for point in read_sweep(folder).measured]
+    else:
+        read_point(folder)
+        folders = [folder]
+    with_rows = [at for at in folders if files_in(at) or (at / TEXT_FILE).is_file()]
+    if not with_rows:
+        raise RunnerError(f"{folder}: holds no rows of images ({FOLDER}/ or {TEXT_FILE})")
+    return with_rows

@@ -1,0 +1,67 @@
+"""What every option is: a choice in one of the groups, typed, that knows which code does it and what it cannot be combined with."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, ClassVar, Protocol
+
+
+class Threads(Protocol):
+    """The choice of TensorFlow's threads."""
+
+    intra_op: int
+    inter_op: int
+
+
+class Images(Protocol):
+    """The choice of a source."""
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether its images are files that a worker reads."""
+
+
+class Choices(Protocol):
+    """The choices of a point on which a check of another option may depend."""
+
+    @property
+    def tf(self) -> Threads:
+        """TensorFlow's threads."""
+
+    @property
+    def source(self) -> Images:
+        """Where images come from."""
+
+
+class Option:
+    """A choice; a dataclass derived from it has a field for each value that can be changed."""
+
+    def check(self, choices: Choices) -> None:
+        """Refuse what the rules of the fields let through: what depends on several of them, on the system or on other choices.
+
+        Raises:
+            ConfigurationError: it cannot be run.
+        """
+
+
+class CodeOption(Option):
+    """A choice that is done by code of its own: a mode, a source, a task or a sink.
+
+    Attributes:
+        package: where this program has the code for the options of this group, in a module with the option's name.
+        code: the module, where it is another.
+    """
+
+    package: ClassVar[str]
+    code: ClassVar[str | None] = None
+
+    @classmethod
+    def module(cls) -> str:
+        """The module whose ``PROVIDES`` does it; for an option from elsewhere, the one that its class stands in."""
+        own = cls.__module__.startswith("runner.config.options.")
+        return cls.code or (f"{cls.package}.{vars(cls)['name']}" if own else cls.__module__)
+
+    @classmethod
+    def provided(cls) -> Any:
+        """What that module provides, imported now."""
+        return import_module(cls.module()).PROVIDES

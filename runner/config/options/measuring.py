@@ -1,0 +1,57 @@
+"""How often everything is measured, how closely it is watched, and which figures come of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runner.config.fields import option
+from runner.config.options.base import Option
+
+# The metrics of every run, with their units; the set is the same whatever was run.
+METRICS = (
+    "images_per_s",
+    "total_s",
+    "startup_s",
+    "work_s",
+    "teardown_s",
+    "latency_p50_ms",
+    "latency_p95_ms",
+    "latency_p99_ms",
+    "cpu_s_per_image",
+    "cpu_utilization_pct",
+    "peak_memory_mb",
+    "images_ok",
+    "images_failed",
+)
+
+
+@dataclass
+class Protocol(Option):
+    """How often everything is measured."""
+
+    rounds: int = option(8, "trials of every point, each in a fresh process", at_least=1, at_most=100_000)
+    epochs: int = option(5, "timed passes over the images in a trial", at_least=1, at_most=100_000)
+    warmup_epochs: int = option(1, "passes before the timed ones", at_least=0, at_most=100_000)
+    timeout_s: float = option(600.0, "seconds after which a trial is ended", above=0)
+    verdicts: bool = option(True, "whether points are compared with the baseline, in words")
+    self_check: bool = option(True, "whether a duplicate of the baseline runs in every round of a sweep")
+    precision: float | None = option(
+        None, "go on after the rounds until every interval of images_per_s is this narrow: 0.02 is 2 % up and down", above=0
+    )
+    max_rounds: int = option(40, "where precision has not been reached, stop here", at_least=1, at_most=100_000)
+
+
+@dataclass
+class Monitor(Option):
+    """How a trial is watched from outside."""
+
+    enabled: bool = option(True, "whether samples are taken; exact accounting needs none")
+    interval_s: float = option(0.1, "seconds between samples", at_least=0.005, at_most=60)
+    memory_interval_s: float = option(1.0, "seconds between memory samples, which cost more", at_least=0.1, at_most=600)
+    cost_limit_pct: float = option(
+        1.0,
+        "the most of one core that the monitor may use; costly readings become rarer to stay below it",
+        at_least=0.1,
+        at_most=100,
+    )
+    gil_probe: bool = option(False, "whether the wait for Python's interpreter lock is measured, where workers are threads")

@@ -1,0 +1,235 @@
+"""The modes: which concurrency backend handles the images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from importlib.util import find_spec
+from typing import ClassVar
+
+from runner.config.fields import MISSING, name, option
+from runner.config.options.base import Choices, CodeOption, Threads
+from runner.errors import ConfigurationError
+
+
+class StartMethod(Enum):
+    """How a worker process comes to be."""
+
+    auto = "auto"  # fork out of the clean trial on Linux, spawn elsewhere
+    fork = "fork"
+    forkserver = "forkserver"
+    spawn = "spawn"
+
+
+class Returns(Enum):
+    """How results come back from worker processes."""
+
+    digest = "digest"  # not at all: the worker keeps them
+    pickle = "pickle"
+    shared_memory = "shared_memory"
+
+
+@dataclass
+class ModeOption(CodeOption):
+    """What every mode has."""
+
+    package: ClassVar[str] = "runner.modes"
+
+    name: str = MISSING
+
+    def effective_workers(self, workers: int) -> int:
+        """How many workers there are where ``workers`` are asked for."""
+        return workers
+
+    def processes(self, workers: int) -> int:
+        """How many worker processes there are beside the trial's own; 0 where workers are threads."""
+        del workers
+        return 0
+
+    def threads(self, workers: int) -> int:
+        """How many images can be handled at the same time: the threads of all workers."""
+        return self.effective_workers(workers)
+
+    def computing_threads(self, workers: int, cpus: int) -> int | None:
+        """How many of those compute at the same time on ``cpus`` CPUs of this host; None where that is not a choice."""
+        del cpus
+        return self.threads(workers)
+
+    def tensorflow_threads(self, tf: Threads) -> tuple[int, int]:
+        """TensorFlow's threads in each worker, inside an op and between ops; 0 is TensorFlow's own choice."""
+        return tf.intra_op, tf.inter_op
+
+    @property
+    def joins_cluster(self) -> bool:
+        """Whether workers run on a cluster that is there already, whose hosts have CPUs of their own."""
+        return False
+
+    def label(self, workers: int) -> str:
+        """The name of a point with so many workers: ``process-w10``, ``process-w5x3`` with three threads in each."""
+        return f"{self.name}-w{self.effective_workers(workers)}"
+
+
+@dataclass
+class Sequential(ModeOption):
+    name: str = name("sequential")
+
+    def effective_workers(self, workers: int) -> int:
+        del workers
+        return 1
+
+    def computing_threads(self, workers: int, cpus: int) -> int | None:
+        del workers, cpus
+        return None
+
+    def label(self, workers: int) -> str:
+        del workers
+        return self.name
+
+
+@dataclass
+class Thread(ModeOption):
+    name: str = name("thread")
+
+
+@dataclass
+class ThreadPool(ModeOption):
+    name: str = name("thread_pool")
+    chunksize: int | None = option(None, "how many images a worker takes at once; by default fewer towards the end", at_least=1)
+
+
+@dataclass
+class SyntheticProcess(ModeOption):
+    name: str = name("synthetic_process")
+
+    def check(self, choices: Choices) -> None:
+        given = (choices.tf.intra_op, choices.tf.inter_op)
+        if given != self.tensorflow_threads(choices.tf):
+            reason = "contradicts mode=synthetic_process, which pins TensorFlow to one thread"
+            accepted = "tf=single, that is 1/1, with this mode; or mode=thread for other settings"
+            raise ConfigurationError("tf", f"{given[0]}/{given[1]}", reason, accepted)
+
+    def tensorflow_threads(self, tf: Threads) -> tuple[int, int]:
+        del tf
+        return 1, 1
+
+
+@dataclass
+class ProcessOption(ModeOption):
+    """What every mode with real processes has."""
+
+    start_method: StartMethod = option(StartMethod.auto, "how a worker process comes to be")
+    threads_per_worker: int = option(1, "threads that handle images in each worker process", at_least=1, at_most=1024)
+    returns: Returns = option(Returns.digest, "how results come back to the trial")
+
+    def check(self, choices: Choices) -> None:
+        import multiprocessing
+
+        method, methods = self.start_method.value, multiprocessing.get_all_start_methods()
+        if method != "auto" and method not in methods:
+            raise ConfigurationError(
+                "mode.start_method", method, "does not exist on this system", ", ".join(["auto", *methods])
+            )
+
+    def processes(self, workers: int) -> int:
+        return workers
+
+    def threads(self, workers: int) -> int:
+        return workers * self.threads_per_worker
+
+    def label(self, workers: int) -> str:
+        return f"{self.name}-w{workers}" + (f"x{self.threads_per_worker}" if self.threads_per_worker > 1 else "")
+
+
+@dataclass
+class Process(ProcessOption):
+    name: str = name("process")
+
+
+@dataclass
+class ProcessPool(ProcessOption):
+    name: str = name("process_pool")
+    chunksize: int | None = option(None, "how many images a worker takes at once; by default fewer towards the end", at_least=1)
+
+
+class Parallelism(Enum):
+    """How many calls ``Dataset.map`` makes at the same time."""
+
+    workers = "workers"  # as many as there are workers
+    autotune = "autotune"  # as TensorFlow chooses, in a pool of as many threads as there are workers
+
+
+@dataclass
+class TfData(ModeOption):
+    name: str = name("tf_data")
+    parallelism: Parallelism = option(Parallelism.workers, "how many images at the same time")
+    prefetch: int = option(0, "results that are made ahead of the one that takes them; -1 is TensorFlow's choice", at_least=-1)
+
+
+@dataclass
+class Asyncio(ModeOption):
+    name: str = name("asyncio")
+    decode_threads: int | None = option(
+        None, "threads that decode what has been read; by default one for each CPU that may be used", at_least=1, at_most=1024
+    )
+
+    def computing_threads(self, workers: int, cpus: int) -> int | None:
+        del workers  # they wait; the decoders compute
+        return self.decode_threads or cpus
+
+
+@dataclass
+class Loky(ModeOption):
+    name: str = name("loky")
+    chunksize: int | None = option(None, "how many images a worker takes at once; by default fewer towards the end", at_least=1)
+
+    def processes(self, workers: int) -> int:
+        return workers
+
+
+class Placement(Enum):
+    """Where Ray's scheduler puts the workers, as far as there is room."""
+
+    spread = "spread"  # over as many nodes as there are
+    packed = "packed"  # on as few as will do
+
+
+@dataclass
+class Ray(ModeOption):
+    name: str = name("ray")
+    address: str | None = option(
+        None,
+        "the cluster: null starts one on this machine, auto finds one on it, host:port or ray://host:port joins one",
+        matches=r"auto|(ray://)?(\[[0-9a-fA-F:]+\]|[^\s/:@?#\[\]]+):\d{1,5}",
+    )
+    cpus_per_worker: float = option(1.0, "of Ray's CPUs, which are counted and not enforced", above=0, at_most=1024)
+    gpus_per_worker: float = option(0.0, "of Ray's GPUs; with 0 a worker sees none", at_least=0, at_most=64)
+    placement: Placement = option(Placement.spread, "over as many nodes as there are, or on as few as will do")
+    returns: Returns = option(Returns.digest, "how results come back to the trial")
+    chunksize: int | None = option(None, "how many images a worker takes at once; by default fewer towards the end", at_least=1)
+    max_retries: int = option(0, "how often an image is tried again whose worker or node has died", at_least=0, at_most=100)
+    ship_source: bool = option(
+        False, "whether the bytes of the images are sent to the nodes once, for those that cannot reach them"
+    )
+    object_store_mb: int | None = option(
+        None,
+        "10^6 bytes of shared memory for Ray's objects where this program starts the cluster; null is Ray's choice",
+        at_least=80,
+    )
+
+    def check(self, choices: Choices) -> None:
+        if find_spec("ray") is None:
+            accepted = "an environment with the extra ray: pip install 'image-pipeline-runner[ray]'"
+            raise ConfigurationError("mode", self.name, "needs Ray, which is not installed", accepted)
+        if self.address is not None and self.object_store_mb is not None:
+            reason = "only applies when this program starts the cluster, not to the one at mode.address"
+            raise ConfigurationError("mode.object_store_mb", self.object_store_mb, reason, "null")
+        if self.ship_source and not choices.source.reads_files:
+            reason = "sends the bytes of files, and these images come from addresses"
+            raise ConfigurationError("mode.ship_source", "true", reason, "false, or a source of files")
+
+    def processes(self, workers: int) -> int:
+        return workers
+
+    @property
+    def joins_cluster(self) -> bool:
+        return self.address is not None

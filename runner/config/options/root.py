@@ -1,0 +1,47 @@
+"""The root of the configuration: one point of a sweep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runner.config.fields import AMOUNT, MEASURING, MISSING, ORDER, RECORDING, START, SWEEP, WORK, option
+from runner.config.options.measuring import METRICS, Monitor, Protocol
+from runner.config.options.modes import ModeOption
+from runner.config.options.sinks import SinkOption
+from runner.config.options.sources import SourceOption
+from runner.config.options.tasks import TaskOption
+from runner.config.options.tf import Tf
+from runner.config.options.tracking import TrackingOption
+
+
+@dataclass
+class Config:
+    """One point: what is done, by which workers, and how it is measured."""
+
+    mode: ModeOption = option(MISSING, "how images are handled at the same time", role=WORK)
+    workers: int = option(15, "threads or processes that handle images", at_least=1, at_most=4096, role=WORK)
+    tf: Tf = option(MISSING, "TensorFlow's threads in each worker", role=WORK)
+    source: SourceOption = option(MISSING, "where images come from", role=WORK)
+    images: int = option(
+        15, "images in an epoch; the source is repeated or cut to that many", at_least=1, at_most=10**9, role=AMOUNT
+    )
+    task: TaskOption = option(MISSING, "what is done to each image", role=WORK)
+    sink: SinkOption = option(MISSING, "where results go", role=WORK)
+    protocol: Protocol = option(MISSING, "how often it is measured", role=MEASURING)
+    monitor: Monitor = option(MISSING, "how closely it is watched", role=MEASURING)
+    tracking: TrackingOption = option(MISSING, "where runs are recorded beside their own folder", role=RECORDING)
+    affinity: str | None = option(
+        None, "the CPUs that a trial and its workers are kept to, such as 0-3 or '0,2'; all by default", role=WORK
+    )
+    seed: int = option(0, "orders the trials of a sweep", at_least=0, role=ORDER)
+    baseline: str | None = option(
+        None, "the point that others are compared with: its name or number; the first by default", role=SWEEP
+    )
+    objective: str = option(
+        "images_per_s", "the metric that a sweeper such as Optuna gets for each point", choices=METRICS, role=SWEEP
+    )
+    compare_hosts: bool = option(
+        False, "whether points that were measured on different hosts get a verdict against each other", role=SWEEP
+    )
+    fail_fast: bool = option(False, "whether a sweep ends at the first point that fails", role=SWEEP)
+    resume: str | None = option(None, "the folder of a sweep to go on with", role=START)

@@ -1,0 +1,110 @@
+"""The sinks: where results go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+from runner.config.fields import MISSING, name, option
+from runner.config.options.base import Choices, CodeOption
+from runner.errors import ConfigurationError
+from runner.secrets import masked
+
+
+@dataclass
+class SinkOption(CodeOption):
+    """What every sink has."""
+
+    package: ClassVar[str] = "runner.pipeline.sinks"
+
+    name: str = MISSING
+
+
+@dataclass
+class NoSink(SinkOption):
+    code: ClassVar[str] = "runner.pipeline.sinks.none_"
+
+    name: str = name("none")
+
+
+class FileFormat(Enum):
+    """What a result is written as."""
+
+    npy = "npy"
+    png = "png"
+    tfrecord = "tfrecord"
+
+
+@dataclass
+class ToFile(SinkOption):
+    name: str = name("file")
+    format: FileFormat = option(FileFormat.npy, "what a result is written as")
+    url: str | None = option(
+        None, "a folder, or an fsspec URL such as s3://bucket/prefix; by default sink/ in the point's folder"
+    )
+    remove: bool = option(False, "whether the files are removed after each trial")
+    timeout_s: float = option(30.0, "seconds for one attempt at a remote file", above=0)
+    retries: int = option(3, "further attempts at a remote file, after pauses that double", at_least=0, at_most=100)
+
+    def check(self, choices: Choices) -> None:
+        if self.url is None:
+            return
+        key, shown, accepted = (
+            "sink.url",
+            masked(self.url),
+            "a folder, or an fsspec URL that can be written to: s3://bucket/prefix",
+        )
+        scheme, separator, _ = self.url.partition("://")
+        if not self.url.strip():
+            raise ConfigurationError(key, shown, "is empty", accepted)
+        if not separator:
+            return
+        if scheme in {"http", "https"}:
+            raise ConfigurationError(
+                key, shown, "is a web server, which has no folders to write to", "sink=http, or " + accepted
+            )
+        from fsspec import get_filesystem_class
+
+        try:
+            get_filesystem_class(scheme)
+        except ValueError:
+            raise ConfigurationError(key, shown, f"fsspec knows no {scheme}://", accepted) from None
+        except ImportError as error:
+            reason = str(error).strip().rstrip(".")
+            raise ConfigurationError(key, shown, reason, "an environment with that package") from None
+
+
+class Payload(Enum):
+    """What is sent of a result."""
+
+    digest = "digest"
+    array = "array"
+
+
+@dataclass
+class ToHttp(SinkOption):
+    name: str = name("http")
+    payload: Payload = option(Payload.array, "what is sent of a result")
+    url: str | None = option(
+        None,
+        "an address such as http://host:8080/results; by default a receiver on this machine is started",
+        matches=r"https?://(\S+@)?(\[[0-9a-fA-F:]+\]|[^\s/:@?#\[\]]+)(:\d{1,5})?([/?]\S*)?",
+    )
+    latency_s: float = option(0.0, "seconds after which the receiver on this machine answers", at_least=0, at_most=3600)
+    timeout_s: float = option(10.0, "seconds without an answer after which an attempt has failed", above=0)
+    retries: int = option(3, "further attempts after what may pass, with pauses that double", at_least=0, at_most=100)
+
+    def check(self, choices: Choices) -> None:
+        if self.url is None:
+            return
+        if self.latency_s:
+            reason = "only applies to the receiver that this program starts, where sink.url is null"
+            raise ConfigurationError("sink.latency_s", self.latency_s, reason, "0 with a server of your own")
+        try:
+            urlsplit(self.url).port  # noqa: B018  (reading it checks it)
+        except ValueError as error:
+            raise ConfigurationError(
+                "sink.url", masked(self.url), str(error), "an address such as http://host:8080/results"
+            ) from None

@@ -1,0 +1,163 @@
+"""The sources: where images come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, ClassVar
+
+from runner.config.fields import MISSING, name, option
+from runner.config.options.base import Choices, CodeOption
+from runner.errors import ConfigurationError
+from runner.secrets import MASK, is_secret
+
+
+class Cache(Enum):
+    """What is done about the system's page cache, outside the timed stretches."""
+
+    as_is = "as_is"  # nothing: the inspection has just read every file once
+    warm = "warm"  # every file is read once before the first epoch
+    cold = "cold"  # every file is dropped from the page cache before each epoch
+
+
+@dataclass
+class SourceOption(CodeOption):
+    """What every source has."""
+
+    package: ClassVar[str] = "runner.pipeline.sources"
+
+    name: str = MISSING
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether workers read the images from files, and not from addresses."""
+        return False
+
+    @property
+    def served(self) -> ServedOption | None:
+        """Itself, where a server on loopback gives out its files; otherwise None."""
+        return None
+
+    @property
+    def page_cache(self) -> Cache:
+        """What is done about the system's page cache."""
+        return Cache.as_is
+
+
+@dataclass
+class FilesOption(SourceOption):
+    """What every source that reads files of this machine has."""
+
+    cache: Cache = option(Cache.as_is, "what is done about the page cache before an epoch")
+
+    @property
+    def reads_files(self) -> bool:
+        return True
+
+    @property
+    def page_cache(self) -> Cache:
+        return self.cache
+
+
+@dataclass
+class ServedOption(FilesOption):
+    """What every source has whose files an HTTP server on loopback can give out."""
+
+    serve: bool = option(False, "whether the images are downloaded from a server on loopback instead of read from files")
+    serve_latency_s: float = option(0.0, "seconds from a request to the first byte", at_least=0, at_most=60)
+    serve_jitter_s: float = option(0.0, "seconds by which the latency varies, up and down", at_least=0, at_most=60)
+    serve_bandwidth_mb_per_s: float | None = option(
+        None, "10^6 bytes a second of the link that all connections share; null is no limit", above=0
+    )
+
+    def check(self, choices: Choices) -> None:
+        if not self.serve:
+            for field, nothing in (("serve_latency_s", 0.0), ("serve_jitter_s", 0.0), ("serve_bandwidth_mb_per_s", None)):
+                if (value := getattr(self, field)) != nothing:
+                    reason = "is of no effect without a server"
+                    raise ConfigurationError(f"source.{field}", value, reason, "source.serve=true with it")
+        if self.serve_jitter_s > self.serve_latency_s:
+            reason = f"is more than source.serve_latency_s={self.serve_latency_s:g}, so that latencies would be below 0"
+            raise ConfigurationError("source.serve_jitter_s", self.serve_jitter_s, reason, "a number up to the latency")
+
+    @property
+    def reads_files(self) -> bool:
+        return not self.serve
+
+    @property
+    def served(self) -> ServedOption | None:
+        return self if self.serve else None
+
+
+@dataclass
+class Sample(ServedOption):
+    name: str = name("sample")
+
+
+@dataclass
+class File(ServedOption):
+    name: str = name("file")
+    path: str = option(MISSING, "an image file")
+
+
+@dataclass
+class Folder(ServedOption):
+    name: str = name("folder")
+    path: str = option(MISSING, "a folder, searched with all below it")
+    pattern: str = option("*", "which file names count, as in a shell")
+
+
+class ImageFormat(Enum):
+    """The format of generated images."""
+
+    jpeg = "jpeg"
+    png = "png"
+
+
+@dataclass
+class Synthetic(ServedOption):
+    name: str = name("synthetic")
+    count: int = option(3, "how many different images", at_least=1, at_most=1_000_000)
+    width: int = option(1900, "pixels", at_least=1, at_most=16384)
+    height: int = option(1900, "pixels", at_least=1, at_most=16384)
+    format: ImageFormat = option(ImageFormat.jpeg, "the file format")
+    quality: int = option(90, "JPEG quality", at_least=1, at_most=100)
+    progressive: bool = option(False, "JPEG in progressive scans, as many web sites serve it")
+    seed: int = option(0, "another seed, other images", at_least=0)
+
+
+@dataclass
+class Url(SourceOption):
+    name: str = name("url")
+    url: Any = option(
+        MISSING, "an address such as https://host/a.jpg, a list of them, a pattern, a folder ending in / or a .txt"
+    )
+    timeout_s: float = option(30.0, "seconds that one attempt at an image may take", above=0)
+    retries: int = option(2, "attempts after the first, with growing pauses", at_least=0, at_most=100)
+    max_bytes: int = option(100_000_000, "the largest image that is taken", at_least=1)
+    options: Any = option(None, "settings for fsspec's driver, such as {anon: true}; credentials come from the environment")
+
+    def check(self, choices: Choices) -> None:
+        from runner.config import addresses
+
+        addresses.given(self.url)
+        if not isinstance(self.options, dict | None):
+            raise ConfigurationError("source.options", self.options, "is no mapping", "null, or a mapping such as {anon: true}")
+        _refuse_secrets(self.options or {}, "source.options")
+
+
+@dataclass
+class Tfrecord(FilesOption):
+    name: str = name("tfrecord")
+    path: str = option(MISSING, "an uncompressed file of tf.train.Example")
+    feature: str = option("image/encoded", "the bytes feature that holds the image, not empty", matches=r".*\S.*")
+
+
+def _refuse_secrets(options: Any, key: str) -> None:
+    """Refuse credentials: what is in the configuration is in every record of it."""
+    for name_, value in options.items() if isinstance(options, dict) else enumerate(options):
+        if isinstance(value, dict | list):
+            _refuse_secrets(value, f"{key}.{name_}")
+        elif is_secret(str(name_)) and value not in (None, "anon"):
+            accepted = "credentials in the environment or in the driver's own files"
+            raise ConfigurationError(f"{key}.{name_}", MASK, "would be in every record", accepted)

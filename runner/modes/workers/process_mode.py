@@ -1,0 +1,119 @@
+"""What modes have in common whose workers are real processes, each with a TensorFlow runtime of its own.
+
+Where workers are forked, they are forked from the trial before it has started TensorFlow's runtime and while it has one thread: a
+fork after that hangs in the first op. What a worker is sent can be pickled, so that the same code serves ``spawn`` and
+``forkserver``.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from abc import abstractmethod
+from multiprocessing.context import BaseContext
+from typing import Any
+
+from runner.config.options import ProcessOption, Returns, StartMethod
+from runner.modes import Epoch, EpochClock, Mode, ModePlan, Worker, WorkerId, WorkerUsage
+from runner.modes.workers.distribution import Distribution
+from runner.modes.workers.messages import InSlot, Ready, RecordsPart, Returned, UsageRequest, WorkerPlan
+from runner.modes.workers.returning import ReturnCheck, ReturnPath, slot_bytes
+from runner.modes.workers.shared_memory import Slots
+from runner.modes.workers.worker_processes import WorkerProcesses
+from runner.pipeline.collector import Collector
+from runner.pipeline.stamps import Records
+
+# What a fork server, where one is asked for, has imported before it forks.
+PRELOAD = "runner.trial.preload"
+
+
+class ProcessMode(Mode):
+    """A mode whose workers are processes; a subclass says how items are distributed to their threads."""
+
+    def __init__(self, plan: ModePlan) -> None:
+        self._plan = plan
+        self._option: ProcessOption = plan.mode
+        self._method = start_method(self._option.start_method)
+        self._context = multiprocessing.get_context(self._method)
+        self._distribution = self.distribution(self._context, plan.workers * self._option.threads_per_worker)
+        self._processes = WorkerProcesses(self._context)
+        self._return_path = ReturnPath()
+        self.forks = self._method == "fork"
+        self.imports_here = self.forks
+
+    @abstractmethod
+    def distribution(self, context: BaseContext, threads: int) -> Distribution:
+        """How items come to so many threads, through all workers."""
+
+    def start(self) -> list[Worker]:
+        plan, option = self._plan, self._option
+        if self._method == "forkserver":
+            self._context.set_forkserver_preload([PRELOAD])
+        slots: list[Slots] = []
+        for index in range(plan.workers):
+            if option.returns is Returns.shared_memory:
+                slots.append(Slots(self._context, slot_bytes(plan.pipeline.task, plan.pipeline.images)))
+            worker = WorkerPlan(
+                index=index,
+                threads=option.threads_per_worker,
+                limits=plan.limits,
+                pipeline=plan.pipeline,
+                distribution=self._distribution,
+                returns=option.returns is not Returns.digest,
+                slots=slots[index] if slots else None,
+            )
+            self._processes.start(worker)
+        self._return_path = ReturnPath(slots)
+        ready = dict(self._processes.messages(Worker))
+        return [ready[index] for index in range(plan.workers)]
+
+    def run(self, epoch: Epoch, clock: EpochClock) -> Records:
+        self._processes.send(epoch)
+        for _ in self._processes.messages(Ready):
+            pass
+        self._distribution.prepare(epoch.items)
+        clock.released()
+        self._processes.send(None)
+        collector, check = Collector(self._plan.spool), ReturnCheck(verify=epoch.verify)
+        for index, message in self._processes.messages(RecordsPart, Returned, InSlot):
+            if isinstance(message, RecordsPart):
+                collector.add(message.records)
+                if not message.last:
+                    clock.progress(len(collector))
+            else:
+                with self._return_path.result(index, message) as array:
+                    check.add(message.item, array)
+        clock.finished()
+        return check.complete(collector.done())
+
+    def worker_usage(self) -> dict[WorkerId, WorkerUsage]:
+        self._processes.send(UsageRequest())
+        return {self._processes.pid(index): usage for index, usage in self._processes.messages(WorkerUsage)}
+
+    def facts(self) -> dict[str, Any]:
+        return {} if self._option.returns is Returns.digest else {"returned_by": dict(self._return_path.counts)}
+
+    def stop(self) -> None:
+        self._processes.send(None)
+        self._processes.join()
+        self._return_path.close()
+        if self._method == "forkserver":
+            _end_fork_server()
+
+
+def start_method(chosen: StartMethod) -> str:
+    """The start method by ``multiprocessing``'s name; ``auto`` is ``fork`` on Linux and ``spawn`` elsewhere."""
+    if chosen is not StartMethod.auto:
+        return str(chosen.value)
+    return "fork" if sys.platform == "linux" else "spawn"
+
+
+def _end_fork_server() -> None:
+    """End the fork server of this process. It has reaped the workers; once it is reaped itself, their CPU seconds are ours to read.
+
+    There is no public way to end it. Where this one is missing, it ends with the trial.
+    """
+    from multiprocessing import forkserver
+
+    if (end := getattr(forkserver._forkserver, "_stop", None)) is not None:  # noqa: SLF001
+        end()

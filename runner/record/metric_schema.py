@@ -1,0 +1,81 @@
+"""The types of metrics: of one trial, and of a point over its trials."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+from runner.monitor.gpu_record import GpuMetrics
+
+MetricName = Literal[
+    "images_per_s",
+    "total_s",
+    "startup_s",
+    "work_s",
+    "teardown_s",
+    "latency_p50_ms",
+    "latency_p95_ms",
+    "latency_p99_ms",
+    "cpu_s_per_image",
+    "cpu_utilization_pct",
+    "peak_memory_mb",
+    "images_ok",
+    "images_failed",
+    "gpu_utilization_pct",
+    "gpu_memory_mb",
+    "gpu_memory_pct",
+    "gpu_power_w",
+    "gpu_energy_j_per_image",
+]
+
+
+class TrialMetrics(GpuMetrics):
+    """The metrics of one trial that succeeded. None is what the system does not tell; GPU metrics are there where a GPU is."""
+
+    images_per_s: float
+    total_s: float
+    startup_s: float
+    work_s: float
+    teardown_s: float
+    latency_p50_ms: float
+    latency_p95_ms: float
+    latency_p99_ms: float
+    cpu_s_per_image: float
+    cpu_utilization_pct: float
+    peak_memory_mb: float | None
+    images_ok: int
+    images_failed: int
+
+
+class MetricSummary(TypedDict):
+    """A metric over the trials of a point: its median, the ends of a 95 % interval, and the number of trials that have a value.
+
+    ``value`` is None where no trial has one, ``low`` and ``high`` where there are too few for an interval.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+class Metrics(TypedDict, total=False):
+    """The metrics of a point. It is empty where no trial succeeded, and has GPU metrics where there is a GPU."""
+
+    images_per_s: MetricSummary
+    total_s: MetricSummary
+    startup_s: MetricSummary
+    work_s: MetricSummary
+    teardown_s: MetricSummary
+    latency_p50_ms: MetricSummary
+    latency_p95_ms: MetricSummary
+    latency_p99_ms: MetricSummary
+    cpu_s_per_image: MetricSummary
+    cpu_utilization_pct: MetricSummary
+    peak_memory_mb: MetricSummary
+    images_ok: MetricSummary
+    images_failed: MetricSummary
+    gpu_utilization_pct: MetricSummary
+    gpu_memory_mb: MetricSummary
+    gpu_memory_pct: MetricSummary
+    gpu_power_w: MetricSummary
+    gpu_energy_j_per_image: MetricSummary
