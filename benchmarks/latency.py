@@ -16,7 +16,7 @@ from side_by_side import in_turn, plan, show, trial, work_s
 
 from runner.config.options import Asyncio, NoSink, ProcessPool, Sample, TfData, ThreadPool
 from runner.config.registry import load, module_of
-from runner.pipeline.servers import Served, serving_images
+from runner.pipeline.servers.serving import Served, serving_images
 from runner.pipeline.sources import images_of
 from runner.trial.messages import TrialPlan
 from runner.trial.supervisor import Supervisor

@@ -25,7 +25,6 @@ from test_results import Silent, point
 from runner.config.options import Sample
 from runner.errors import TrialFailed
 from runner.monitor.sampler import Sampler
-from runner.pipeline.servers import children
 from runner.pipeline.servers.children import child
 from runner.pipeline.servers.image_server import Link
 from runner.pipeline.sources import images_of
@@ -34,7 +33,7 @@ from runner.trial.supervisor import Supervisor
 
 PATHS = [image.path for image in images_of(Sample(), 3)]
 PHOTOS = [Path(path).read_bytes() for path in PATHS]
-SCRIPT = Path(children.__file__).with_name("image_server.py")
+SERVER = "runner.pipeline.servers.image_server"
 
 Serving = Callable[..., AbstractContextManager[int]]
 
@@ -51,7 +50,7 @@ def serving(services: dict[str, dict[str, Any]]) -> Serving:
     @contextlib.contextmanager
     def start(**plan: Any) -> Any:
         default = {"paths": PATHS, "latency_s": 0.0, "jitter_s": 0.0, "bandwidth": None, "seed": 0}
-        with child("image_server", SCRIPT, default | plan, services) as ready:
+        with child("image_server", SERVER, default | plan, services) as ready:
             yield ready["port"]
 
     return start
@@ -86,8 +85,8 @@ def test_a_file_that_is_gone_is_not_found(serving: Serving, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("bandwidth", [None, 1e9])
 def test_a_connection_takes_many_requests_however_they_arrive(serving: Serving, bandwidth: float | None) -> None:
-    requests = b"".join(b"GET /%d/x HTTP/1.1\r\nHost: x\r\n\r\n" % (number % 3) for number in range(9))
-    last = b"GET /0/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    requests = b"".join(b"GET /%d/x HTTP/1.1\r\nHost: localhost\r\n\r\n" % (number % 3) for number in range(9))
+    last = b"GET /0/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     with serving(bandwidth=bandwidth) as port, socket.create_connection(("127.0.0.1", port), 60) as connection:
         connection.sendall(requests[:100])
         connection.sendall(requests[100:] + last)
@@ -96,6 +95,49 @@ def test_a_connection_takes_many_requests_however_they_arrive(serving: Serving, 
     assert content.count(b"HTTP/1.1 200 OK") == 10
     assert all(content.count(photo) == 3 for photo in PHOTOS[1:])
     assert content.count(PHOTOS[0]) == 4
+
+
+def answers_to(port: int, *requests: bytes) -> list[bytes]:
+    """The status of the answer to each request, each sent over a connection of its own that the server closes."""
+    answers = []
+    for request in requests:
+        with socket.create_connection(("127.0.0.1", port), 60) as connection:
+            connection.sendall(request)
+            with connection.makefile("rb") as file:
+                answers.append(file.readline().split(b" ")[1])
+    return answers
+
+
+def test_what_is_no_request_is_refused_and_the_server_goes_on(serving: Serving) -> None:
+    head = b"GET /0/x HTTP/1.1\r\nHost: localhost\r\n"
+    with serving() as port:
+        assert answers_to(
+            port,
+            b"nonsense\r\n\r\n",
+            b"GET /0/x HTTP/1.1\r\n\r\n",
+            head + b"Transfer-Encoding: chunked\r\n\r\n",
+            head + b"Content-Length: 5\r\n\r\nhello",
+            head + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n",
+            head + b"X: " + b"x" * 70_000,
+        ) == [b"400"] * 5 + [b"431"]
+        assert answers_to(port, b"GET /" + b"9" * 5000 + b"/x HTTP/1.1\r\nHost: localhost\r\n\r\n") == [b"404"]
+        assert get(port, "/0/x") == (200, PHOTOS[0])
+
+
+def test_a_name_that_is_not_this_machines_is_refused(serving: Serving) -> None:
+    """A page in a browser can be made to ask this machine by the name of another."""
+    request = b"GET /0/x HTTP/1.1\r\nHost: %b\r\nConnection: close\r\n\r\n"
+    with serving() as port:
+        hosts = (b"localhost", b"127.0.0.1:%d" % port, b"evil.example", b"evil.example:%d" % port)
+        assert answers_to(port, *(request % host for host in hosts)) == [b"200", b"200", b"421", b"421"]
+
+
+def test_very_many_requests_at_once_are_answered_one_after_the_other(serving: Serving) -> None:
+    request, many = b"GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n", 1500
+    with serving() as port, socket.create_connection(("127.0.0.1", port), 60) as connection:
+        connection.sendall(request * many + request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        with connection.makefile("rb") as file:
+            assert file.read().count(b"HTTP/1.1 404 Not Found") == many + 1
 
 
 def test_many_requests_wait_at_the_same_time(serving: Serving) -> None:
@@ -143,11 +185,10 @@ def test_a_line_that_was_idle_has_saved_nothing_up() -> None:
 def test_it_ends_with_the_conductor_however_that_ends() -> None:
     script = f"""
 import os, signal
-from pathlib import Path
-from runner.services.children import child
+from runner.pipeline.servers.children import child
 plan = {{"paths": [], "latency_s": 0.0, "jitter_s": 0.0, "bandwidth": None, "seed": 0}}
 services = {{}}
-with child("image_server", Path({str(SCRIPT)!r}), plan, services):
+with child("image_server", {SERVER!r}, plan, services):
     print(services["image_server"]["pid"], flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -165,10 +206,9 @@ def test_ctrl_c_is_not_for_it(serving: Serving, services: dict[str, Any]) -> Non
         assert os.getpgid(services["image_server"]["pid"]) != os.getpgid(0)
 
 
-def test_a_server_that_does_not_get_ready_fails_the_trial(tmp_path: Path, services: dict[str, Any]) -> None:
-    script = tmp_path / "broken.py"
-    script.write_text("raise SystemExit(3)")
-    with pytest.raises(TrialFailed, match="image_server did not get ready"), child("image_server", script, {}, services):
+def test_a_server_that_does_not_get_ready_fails_the_trial(services: dict[str, Any]) -> None:
+    # A module without a ``main``.
+    with pytest.raises(TrialFailed, match="image_server did not get ready"), child("image_server", "json", {}, services):
         pass
 
 
@@ -200,7 +240,7 @@ def test_it_is_no_part_of_the_trial(
 ) -> None:
     source, seen = Sample(serve=True, serve_latency_s=0.01), set()
     listen = Sampler.on_phase
-    monkeypatch.setattr(Sampler, "on_phase", lambda self, phase: (seen.update(phase.pids), listen(self, phase))[1])
+    monkeypatch.setattr(Sampler, "on_phase", lambda self, name, pids: (seen.update(pids), listen(self, name, pids))[1])
     subject = point(tmp_path / "point", source=source)
     Session([subject], 0, Silent(), supervisor if method is None else Supervisor(method)).run()
     (trial,) = subject.trials

@@ -22,7 +22,7 @@ from runner.config.options import Math, Pillow, Process, ProcessPool, Python, Re
 from runner.modes.workers.queues import run_length
 from runner.modes.workers.returning import slot_bytes
 from runner.modes.workers.shared_memory import SLOTS, Slots
-from runner.pipeline.collector import IN_MEMORY, PART, Collector, unloading
+from runner.pipeline.collector import BATCH, IN_MEMORY, Collector, unloading
 from runner.pipeline.stamps import WIDTH, Records
 from runner.record.trial import digest_of, epoch_record
 from runner.trial.supervisor import Event
@@ -173,7 +173,7 @@ def test_more_records_than_belong_into_memory_go_to_a_file_and_come_back(tmp_pat
     count = 3 * IN_MEMORY + 7
     for item in unloading(range(count), part, collector.add):
         part.values.extend((item, *range(WIDTH - 2), 1))
-    assert len(part) <= PART + 512
+    assert len(part) <= BATCH + 512
     records = collector.done([part])
     assert records.spooled is not None
     assert len(records.values) <= IN_MEMORY * WIDTH

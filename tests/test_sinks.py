@@ -416,7 +416,7 @@ def test_passes_are_counted_each_by_itself() -> None:
     assert {epoch: list(there) for epoch, there in arrivals.items()} == {0: [0, 1, 2], 2: [0, 1]}
 
 
-@pytest.mark.parametrize("headers", [{}, {"X-Item": "-1", "X-Epoch": "0"}, {"X-Item": "1", "X-Epoch": "9" * 30}])
+@pytest.mark.parametrize("headers", [{}, {"X-Item": "-1", "X-Epoch": "0"}, {"X-Item": "1", "X-Epoch": "9" * 5000}])
 def test_the_receiver_refuses_what_it_cannot_count(headers: dict[str, str]) -> None:
     receiver = Receiver()
     where = urlsplit(receiver.url)
@@ -427,6 +427,21 @@ def test_the_receiver_refuses_what_it_cannot_count(headers: dict[str, str]) -> N
     connection.close()
     assert receiver.arrivals()[0] == {}
     receiver.close()
+
+
+def test_a_large_number_of_an_item_takes_the_receiver_little_memory() -> None:
+    receiver = Receiver()
+    sink = http_sink(receiver.url)
+    sink.put(ARRAY, 0)
+    before = psutil.Process(receiver.pid).memory_info().rss
+    for item in range(10**9 - 12 * 10**6, 10**9, 10**6):
+        sink.put(ARRAY, item)
+    grown = psutil.Process(receiver.pid).memory_info().rss - before
+    arrivals, _ = receiver.arrivals()
+    sink.close()
+    receiver.close()
+    assert grown < 10e6
+    assert list(arrivals[0]) == [0, *range(10**9 - 12 * 10**6, 10**9, 10**6)]
 
 
 def test_a_receiver_that_has_ended_is_told() -> None:
@@ -455,14 +470,14 @@ class Ends(Silent):
 
 
 def receivers() -> list[psutil.Process]:
-    found = []
+    alive = []
     for child in psutil.Process().children(recursive=True):
         try:
-            if "spawn_main" in " ".join(child.cmdline()) and child.status() != psutil.STATUS_ZOMBIE:
-                found.append(child)
+            if Receiver.__module__ in child.cmdline() and child.status() != psutil.STATUS_ZOMBIE:
+                alive.append(child)
         except psutil.Error:
             continue
-    return found
+    return alive
 
 
 @pytest.mark.parametrize("mode", MODES, ids=label)

@@ -1,4 +1,4 @@
-"""Puts the records of an epoch together; more of them than belong into memory go to a file meanwhile."""
+"""Puts the records of an epoch together, and writes them to a file where they are too many for memory."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ from pathlib import Path
 
 from runner.pipeline.stamps import WIDTH, Records, Spooled
 
-# So many are kept in memory, of 64 bytes each: of all, and by whoever makes them until they are unloaded.
+# The most records that a collector keeps in memory, of 64 bytes each.
 IN_MEMORY = 1 << 16
-PART = 1 << 13
 
+# As many records a worker gathers before it hands them to the collector.
+BATCH = 1 << 13
+
+# After how many items a worker looks whether a batch is full.
 _LOOK_EVERY = 1 << 9
 
 
 def unloading(items: Iterable[int], records: Records, unload: Callable[[Records], None]) -> Iterator[int]:
-    """``items``; while they are handled, what has come together in ``records`` is handed to ``unload``, a part at a time."""
+    """``items``; while they are handled, ``unload`` gets what ``records`` holds, a batch at a time."""
     for count, item in enumerate(items):
-        if not count % _LOOK_EVERY and (part := records.drained(PART)) is not None:
-            unload(part)
+        if not count % _LOOK_EVERY and (batch := records.drained(BATCH)) is not None:
+            unload(batch)
         yield item
 
 
@@ -27,7 +30,7 @@ class Collector:
     """The records of one epoch, as they come.
 
     Args:
-        path: the file for what is too much, to whose end it is written; None keeps everything in memory.
+        path: the file to whose end records are written; None keeps all of them in memory.
     """
 
     def __init__(self, path: str | None) -> None:
@@ -35,17 +38,17 @@ class Collector:
         self._whole = Records()
         self._lock = threading.Lock()
 
-    def add(self, part: Records) -> None:
-        """Take over what is in ``part``; any thread may call this."""
+    def add(self, batch: Records) -> None:
+        """Add the records of ``batch``; any thread may call this."""
         with self._lock:
-            self._whole.absorb(part)
+            self._whole.absorb(batch)
             if self._path is not None and len(self._whole.values) > IN_MEMORY * WIDTH:
                 self._spill(self._path)
 
-    def done(self, parts: Iterable[Records] = ()) -> Records:
-        """All of it, with what is left in ``parts``."""
-        for part in parts:
-            self.add(part)
+    def done(self, batches: Iterable[Records] = ()) -> Records:
+        """All records of the epoch, with those in ``batches``, which are added now."""
+        for batch in batches:
+            self.add(batch)
         return self._whole
 
     def __len__(self) -> int:

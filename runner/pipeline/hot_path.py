@@ -9,22 +9,21 @@ from importlib import import_module
 from time import perf_counter_ns
 from typing import Any
 
-from runner.errors import ImageRefused
+from runner.errors import ImageRefused, type_and_first_line
 from runner.pipeline.receipts import Receipt
-from runner.pipeline.sinks import Sink
-from runner.pipeline.sources.image import Image
-from runner.pipeline.sources.reading import Reader
+from runner.pipeline.sinks import HandsOver, Sink
+from runner.pipeline.sources import AsyncReader, Image, ImportsDrivers, Reader
 from runner.pipeline.stamps import Records
 from runner.pipeline.tasks import Task
 from runner.secrets import masked
 
-# Of how many images each thread that handles them keeps what went wrong: it is likely to be the same again.
+# How many errors a thread keeps in an epoch; what follows is likely to be the same.
 MOST_ERRORS = 1000
 
 
 @dataclass(frozen=True)
 class PipelinePlan:
-    """All that a worker needs to build its pipeline; small, and picklable for workers that are spawned.
+    """What a worker needs to build its pipeline; small, and picklable for workers that are spawned.
 
     Attributes:
         images: the different images; item ``i`` is image ``i % len(images)``.
@@ -42,13 +41,13 @@ class PipelinePlan:
 
     @property
     def uses_tensorflow(self) -> bool:
-        """Whether the workers need TensorFlow's runtime; they do where the task does not say otherwise."""
+        """Whether the workers need TensorFlow's runtime; they do unless the task says otherwise."""
         return bool(getattr(import_module(self.task_module).PROVIDES, "uses_tensorflow", True))
 
     def build(self, around: Callable[[Sink, Callable[[Any], Any]], Sink] | None = None) -> Pipeline:
         """Import the stages and build them, in the process that will use them.
 
-        ``around`` makes the sink that is used of the sink that was chosen and the way from a result to an array.
+        ``around`` wraps the sink that was chosen; it gets the sink, and the function from a task's result to a NumPy array.
         """
         reader = import_module(self.source_module).PROVIDES(self.source).reader()
         task = import_module(self.task_module).PROVIDES(self.task, self.images)
@@ -56,11 +55,12 @@ class PipelinePlan:
         return Pipeline(self.images, reader, task, sink if around is None else around(sink, task.array))
 
     def import_stages(self) -> None:
-        """Import what the stages need; it takes seconds where it is not there yet, and is a number of its own."""
+        """Import what the stages need; that may take seconds, which are measured by themselves."""
         for module in (self.source_module, self.task_module, self.sink_module):
             import_module(module)
-        # Some sources know only by their option which packages they take.
-        getattr(import_module(self.source_module).PROVIDES(self.source), "import_drivers", lambda: None)()
+        source = import_module(self.source_module).PROVIDES(self.source)
+        if isinstance(source, ImportsDrivers):
+            source.import_drivers()
 
 
 class Pipeline:
@@ -69,16 +69,16 @@ class Pipeline:
     def __init__(self, images: Sequence[Image], reader: Reader, task: Task, sink: Sink) -> None:
         self.images = images
         self.reader = reader
-        self._read_async: Any = getattr(reader, "read_async", None)
+        self._async_reader = reader if isinstance(reader, AsyncReader) else None
         self.task = task
         self.sink = sink
 
     def begin(self, epoch: int) -> None:
-        """What is handled from here on belongs to this pass over the images; called before it, when no thread handles anything."""
+        """Begin a pass over the images; called when no thread handles anything."""
         self.sink.begin(epoch)
 
     def end(self) -> Receipt:
-        """What has been sent since ``begin``; called in the timed epoch, at its end, when no thread handles anything any more."""
+        """End the pass, and return what has been sent; called within the timed epoch, when no thread handles anything any more."""
         return self.sink.end()
 
     def handle(self, items: Iterable[int], worker: int, thread: int, records: Records) -> None:
@@ -108,11 +108,14 @@ class Pipeline:
     async def handle_async(
         self, items: Iterable[int], worker: int, records: Records, readers: Executor | None, decoders: Executor
     ) -> None:
-        """As ``handle``, but others go on while this one waits; ``readers`` read for a source that cannot do so asynchronously."""
+        """As ``handle``, but other tasks of the event loop go on while this one waits.
+
+        Task and sink run in the threads of ``decoders``; a source without an asynchronous reader is read in those of ``readers``.
+        """
         import asyncio
 
         images, count = self.images, len(self.images)
-        clock, loop = perf_counter_ns, asyncio.get_running_loop()
+        clock, loop, async_reader = perf_counter_ns, asyncio.get_running_loop(), self._async_reader
         for item in items:
             image = images[item % count]
             task_start = sink_start = 0
@@ -120,8 +123,8 @@ class Pipeline:
             try:
                 if image.refused is not None:
                     raise ImageRefused(image.refused)  # noqa: TRY301
-                if readers is None:
-                    data = await self._read_async(image)
+                if async_reader is not None:
+                    data = await async_reader.read_async(image)
                 else:
                     data = await loop.run_in_executor(readers, self.reader.read, image)
                 task_start = clock()
@@ -134,7 +137,7 @@ class Pipeline:
                     records.errors[item] = describe(error)
 
     def _run_and_put(self, data: bytes, image: Image, item: int) -> tuple[int, int]:
-        """Task and sink, and when the one ended and the other."""
+        """Task and sink; returns when each of them ended, in ns."""
         result = self.task.run(data, image)
         sink_start = perf_counter_ns()
         self.sink.put(result, item)
@@ -145,7 +148,7 @@ class Pipeline:
 
         Where results go back to the trial, these do too, with a hash of what was sent.
         """
-        hand_over: Callable[[Any, int], bytes] | None = getattr(self.sink, "hand_over", None)
+        hand_over = self.sink.hand_over if isinstance(self.sink, HandsOver) else None
         for item in items:
             image = self.images[item % len(self.images)]
             try:
@@ -163,20 +166,19 @@ class Pipeline:
     @property
     def reads_async(self) -> bool:
         """Whether the source can be read asynchronously."""
-        return self._read_async is not None
+        return self._async_reader is not None
 
     async def close_async(self) -> None:
-        """Let go of what was opened in the running event loop; before ``close``."""
-        if (close := getattr(self.reader, "close_async", None)) is not None:
-            await close()
+        """Close what was opened in the running event loop; before ``close``."""
+        if self._async_reader is not None:
+            await self._async_reader.close_async()
 
     def close(self) -> None:
-        """Let go of whatever the source and the sink have open; nothing is handled after that."""
+        """Close whatever the source and the sink have open; nothing is handled after that."""
         self.reader.close()
         self.sink.close()
 
 
 def describe(error: BaseException) -> str:
     """An error in one line of at most 300 characters."""
-    lines = str(error).strip().splitlines() or [""]
-    return masked(f"{type(error).__name__}: {lines[0]}")[:300]
+    return masked(type_and_first_line(error))[:300]

@@ -16,7 +16,7 @@ class Record(NamedTuple):
 
     Attributes:
         item: its number in the epoch, from 0.
-        worker, thread: who handled it; ``thread`` counts within the worker.
+        worker, thread: numbers of the worker and of its thread that handled it.
         read_start, task_start, sink_start, end: nanoseconds on the clock that all processes of a machine share
             (``time.perf_counter_ns``). A stage that was not reached has the time of the failure.
         ok: 1, or 0 where it failed.

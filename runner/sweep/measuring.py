@@ -15,7 +15,7 @@ from runner.host.gpu import Gpus
 from runner.host.load import HostState
 from runner.monitor.gpu_record import gpu_record
 from runner.monitor.sampler import Sampler
-from runner.pipeline.servers import serving
+from runner.pipeline.servers.serving import serving
 from runner.pipeline.sinks import Destination
 from runner.record.trial import Observations, TrialPlace, node_records, trial_record
 from runner.record.trial_schema import ServiceRecord, SinkRecord, TrialRecord

@@ -24,7 +24,7 @@ from runner.host.environment import environment, usable_cpus
 from runner.modes import ModePlan
 from runner.modes.workers.runtime import ThreadLimits
 from runner.pipeline.hot_path import PipelinePlan
-from runner.pipeline.servers import Served
+from runner.pipeline.servers.serving import Served
 from runner.pipeline.sources import Image, images_of
 from runner.record.metric_schema import MetricName, Metrics
 from runner.record.metrics import point_metrics

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from runner.errors import ImageRefused
 from runner.pipeline.hot_path import MOST_ERRORS, Pipeline, describe
-from runner.pipeline.sources.reading import FileReader
+from runner.pipeline.sources.local import FileReader
 
 
 class Handled(NamedTuple):

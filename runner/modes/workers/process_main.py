@@ -14,7 +14,7 @@ from runner.modes.workers.progress import ProgressTimer
 from runner.modes.workers.returning import Outbox, ReturningSink
 from runner.modes.workers.runtime import start_runtime
 from runner.modes.workers.thread_team import ThreadId, ThreadTeam
-from runner.pipeline.collector import PART, Collector
+from runner.pipeline.collector import BATCH, Collector
 from runner.pipeline.hot_path import Pipeline
 from runner.pipeline.sinks import Sink
 from runner.pipeline.stamps import Records
@@ -96,7 +96,7 @@ class _WorkerProcess:
         """The items of the main thread; while it handles them, ``records`` are sent to the trial now and then."""
         timer = ProgressTimer()
         for count, item in enumerate(self._plan.distribution.items_for(epoch.items, self._plan.index)):
-            if not count % _CHECK_EVERY and (part := records.drained(1 if timer.due() else PART)) is not None:
+            if not count % _CHECK_EVERY and (part := records.drained(1 if timer.due() else BATCH)) is not None:
                 self._send(part, last=False)
             yield item
 

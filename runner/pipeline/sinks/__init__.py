@@ -1,22 +1,22 @@
-"""Where the result of an image goes."""
+"""Where the result of an image goes: a sink sends it, in each worker, and a destination says what arrived, in the conductor."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from runner.pipeline.receipts import Receipt
 from runner.pipeline.sinks.delivery import Delivery, Sent
 
-__all__ = ["Delivery", "Destination", "Sent", "Sink", "SinkFactory"]
+__all__ = ["Delivery", "Destination", "HandsOver", "Sent", "Sink", "SinkFactory"]
 
 
 class Sink(Protocol):
     """Built once in every worker process, then used by all its threads at the same time."""
 
     def begin(self, epoch: int) -> None:
-        """What comes now belongs to this pass over the images, counted from 0 with warm-up; none of the threads is in ``put``."""
+        """The results that follow belong to this pass over the images, counted from 0 with warm-up; no thread is in ``put``."""
 
     def put(self, result: Any, item: int) -> None:
         """Take the result of item number ``item``.
@@ -26,7 +26,7 @@ class Sink(Protocol):
         """
 
     def end(self) -> Receipt:
-        """Finish what is half done, and say what has been sent since ``begin``; none of the threads is in ``put``.
+        """Finish what is half done, and return what has been sent since ``begin``; no thread is in ``put``.
 
         Raises:
             SinkError: results that ``put`` had taken are lost.
@@ -36,19 +36,27 @@ class Sink(Protocol):
         """Let go of whatever is open."""
 
 
+@runtime_checkable
+class HandsOver(Sink, Protocol):
+    """A sink that brings each result back to the trial, too."""
+
+    def hand_over(self, result: Any, item: int) -> bytes:
+        """Only bring it back; returns the digest of what was sent."""
+
+
 class SinkFactory(Protocol):
-    """What a sink's file provides: built from its option and the way from a task's result to a NumPy array."""
+    """What a sink's file provides as ``PROVIDES``."""
 
     def __call__(self, config: Any, array: Callable[[Any], Any]) -> Sink:
-        """Build the sink."""
+        """The sink with this option; ``array`` turns a task's result into a NumPy array."""
 
     def destination(self, config: Any, folder: Path, name: str) -> Destination:
-        """The other side of it for one trial, in the conductor.
+        """Where the results of one trial go, as the conductor sees it.
 
         Args:
             config: the sink's option.
             folder: of the point.
-            name: of the point, as no other has it.
+            name: of the point, unique in the sweep.
 
         Raises:
             TrialError: it cannot be made ready.
@@ -56,7 +64,7 @@ class SinkFactory(Protocol):
 
 
 class Destination(Protocol):
-    """Where the results of one trial go, as the conductor sees it: made ready before the trial, asked and tidied up after it.
+    """The place of one trial's results: made ready before the trial, asked and tidied up after it.
 
     Attributes:
         config: the sink's option as the trial is to have it.

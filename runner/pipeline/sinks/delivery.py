@@ -34,7 +34,7 @@ class Delivery:
         sent, bytes, repeated: sums of the receipts, warm-up included.
         method: how it was checked, or why it could not be.
         checked: whether what arrived was compared with what was sent.
-        received, duplicates: results that arrived, and how many of them came again; None where nobody can tell.
+        received, duplicates: results that arrived, and how many of them came again; None where that is not known.
         unacknowledged: results that arrived although their sender gave up on them.
         problem: what is wrong, in words; None if nothing is.
         details: further facts for the record.
@@ -58,7 +58,7 @@ class Delivery:
 
 
 def unchecked(sent: Sequence[Sent], method: str, *, checked: bool = False) -> Delivery:
-    """What is known where nobody can be asked what arrived."""
+    """What the receipts say, where what arrived cannot be looked at."""
     total = _total(sent)
     return Delivery(total.count, total.bytes, total.repeated, method, checked)
 

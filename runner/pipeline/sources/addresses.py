@@ -1,4 +1,4 @@
-"""From what ``source.url`` says to the addresses of single images: lists, patterns, folders and listings."""
+"""From ``source.url`` to the addresses of single images: lists, patterns, folders and listings."""
 
 from __future__ import annotations
 
@@ -72,20 +72,20 @@ def expanded(
         elif address.is_listing and "*" not in address.inner:
             yield from _listed(entry, fetch(entry))
         else:
-            found = sorted(_found(address, *file_system(address)))
-            if not found:
+            addresses = sorted(_matching(address, *file_system(address)))
+            if not addresses:
                 raise ConfigurationError(
                     "source.url", masked(entry), "stands for no image", f"images ending in {', '.join(SUFFIXES)}"
                 )
-            yield from found
+            yield from addresses
 
 
 def _listed(entry: str, content: bytes) -> Iterator[str]:
     lines = [line.strip() for line in content.decode("utf-8", errors="replace").splitlines()]
-    found = [(number, line) for number, line in enumerate(lines, 1) if line and not line.startswith("#")]
-    if not found:
+    entries = [(number, line) for number, line in enumerate(lines, 1) if line and not line.startswith("#")]
+    if not entries:
         raise ConfigurationError("source.url", masked(entry), "is an empty listing", "one address a line")
-    for number, line in found:
+    for number, line in entries:
         if not ADDRESS.fullmatch(line) or Address.of(line).many:
             shown = masked(line)[:100]
             reason = f"line {number} is not the address of one image: {shown!r}"
@@ -94,8 +94,8 @@ def _listed(entry: str, content: bytes) -> Iterator[str]:
         yield line
 
 
-def _found(address: Address, file_system: Any, path: str) -> Iterator[str]:
-    """What is there: all files that a pattern fits, or all images in a folder and below it."""
+def _matching(address: Address, file_system: Any, path: str) -> Iterator[str]:
+    """The addresses of all files that a pattern fits, or of all images in a folder and below it."""
     if "*" in address.inner:
         names = [name for name, about in file_system.glob(path, detail=True).items() if about["type"] == "file"]
     else:

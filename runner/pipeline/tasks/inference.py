@@ -1,6 +1,6 @@
 """``task=inference``: decode, resize, and a Keras application model on one image at a time, as one graph.
 
-Its weights are random, from ``task.seed``: nothing is downloaded, and what the numbers say matters to nobody here; what they cost does.
+Its weights are random, from ``task.seed``: nothing is downloaded. Only what the numbers cost matters here, not what they say.
 """
 
 from __future__ import annotations

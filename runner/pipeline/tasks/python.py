@@ -20,7 +20,7 @@ from runner.pipeline.tasks.arrays import ArrayTask
 
 PIL.Image.init()
 
-# The picture that the loops get has so many pixels for each of the result, across and down.
+# For each pixel of the result the loops get this many, across and down.
 BOX = 4
 
 _CHANNELS = 3
