@@ -1,6 +1,6 @@
 """The rows of images as Parquet: a file for each trial, with a row for each image of each timed epoch.
 
-In memory are a few megabytes of it at any time, however many rows there are.
+Some twenty megabytes of it are in memory at any time, however many rows there are.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ FOLDER = "images"
 # What held the rows of all trials in older records; with the same columns.
 TEXT_FILE = "images.csv"
 
-# Rows of an epoch that are sorted together by their item, and rows of a row group: 8 MB of records.
-SORTED_TOGETHER = 1 << 17
+# Rows of an epoch that are sorted together by their item, and rows of a row group: 4 MB of records.
+SORTED_TOGETHER = 1 << 16
 
 # Times are kept as multiples of this. It is under a nanosecond, so that rounding to nine decimals gives back the nanoseconds that
 # were measured; and the last bits of such a number are zero, so that it takes a third of the space.
