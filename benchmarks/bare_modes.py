@@ -7,7 +7,7 @@ import os
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from runner.modes import Epoch, EpochClock, Mode, ModePlan, Worker
+from runner.modes import Epoch, EpochEvents, Mode, ModePlan, Worker
 from runner.modes.workers.runtime import Threads, start_runtime
 from runner.pipeline.hot_path import Pipeline
 from runner.pipeline.sources import Image
@@ -72,14 +72,14 @@ class BareExecutor(Mode):
         pids = set(self._executor.map(_pid, range(plan.workers * 20)))
         return [Worker(pid, Threads(1, 1, 1), 0.0) for pid in pids]
 
-    def run(self, epoch: Epoch, clock: EpochClock) -> Records:
+    def run(self, epoch: Epoch, events: EpochEvents) -> Records:
         records = Records()
         if epoch.verify:
             return records
-        clock.released()
+        events.released()
         for item, _ in enumerate(self._executor.map(_call, range(epoch.items))):
             records.values.extend((item, 0, 0, 0, 0, 0, 0, 1))
-        clock.finished()
+        events.finished()
         return records
 
     def stop(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from runner.modes import Epoch, EpochClock, Mode, ModePlan, Worker
+from runner.modes import Epoch, EpochEvents, Mode, ModePlan, Worker
 from runner.modes.workers.runtime import start_runtime
 from runner.pipeline.stamps import Records
 
@@ -36,13 +36,13 @@ class BareTfData(Mode):
         self._dataset = source.map(one, num_parallel_calls=self._plan.workers, deterministic=False).with_options(options)
         return [Worker(os.getpid(), threads, 0.0)]
 
-    def run(self, epoch: Epoch, clock: EpochClock) -> Records:
+    def run(self, epoch: Epoch, events: EpochEvents) -> Records:
         records = Records()
         dataset = self._dataset.take(epoch.items)
-        clock.released()
+        events.released()
         for item, _ in enumerate(dataset):
             records.values.extend((item, 0, 0, 0, 0, 0, 0, 1))
-        clock.finished()
+        events.finished()
         return records
 
     def stop(self) -> None:

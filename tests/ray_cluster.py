@@ -39,7 +39,8 @@ class Node:
 
     def __init__(self, words: Sequence[str], before: str = "") -> None:
         program = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats", *words]
-        env = os.environ | _QUICK | {"PYTHONPATH": str(Path(__file__).parent)}
+        tests = Path(__file__).parent
+        env = os.environ | _QUICK | {"PYTHONPATH": f"{tests}{os.pathsep}{tests.parent}"}
         if before:  # a time namespace is its children's only, so the shell stays
             apart = ["unshare", "--uts", "--mount", "--time", "--monotonic", str(AHEAD_S), "bash", "-c"]
             program = [*apart, before + 'exec "$@"', "bash", *program]

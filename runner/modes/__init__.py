@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from runner.errors import TrialError
-from runner.host.affinity import read_back
+from runner.host.affinity import allowed_cpus
 from runner.host.memory import Footprint
 from runner.host.usage import Usage, largest_resident_bytes, own_usage
 from runner.modes.workers.runtime import ThreadLimits, Threads
@@ -72,7 +72,7 @@ class Worker:
     @classmethod
     def this_process(cls, threads: Threads, import_s: float = 0.0) -> Worker:
         """The report of the calling process."""
-        return cls(os.getpid(), threads, import_s, read_back())
+        return cls(os.getpid(), threads, import_s, allowed_cpus())
 
 
 # A process of this host by its pid, a process of another host by a word of the mode's own.
@@ -92,8 +92,8 @@ class WorkerUsage:
         return cls(own_usage(), largest_resident_bytes())
 
 
-class EpochClock(Protocol):
-    """What the trial wants to hear of an epoch. The trial takes the time, the mode makes the calls."""
+class EpochEvents(Protocol):
+    """What a mode reports while it runs an epoch. The trial, which takes the time, listens."""
 
     def released(self) -> None:
         """Every worker stands ready; the mode releases them when this returns."""
@@ -129,7 +129,7 @@ class Mode(ABC):
         """
 
     @abstractmethod
-    def run(self, epoch: Epoch, clock: EpochClock) -> Records:
+    def run(self, epoch: Epoch, events: EpochEvents) -> Records:
         """Take all items through the pipeline. Returns one record for each item, and the receipt of what went to the sink.
 
         Raises:

@@ -8,7 +8,7 @@ from threading import Barrier
 
 from runner.config.options import Asyncio
 from runner.host.environment import usable_cpus
-from runner.modes import Epoch, EpochClock, Mode, ModePlan, Worker
+from runner.modes import Epoch, EpochEvents, Mode, ModePlan, Worker
 from runner.modes.workers.progress import PROGRESS_INTERVAL_S
 from runner.modes.workers.queues import ThreadQueue, items_from
 from runner.modes.workers.runtime import start_runtime
@@ -43,20 +43,20 @@ class AsyncioMode(Mode):
         self._loop = asyncio.new_event_loop()
         return [Worker.this_process(threads)]
 
-    def run(self, epoch: Epoch, clock: EpochClock) -> Records:
+    def run(self, epoch: Epoch, events: EpochEvents) -> Records:
         records, collector = Records(), Collector(self._plan.spool)
         self._queue.fill(epoch.items)
-        clock.released()
+        events.released()
         if epoch.verify:
             self._pipeline.verify(range(epoch.items), records)
         else:
             self._pipeline.begin(epoch.number)
-            self._loop.run_until_complete(self._epoch(records, collector, clock))
+            self._loop.run_until_complete(self._epoch(records, collector, events))
             records.receipt = self._pipeline.end()
-        clock.finished()
+        events.finished()
         return collector.done([records])
 
-    async def _epoch(self, records: Records, collector: Collector, clock: EpochClock) -> None:
+    async def _epoch(self, records: Records, collector: Collector, events: EpochEvents) -> None:
         pending = {
             asyncio.create_task(
                 self._pipeline.handle_async(
@@ -70,7 +70,7 @@ class AsyncioMode(Mode):
             for ended in done:
                 ended.result()
             if pending:
-                clock.progress(len(collector) + len(records))
+                events.progress(len(collector) + len(records))
 
     def stop(self) -> None:
         self._decoders.shutdown()

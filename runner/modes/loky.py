@@ -15,7 +15,7 @@ from typing import Any
 from runner.config.options import Loky
 from runner.errors import TrialFailed, TrialKilled
 from runner.host.watchdog import die_with
-from runner.modes import Epoch, EpochClock, Mode, ModePlan, Worker
+from runner.modes import Epoch, EpochEvents, Mode, ModePlan, Worker
 from runner.modes.workers.progress import ProgressTimer
 from runner.modes.workers.queues import RUNS_PER_WORKER, run_length
 from runner.modes.workers.runtime import start_runtime
@@ -56,10 +56,10 @@ class LokyMode(Mode):
         self._numbers = {pid: number for number, pid in enumerate(workers)}
         return list(workers.values())
 
-    def run(self, epoch: Epoch, clock: EpochClock) -> Records:
+    def run(self, epoch: Epoch, events: EpochEvents) -> Records:
         collector = Collector(self._plan.spool)
         runs = self._runs(epoch.items)
-        clock.released()
+        events.released()
         pending = {self._submit(run, epoch) for run in islice(runs, RUNS_PER_WORKER * self._plan.workers)}
         timer = ProgressTimer()
         while pending:
@@ -69,8 +69,8 @@ class LokyMode(Mode):
                 if (run := next(runs, None)) is not None:
                     pending.add(self._submit(run, epoch))
             if pending and timer.due():
-                clock.progress(len(collector))
-        clock.finished()
+                events.progress(len(collector))
+        events.finished()
         return collector.done()
 
     def _runs(self, items: int) -> Iterator[range]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.modes import Epoch, EpochClock, Mode, ModePlan, Worker
+from runner.modes import Epoch, EpochEvents, Mode, ModePlan, Worker
 from runner.modes.workers.progress import ProgressTimer
 from runner.modes.workers.runtime import start_runtime
 from runner.pipeline.collector import Collector, unloading
@@ -24,29 +24,29 @@ class Sequential(Mode):
         self._pipeline = self._plan.pipeline.build()
         return [Worker.this_process(threads)]
 
-    def run(self, epoch: Epoch, clock: EpochClock) -> Records:
+    def run(self, epoch: Epoch, events: EpochEvents) -> Records:
         records, collector = Records(), Collector(self._plan.spool)
-        clock.released()
+        events.released()
         if epoch.verify:
             self._pipeline.verify(range(epoch.items), records)
         else:
             self._pipeline.begin(epoch.number)
-            items = unloading(_with_progress(epoch.items, clock), records, collector.add)
+            items = unloading(_with_progress(epoch.items, events), records, collector.add)
             self._pipeline.handle(items, 0, 0, records)
             records.receipt = self._pipeline.end()
-        clock.finished()
+        events.finished()
         return collector.done([records])
 
     def stop(self) -> None:
         self._pipeline.close()
 
 
-def _with_progress(items: int, clock: EpochClock) -> Iterator[int]:
+def _with_progress(items: int, events: EpochEvents) -> Iterator[int]:
     timer = ProgressTimer()
     for item in range(items):
         yield item
         if timer.due():
-            clock.progress(item + 1)
+            events.progress(item + 1)
 
 
 PROVIDES = Sequential

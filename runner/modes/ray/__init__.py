@@ -10,7 +10,7 @@ from typing import Any
 from runner.config.options import Ray
 from runner.errors import TrialError
 from runner.host.memory import Footprint
-from runner.modes import ClusterMode, Epoch, EpochClock, ModePlan, Worker, WorkerId, WorkerUsage
+from runner.modes import ClusterMode, Epoch, EpochEvents, ModePlan, Worker, WorkerId, WorkerUsage
 from runner.modes.ray.calls import Calls
 from runner.modes.ray.clocks import HostClocks
 from runner.modes.ray.cluster import Cluster
@@ -59,15 +59,15 @@ class RayMode(ClusterMode):
         self._durations["actors_s"] = perf_counter() - began
         return self._workers.reports()
 
-    def run(self, epoch: Epoch, clock: EpochClock) -> Records:
+    def run(self, epoch: Epoch, events: EpochEvents) -> Records:
         with self._cluster_ended_on_failure():
             self._workers.replacements()
             self._clocks.estimate()
             runs = Runs(epoch.items, self._plan)
             dispatch = Dispatch(self._workers, self._calls, self._usage, self._clocks, epoch, runs, Collector(self._plan.spool))
-            clock.released()
-            dispatch.run(clock)
-            clock.finished()
+            events.released()
+            dispatch.run(events)
+            events.finished()
             self._retried += runs.retried
             return dispatch.records()
 

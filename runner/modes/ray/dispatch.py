@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from runner.modes import Epoch, EpochClock
+from runner.modes import Epoch, EpochEvents
 from runner.modes.ray.calls import Calls
 from runner.modes.ray.clocks import HostClocks
 from runner.modes.ray.messages import RunDone
@@ -39,7 +39,7 @@ class Dispatch:
     def __post_init__(self) -> None:
         self._check = ReturnCheck(verify=self.epoch.verify)
 
-    def run(self, clock: EpochClock) -> None:
+    def run(self, events: EpochEvents) -> None:
         """Return when every item is done.
 
         Raises:
@@ -58,7 +58,7 @@ class Dispatch:
             if self.runs.again:
                 self._send_again()
             if timer.due():
-                clock.progress(len(self.collector))
+                events.progress(len(self.collector))
 
     def records(self) -> Records:
         """The records of all items.

@@ -12,7 +12,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from runner.config.options import Parallelism, TfData
-from runner.modes import Epoch, EpochClock, Mode, ModePlan, Worker
+from runner.modes import Epoch, EpochEvents, Mode, ModePlan, Worker
 from runner.modes.tf_data.calls import GraphWork, ItemWork, item_work
 from runner.modes.tf_data.dataset import autotuned, dataset_of, elements
 from runner.modes.tf_data.worker_lanes import WorkerLanes
@@ -42,24 +42,24 @@ class TfDataMode(Mode):
         dataset_of(range(1), work.one, self._plan)
         return [Worker.this_process(threads)]
 
-    def run(self, epoch: Epoch, clock: EpochClock) -> Records:
+    def run(self, epoch: Epoch, events: EpochEvents) -> Records:
         records, collector = Records(), Collector(self._plan.spool)
         items = range(epoch.items)
         work = item_work(self._pipeline)
         failed: list[int] = []
         dataset = dataset_of(self._not_refused(items), work.one, self._plan)
-        clock.released()
+        events.released()
         if epoch.verify and not self._in_graph:
             self._pipeline.verify(items, records)
         else:
             if not epoch.verify:
                 self._pipeline.begin(epoch.number)
-            handled = self._verified(dataset, work, records) if epoch.verify else self._timed(dataset, work, records, clock)
+            handled = self._verified(dataset, work, records) if epoch.verify else self._timed(dataset, work, records, events)
             failed = list(_missing(items, unloading(handled, records, collector.add)))
             if not epoch.verify:
                 records.receipt = self._pipeline.end()
         ended_ns = perf_counter_ns()
-        clock.finished()
+        events.finished()
         # Untimed, because it may take as long as the pass itself.
         if epoch.verify:
             self._verify_again(failed, work.errors, records)
@@ -79,7 +79,7 @@ class TfDataMode(Mode):
         refused = {index for index, image in enumerate(images) if image.refused is not None}
         return [item for item in items if item % len(images) not in refused] if refused else items
 
-    def _timed(self, dataset: Any, work: ItemWork, records: Records, clock: EpochClock) -> Iterator[int]:
+    def _timed(self, dataset: Any, work: ItemWork, records: Records, events: EpochEvents) -> Iterator[int]:
         """The items of a timed epoch as they come out of the dataset; their records are made here.
 
         An image that is done and waits to be taken is in its sink stage, while its worker is already at the next one.
@@ -102,7 +102,7 @@ class TfDataMode(Mode):
             if error is not None and len(records.errors) < MOST_ERRORS:
                 records.errors[item] = describe(error)
             if timer.due():
-                clock.progress(done)
+                events.progress(done)
             yield item
         self._autotuned = autotuned(iterator) if self._option.parallelism is Parallelism.autotune else {}
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from multiprocessing.connection import Connection
 from time import perf_counter
 from typing import Any
 
+from runner.host.connections import Connection
 from runner.host.watchdog import die_with_parent
 from runner.modes import Epoch, Worker, WorkerUsage
 from runner.modes.workers.messages import Ready, RecordsPart, UsageRequest, WorkerFailure, WorkerPlan

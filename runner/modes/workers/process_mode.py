@@ -14,7 +14,7 @@ from multiprocessing.context import BaseContext
 from typing import Any
 
 from runner.config.options import ProcessOption, Returns, StartMethod
-from runner.modes import Epoch, EpochClock, Mode, ModePlan, Worker, WorkerId, WorkerUsage
+from runner.modes import Epoch, EpochEvents, Mode, ModePlan, Worker, WorkerId, WorkerUsage
 from runner.modes.workers.distribution import Distribution
 from runner.modes.workers.messages import InSlot, Ready, RecordsPart, Returned, UsageRequest, WorkerPlan
 from runner.modes.workers.returning import ReturnCheck, ReturnPath, slot_bytes
@@ -43,7 +43,7 @@ class ProcessMode(Mode):
 
     @abstractmethod
     def distribution(self, context: BaseContext, threads: int) -> Distribution:
-        """How items come to so many threads, through all workers."""
+        """How items come to ``threads`` threads, counted through all workers."""
 
     def start(self) -> list[Worker]:
         plan, option = self._plan, self._option
@@ -67,23 +67,23 @@ class ProcessMode(Mode):
         ready = dict(self._processes.messages(Worker))
         return [ready[index] for index in range(plan.workers)]
 
-    def run(self, epoch: Epoch, clock: EpochClock) -> Records:
+    def run(self, epoch: Epoch, events: EpochEvents) -> Records:
         self._processes.send(epoch)
         for _ in self._processes.messages(Ready):
             pass
         self._distribution.prepare(epoch.items)
-        clock.released()
+        events.released()
         self._processes.send(None)
         collector, check = Collector(self._plan.spool), ReturnCheck(verify=epoch.verify)
         for index, message in self._processes.messages(RecordsPart, Returned, InSlot):
             if isinstance(message, RecordsPart):
                 collector.add(message.records)
                 if not message.last:
-                    clock.progress(len(collector))
+                    events.progress(len(collector))
             else:
                 with self._return_path.result(index, message) as array:
                     check.add(message.item, array)
-        clock.finished()
+        events.finished()
         return check.complete(collector.done())
 
     def worker_usage(self) -> dict[WorkerId, WorkerUsage]:

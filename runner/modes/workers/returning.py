@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 from runner.config.options import TaskOption
 from runner.errors import TrialFailed
+from runner.host.connections import Connection
 from runner.modes.workers.messages import InSlot, Returned
 from runner.modes.workers.shared_memory import Slots
 from runner.pipeline.arrays import array_digest
@@ -42,7 +42,7 @@ class ReturningSink:
     """A sink that gives each result to the trial after another sink has taken it.
 
     Args:
-        sink: the other sink, the one that was chosen.
+        sink: the other sink, which was chosen in the configuration.
         array: from a task's result to a NumPy array.
         outbox: to the trial.
         slots: of this worker; None where results are pickled.

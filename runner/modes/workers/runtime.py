@@ -1,10 +1,12 @@
-"""TensorFlow's thread settings, with the BLAS and OpenMP limits that go with them: applied before the runtime starts, then read back."""
+"""The thread limits of TensorFlow, and of BLAS and OpenMP with it: applied before TensorFlow's runtime starts, then read back."""
 
 from __future__ import annotations
 
 import os
 import sys
 from dataclasses import dataclass
+
+from runner.host.affinity import allowed_cpus
 
 # Read by OpenMP, OpenBLAS, MKL, BLIS and Accelerate when they are loaded.
 VARIABLES = (
@@ -18,7 +20,7 @@ VARIABLES = (
 
 @dataclass(frozen=True)
 class ThreadLimits:
-    """What is asked for; 0 is the library's own choice."""
+    """How many threads TensorFlow is asked to have; 0 leaves it to TensorFlow."""
 
     intra_op: int
     inter_op: int
@@ -26,13 +28,13 @@ class ThreadLimits:
 
 @dataclass(frozen=True)
 class Threads:
-    """What is the case.
+    """How many threads the libraries of a process have, read back from them.
 
     Attributes:
-        intra_op, inter_op: as TensorFlow tells them once its runtime runs; 0 is its own choice; None where the task does
-            not use it, and it has not been started.
-        blas: threads of the BLAS library, None where there is none that can be asked.
-        opencv: threads that OpenCV may use, None where it is not loaded; Keras loads it with TensorFlow where it is installed.
+        intra_op, inter_op: of TensorFlow, whose runtime runs; 0 is its own choice, None where the task does not use it and it was
+            not started.
+        blas: of the BLAS library; None where there is none that can be asked.
+        opencv: of OpenCV; None where it is not loaded. Keras loads it with TensorFlow where it is installed.
     """
 
     intra_op: int | None
@@ -44,7 +46,7 @@ class Threads:
 def set_environment(limits: ThreadLimits, users: dict[str, str | None]) -> None:
     """Set the limits for libraries that are still to be loaded, here and in processes that inherit this environment.
 
-    ``users`` holds the variables as the user had set them, None for unset; they stand where TensorFlow may choose.
+    ``users`` holds the variables as the user had set them, None for unset. They are restored where TensorFlow may choose.
     """
     for name in VARIABLES:
         value = str(limits.intra_op) if limits.intra_op else users.get(name)
@@ -55,10 +57,12 @@ def set_environment(limits: ThreadLimits, users: dict[str, str | None]) -> None:
 
 
 def start_runtime(limits: ThreadLimits, *, tensorflow: bool = True) -> Threads:
-    """Apply ``limits`` to libraries already loaded and, where the task uses it, to TensorFlow, whose runtime is started; read back.
+    """Apply ``limits`` to the libraries that are loaded, and read them back.
+
+    With ``tensorflow``, they are applied to TensorFlow too, and its runtime is started.
 
     Raises:
-        RuntimeError: the runtime had been started before.
+        RuntimeError: TensorFlow's runtime had been started before.
     """
     from threadpoolctl import ThreadpoolController
 
@@ -97,19 +101,17 @@ def _start_tensorflow() -> tuple[int, int]:
 
 
 def _limit_opencv(limits: ThreadLimits) -> int | None:
-    """Give OpenCV, where it is loaded, as many threads as one op of TensorFlow gets; what it then says."""
+    """Give OpenCV, where it is loaded, as many threads as one op of TensorFlow has. Returns what OpenCV then says."""
     cv2 = sys.modules.get("cv2")
     if cv2 is None:
         return None
-    cv2.setNumThreads(limits.intra_op or -1)  # to OpenCV -1 is its own choice, and 0 is none but the caller's
+    cv2.setNumThreads(limits.intra_op or -1)  # -1 leaves it to OpenCV, and 0 would be the caller's thread only
     return int(cv2.getNumThreads())
 
 
 def _default_threads() -> int:
-    """What a BLAS library would take by itself: the user's variable, or a thread for each CPU that may be used."""
+    """How many threads a BLAS library has by default: the user's variable, or one for each CPU that may be used."""
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         if os.environ.get(name, "").isdecimal():
             return max(1, int(os.environ[name]))
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(allowed_cpus() or ()) or os.cpu_count() or 1

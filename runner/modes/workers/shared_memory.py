@@ -11,9 +11,10 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
-from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from typing import Any
+
+from runner.host.connections import Connection
 
 # A worker fills one while the trial looks at another. More help only a consumer whose speed varies.
 SLOTS = 4

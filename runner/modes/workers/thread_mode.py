@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from runner.modes import Epoch, EpochClock, Mode, ModePlan, Worker
+from runner.modes import Epoch, EpochEvents, Mode, ModePlan, Worker
 from runner.modes.workers.distribution import Distribution
 from runner.modes.workers.runtime import ThreadLimits, start_runtime
 from runner.modes.workers.thread_team import ThreadId, ThreadTeam
@@ -24,7 +24,7 @@ class ThreadMode(Mode):
 
     @abstractmethod
     def distribution(self, threads: int) -> Distribution:
-        """How items come to so many threads."""
+        """How items come to ``threads`` threads."""
 
     def limits(self) -> ThreadLimits:
         """TensorFlow's threads in this mode."""
@@ -37,16 +37,16 @@ class ThreadMode(Mode):
         self._team.start()
         return [Worker.this_process(threads)]
 
-    def run(self, epoch: Epoch, clock: EpochClock) -> Records:
+    def run(self, epoch: Epoch, events: EpochEvents) -> Records:
         collector = Collector(self._plan.spool)
 
         def progress(per_thread: list[Records]) -> None:
-            clock.progress(len(collector) + sum(map(len, per_thread)))
+            events.progress(len(collector) + sum(map(len, per_thread)))
 
         self._distribution.prepare(epoch.items)
-        clock.released()
+        events.released()
         remaining = self._team.run(epoch, collector.add, progress)
-        clock.finished()
+        events.finished()
         return collector.done(remaining)
 
     def stop(self) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 from collections.abc import Iterator
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from runner.errors import ConductorGone, TrialError, TrialFailed, ended_by
+from runner.host.connections import Connection
 from runner.modes.workers.messages import InSlot, RecordsPart, Returned, WorkerFailure, WorkerPlan
 from runner.modes.workers.process_main import serve
 
