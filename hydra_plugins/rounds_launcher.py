@@ -1,4 +1,4 @@
-"""Hydra's way in: the launcher ``rounds``, which is handed all points of a sweep at once. What it does is in ``runner.sweep.composing``."""
+"""Hydra's way in: the launcher ``rounds``, which gets all points of a sweep at once. What it does is in ``runner.sweep.composing``."""
 
 from __future__ import annotations
 

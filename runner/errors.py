@@ -53,7 +53,7 @@ class ConfigurationError(RunnerError):
         super().__init__(f"{shown}: {reason}\n  accepted: {accepted}")
 
     def __reduce__(self) -> tuple[type[ConfigurationError], tuple[str, object, str, str]]:
-        """How a process that runs one point of a sweep hands it to the one that waits for the point."""
+        """How a job of a sweep passes the error to the program that waits for it."""
         return type(self), (self.key, self.given, self.reason, self.accepted)
 
 
@@ -115,7 +115,7 @@ class TrialTimeout(TrialError):
 
 
 class ConductorGone(RunnerError):
-    """Inside a trial: the process that asked for it is no more, so nobody waits for the answer."""
+    """Inside a trial: the program that started it has ended."""
 
 
 class TrackingError(RunnerError):
@@ -123,7 +123,7 @@ class TrackingError(RunnerError):
 
 
 def ended_by(who: str, exitcode: int | None) -> TrialError:
-    """The error for a process that ended without a report, told apart by how it ended.
+    """The error for a process that ended without a report, by how it ended.
 
     ``exitcode`` is as in ``multiprocessing.Process.exitcode``: negative for a signal.
     """

@@ -1,4 +1,4 @@
-"""Whether a run that was repeated came out as the original did, as far as the two intervals can tell."""
+"""Whether a repeated run agrees with the original, as far as their two intervals show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run of so many images takes with its start and its end, and from how many on another point is the quicker one."""
+"""The total time of a run of any size, start and end included, and the size from which another point is quicker."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Cost:
     image_s: float
 
     def total_s(self, images: float) -> float:
-        """What a run of so many images takes, in seconds."""
+        """The seconds that a run of this many images takes."""
         return self.once_s + self.image_s * images
 
 

@@ -1,4 +1,4 @@
-"""What throughput cannot exceed, for reasons that the record tells, and which of them binds.
+"""What throughput cannot exceed, as far as the record shows, and which of these bounds binds.
 
 Each bound is an instance of the utilisation law, X ≤ m / D: a resource of m servers that each image needs for D seconds serves at most
 m / D images a second (Denning & Buzen, The Operational Analysis of Queueing Network Models, 1978).
@@ -45,7 +45,7 @@ class Bounds:
 
     Attributes:
         images_per_s: what was measured, the median over trials.
-        bounds: the lowest first; empty where the record tells none.
+        bounds: the lowest first; empty where the record shows none.
     """
 
     images_per_s: float
@@ -107,11 +107,11 @@ def _cpus(point: PointRecord, trials: Sequence[GoodTrial]) -> Bound | None:
 def _workers(point: PointRecord, alone: PointRecord | None) -> Bound | None:
     if alone is None or (latency_s := service_s(alone)) is None or latency_s <= 0:
         return None
-    return Bound("workers", lanes_of(point) / latency_s)
+    return Bound("workers", images_at_once(point) / latency_s)
 
 
-def lanes_of(point: PointRecord) -> int:
-    """How many images the point can have in hand at the same time."""
+def images_at_once(point: PointRecord) -> int:
+    """How many images the point handles at the same time, at most."""
     config = point.record["config"]
     return mode_of(config).threads(int(config["workers"]))
 

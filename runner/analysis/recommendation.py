@@ -1,4 +1,4 @@
-"""Which configuration to take: for each thing that may matter, the cheapest of those that are not provably worse than the best."""
+"""Which point to take: for each criterion, the cheapest of the points that are not provably worse than the best."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runner.record.metric_schema import MetricName
 from runner.record.metrics import trial_metrics
 from runner.record.reading import PointRecord, good_trials, value_of
 
-# For each thing that may matter: the metric, and whether more of it is better.
+# For each criterion: the metric, and whether more of it is better.
 CRITERIA: Mapping[str, tuple[MetricName, bool]] = {
     "throughput": ("images_per_s", True),
     "latency": ("latency_p95_ms", False),
@@ -25,7 +25,7 @@ CRITERIA: Mapping[str, tuple[MetricName, bool]] = {
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The point to take where one thing matters.
+    """The point to take by one criterion.
 
     Attributes:
         criterion: one of ``CRITERIA``.
@@ -70,7 +70,7 @@ def recommended(points: Sequence[PointRecord], criterion: str) -> Recommendation
 
 
 def words_for(recommendation: Recommendation) -> list[str]:
-    """What to add to a command line to run the point again with whatever protocol, monitor and number of images.
+    """The overrides that choose the point again, with any protocol, monitor and number of images.
 
     Raises:
         ConfigurationError: its configuration is not one of this program.
@@ -81,7 +81,7 @@ def words_for(recommendation: Recommendation) -> list[str]:
 
 
 def _can_prove(best: PointRecord, comparisons: int) -> bool:
-    """Whether the robust interval exists for so many rounds and comparisons: with n rounds it reaches a level of 2 / 2^n."""
+    """Whether the robust interval exists for that many rounds and comparisons: with n rounds it reaches a level of 2 / 2^n."""
     return comparisons == 0 or 2 * 0.5 ** len(good_trials(best)) <= ALPHA / comparisons
 
 

@@ -1,4 +1,4 @@
-"""The Universal Scalability Law, fitted to what was measured: how throughput goes on with more workers, and where it peaks.
+"""The Universal Scalability Law, fitted to what was measured: throughput with more workers, and where it peaks.
 
 X(N) = λ N / (1 + σ (N − 1) + κ N (N − 1)), with the contention σ (work that waits its turn) and the coherency κ (work that each pair
 of workers causes). Gunther, A General Theory of Computational Scalability Based on Rational Functions (2008).
@@ -22,10 +22,10 @@ LEAST_COUNTS = 4
 # A fit is shown where no measured throughput is further from it than this.
 WORST_RESIDUAL = 0.05
 
-# A peak so many times beyond the most workers that were measured is not worth a number.
+# A peak further than this many times the most measured workers is not given as a number.
 _FAR = 4
 
-# Rounds are drawn again so often for the intervals, and so many rounds it takes.
+# How often rounds are drawn again for the intervals, and how many rounds there must be.
 _DRAWS = 300
 _LEAST_ROUNDS = 6
 
@@ -62,7 +62,7 @@ class Law:
     good: bool
 
     def predicted(self, workers: float) -> float:
-        """Images a second with so many workers: a prediction, never a measurement."""
+        """Images a second with that many workers: a prediction, never a measurement."""
         return _throughput(workers, self.rate.value, self.contention.value, self.coherency.value)
 
 
@@ -173,7 +173,7 @@ def _fit(medians: Mapping[int, float], start: tuple[float, float, float] | None 
 def _drawn_fits(
     measured: Mapping[int, Mapping[int, float]], near: tuple[float, float, float]
 ) -> list[tuple[float, float, float]]:
-    """Fits to rounds that were drawn with replacement: what a round does to one point, it does to all."""
+    """Fits to rounds drawn with replacement; whole rounds, since the machine's state in a round is common to all points."""
     common = sorted(set.intersection(*(set(rounds) for rounds in measured.values())))
     if len(common) < _LEAST_ROUNDS:
         return []

@@ -1,7 +1,7 @@
 """Paired ratios with intervals, from trials that were run in the same rounds.
 
-Both sides of a pair were measured within the same round, so that what the machine does to one it does to the other; the
-difference of their logarithms is free of the drift from round to round (Bulej et al., Duet Benchmarking, 2020). Its mean has an
+Both sides of a pair were measured in the same round, so the machine's state was much the same for both: the difference of their
+logarithms is free of the drift from round to round (Bulej et al., Duet Benchmarking, 2020). Its mean has an
 interval by Student's t (Kalibera & Jones, 2013), its median a robust one by signed ranks (Hodges & Lehmann, 1963).
 """
 
@@ -16,10 +16,10 @@ from functools import cache
 # Nominal rate of false differences over all comparisons of a sweep together.
 ALPHA = 0.05
 
-# Differences of less than this are of no interest, whatever their interval: ratios within 1/1.02 and 1.02 are the same.
+# Differences smaller than this do not matter, whatever their interval: ratios between 1/1.02 and 1.02 count as the same.
 MARGIN = 0.02
 
-# No answer to "how many rounds would settle it" is larger: nobody would run them.
+# The largest answer to "how many rounds would settle it": more would not be run.
 MOST_ROUNDS = 1000
 
 

@@ -1,4 +1,4 @@
-"""When there are rounds enough: at a number, or when every interval is narrow enough. Never because a difference has appeared."""
+"""When there are enough rounds: at a number, or when every interval is narrow enough. Never because a difference has appeared."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from runner.analysis.statistics import ALPHA, Ratio, paired_ratio
 from runner.record.metrics import trial_metrics
 from runner.record.trial_schema import TrialRecord
 
-# To stop by precision takes at least so many rounds: an early interval is narrow by luck too often.
+# The fewest rounds before stopping on precision: an early interval is narrow by luck too often.
 LEAST_ROUNDS = 8
 
 
@@ -27,7 +27,7 @@ def half_width(ratio: Ratio) -> float:
 
 
 def own_half_width(trials: Sequence[TrialRecord]) -> float:
-    """How precisely one point's images per second are known by themselves, where there is nothing to compare them with."""
+    """The half width of the interval of one point's own images per second, relative to its value, where there is no baseline."""
     rates = [trial_metrics(trial)["images_per_s"] for trial in trials if trial["status"] == "ok"]
     logs = [math.log(rate) for rate in rates if rate]
     return half_width(paired_ratio(logs)) if len(logs) > 1 else math.inf

@@ -80,37 +80,46 @@ class Side:
 
 
 def compared(point: Side, baseline: Side, comparisons: int, *, across_hosts: bool = False) -> list[Comparison]:
-    """Every compared metric; pairs are trials of one round in one session, and the level is shared by ``comparisons`` points.
+    """Compare two points in every compared metric.
 
-    Trials of two hosts make no pairs, unless ``across_hosts``: then those of one round do. They have nothing in common, so that
-    nothing but the trials' own noise is in the differences: the interval of their mean is wider, and as right.
+    Args:
+        point: compared with the baseline.
+        baseline: the other side.
+        comparisons: how many points share the level.
+        across_hosts: whether trials of one round on two hosts make pairs. Their differences then contain each host's own drift, which the
+            interval does not.
     """
-    mine, theirs = _by_round(point.trials), _by_round(baseline.trials)
-    rounds = sorted(set(mine) | set(theirs))
     apart = None not in {point.host, baseline.host} and point.host != baseline.host
-
-    def pair_of(number: int) -> tuple[GoodTrial, GoodTrial] | None:
-        one, other = mine.get(number), theirs.get(number)
-        if one is None or other is None or one["status"] != "ok" or other["status"] != "ok":
-            return None
-        # Next to each other: a round that was interrupted and resumed has no pairs across the gap.
-        comparable = across_hosts if apart else one["session"] == other["session"]
-        return (one, other) if comparable else None
-
-    of_round = {number: pair_of(number) for number in rounds}
-    pairs = [pair for pair in of_round.values() if pair is not None]
-    voided = tuple(number for number, pair in of_round.items() if pair is None)
+    pairs = _pairs(point.trials, baseline.trials, any_block=across_hosts and apart, none=apart and not across_hosts)
+    voided = tuple(number for number, pair in pairs.items() if pair is None)
     hosts = (str(point.host), str(baseline.host)) if apart and across_hosts else None
-    values = [(trial_metrics(one), trial_metrics(other)) for one, other in pairs]
-    found = []
+    values = [(trial_metrics(one), trial_metrics(other)) for one, other in filter(None, pairs.values())]
+    comparisons_made = []
     for metric, more_is_better in COMPARED.items():
         both = [(one[metric] or 0.0, other[metric] or 0.0) for one, other in values]
         differences = [math.log(mine) - math.log(theirs) for mine, theirs in both if mine > 0 and theirs > 0]
         ratio = paired_ratio(differences, comparisons) if differences else None
         verdict = verdict_on(ratio, more_is_better=more_is_better)
         needed = rounds_to_settle(ratio) if ratio is not None and verdict == INCONCLUSIVE else None
-        found.append(Comparison(point.label, baseline.label, metric, ratio, verdict, needed, voided, hosts))
-    return found
+        comparisons_made.append(Comparison(point.label, baseline.label, metric, ratio, verdict, needed, voided, hosts))
+    return comparisons_made
+
+
+def _pairs(
+    point: Sequence[TrialRecord], baseline: Sequence[TrialRecord], *, any_block: bool, none: bool
+) -> dict[int, tuple[GoodTrial, GoodTrial] | None]:
+    """For each round its pair, or None where one of the two is missing or failed, or they were not measured next to each other.
+
+    Trials of different blocks are not next to each other: a round that was interrupted and resumed has no pairs across the gap.
+    """
+    mine, theirs = _by_round(point), _by_round(baseline)
+    pairs: dict[int, tuple[GoodTrial, GoodTrial] | None] = {}
+    for number in sorted(set(mine) | set(theirs)):
+        one, other = mine.get(number), theirs.get(number)
+        pairs[number] = None
+        if one is not None and other is not None and one["status"] == "ok" and other["status"] == "ok":
+            pairs[number] = (one, other) if not none and (any_block or one["session"] == other["session"]) else None
+    return pairs
 
 
 def verdict_on(ratio: Ratio | None, *, more_is_better: bool) -> Verdict:

@@ -74,7 +74,7 @@ def of_point(point: PointFacts) -> list[Warning]:
 
 
 def of_sweep(points: Sequence[PointFacts]) -> list[Warning]:
-    """The warnings that take more than one point: too few rounds for so many, results that differ on the same images and task."""
+    """The warnings that take more than one point: too few rounds for that many points, results that differ on the same images and task."""
     return [*nothing_provable(points[0].config.protocol, len(points)), *_results_differ(points)]
 
 
@@ -112,7 +112,7 @@ def of_hosts(points: Sequence[PointFacts], baseline: PointFacts) -> list[Warning
 
 
 def nothing_provable(protocol: Protocol, points: int) -> list[Warning]:
-    """The warning that so few rounds prove nothing among so many points; also given before a sweep starts, when it can be mended."""
+    """The warning that these rounds cannot prove anything among that many points; also given before a sweep starts, when it can be mended."""
     needed = rounds_to_prove(points)
     if not protocol.verdicts or protocol.precision is not None or protocol.rounds >= needed or points < 2:
         return []
@@ -169,7 +169,7 @@ def _oversubscribed(point: PointFacts) -> Warning | None:
 
 
 def _oversubscribed_hosts(point: PointFacts) -> Warning | None:
-    """Of a cluster, whose hosts have CPUs of their own: the one with most workers to a CPU, in any trial."""
+    """On a cluster: the host with the most workers to a CPU, in any trial."""
     inside, worst = max(1, point.config.mode.tensorflow_threads(point.config.tf)[0]), (1.0, "")
     for trial in point.trials:
         on_host: dict[str, int] = defaultdict(int)

@@ -112,12 +112,12 @@ def _print(found: Sequence[Recommendation], chosen: Recommendation) -> None:
     for one in found:
         medians = [one.point.record["metrics"][name]["value"] for name in _FIGURES]
         figures = ["-" if value is None else f"{value:.4g}" for value in medians]
-        as_good = f"{one.as_good} of {one.as_good + one.proven}" if one.provable else "cannot be told"
+        as_good = f"{one.as_good} of {one.as_good + one.proven}" if one.provable else "unknown"
         table.add_row(one.criterion, escape(one.point.label), *figures, escape(one.best.label), as_good)
     out.print(table)
     out.print(f"To run it ({chosen.criterion}): {shlex.join(words_for(chosen))}", markup=False, soft_wrap=True)
     if not chosen.provable:
         note = (
-            "The rounds are too few to prove anything among so many points, so the best by median is named: take more rounds."
+            "The rounds are too few to prove anything among this many points, so the best by median is named: take more rounds."
         )
         out.print(note, style="yellow")

@@ -15,7 +15,7 @@ from runner.secrets import masked
 
 
 class _Output(Console):
-    """A console whose reader may have had enough, as ``head`` has: then the rest goes nowhere, and the program goes on."""
+    """A console whose reader may close the pipe early, as ``head`` does: the rest is dropped, and the program goes on."""
 
     def on_broken_pipe(self) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())

@@ -135,7 +135,9 @@ def _points_table(record: SweepJson) -> Table:
 def _print_comparisons(out: Console, record: SweepJson) -> None:
     if not record["comparisons"]:
         if len(record["points"]) > 1:
-            out.print("[dim]No verdicts: so few rounds tell chance from difference badly. protocol=standard gives them.[/]")
+            out.print(
+                "[dim]No verdicts: these rounds are too few to distinguish a difference from chance. protocol=standard gives verdicts.[/]"
+            )
         return
     if all(comparison["ratio"] is None for comparison in record["comparisons"]):
         out.print("[dim]No verdicts: the points were not measured next to each other.[/]")

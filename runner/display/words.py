@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from runner.record.metric_schema import MetricName, MetricSummary
 from runner.record.sweep_schema import ComparisonRecord
 
-# For each compared metric, what a ratio is of, and the words for better and worse.
+# For each compared metric: its name in a ratio, and the words for better and worse.
 _NAMES: Mapping[MetricName, tuple[str, str, str]] = {
     "images_per_s": ("images a second", "faster", "slower"),
     "startup_s": ("start-up", "sooner ready", "later ready"),

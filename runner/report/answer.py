@@ -36,7 +36,7 @@ def _without_verdicts(subject: Subject, best: PointRecord) -> str:
     if len(subject.good) == 1:
         return f"Only {_shown(best)} has results ({rate:.4g} images a second), so there is nothing to compare."
     return (
-        f"The data do not say which is faster: so few rounds give no verdicts. By its median {_shown(best)} is first, with {rate:.4g} "
+        f"The data do not say which is faster: the rounds are too few for verdicts. By its median {_shown(best)} is first, with {rate:.4g} "
         "images a second."
     )
 
@@ -123,7 +123,7 @@ def _named(subject: Subject, label: str) -> str:
 
 
 def _shown(point: PointRecord) -> str:
-    """``process × 10``, where nothing else tells its point apart; its label otherwise."""
+    """``process × 10``, where that alone identifies the point; its label otherwise."""
     mode, workers = point.record["config"]["mode"]["name"], point.record["config"]["workers"]
     return f"{mode} × {workers}" if point.label == f"{mode}-w{workers}" else point.label
 
@@ -134,7 +134,7 @@ def warnings_by_kind(points: Sequence[PointRecord]) -> list[tuple[str, WarningRe
     for point in points:
         for warning in point.record["warnings"]:
             kinds.setdefault(warning["kind"], []).append((point.label, warning))
-    told = []
+    lines = []
     for found in kinds.values():
         labels = [label for label, _ in found]
         where = (
@@ -142,5 +142,5 @@ def warnings_by_kind(points: Sequence[PointRecord]) -> list[tuple[str, WarningRe
             if len(labels) == len(points) > 1
             else ", ".join(labels[:4]) + (f" and {len(labels) - 4} more" if len(labels) > 4 else "")
         )
-        told.append((where, found[0][1]))
-    return told
+        lines.append((where, found[0][1]))
+    return lines

@@ -1,4 +1,4 @@
-"""Which of the factors that a sweep varies goes on the horizontal axis, which is told by colour, and which by panels of their own."""
+"""Which of the factors that a sweep varies goes on the horizontal axis, which into colours, and which into panels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from runner.config.restore import mode_of
 from runner.record.reading import PointRecord, flattened
 
-# More lines than this in one chart cannot be told apart by colour and marker.
+# More lines than this in one chart cannot be distinguished by colour and marker.
 MOST_SERIES = 7
 
 # More panels than this are not looked at; the best are drawn and the table has the rest.
@@ -69,7 +69,7 @@ class Layout:
 
     Attributes:
         x: on the horizontal axis; None where no factor is a number.
-        series: told by colour and marker; None where one suffices.
+        series: shown by colour and marker; None where there is one.
         panels: all others.
     """
 
@@ -100,7 +100,7 @@ def chosen_layout(points: Sequence[PointRecord]) -> Layout:
     """The axes for these points: workers on the horizontal one where they vary, the mode by colour, the rest in panels.
 
     Where workers do not vary, the number with the most levels takes their place; where the mode does not, the factor with the most
-    levels that colours can still tell apart.
+    levels that colours can still distinguish.
     """
     rest = factors(points)
     numbers = [factor for factor in rest if factor.numeric and len(factor.levels) > 1]

@@ -95,7 +95,7 @@ def sections_of(subject: Subject) -> list[Section]:
 
 
 def fits_of(subject: Subject) -> dict[str, Law]:
-    """The scaling law of the kinds of point that are shown in detail: of hundreds it would take minutes, and be read by nobody."""
+    """The scaling laws of the kinds of point that are shown in detail; for hundreds they would take minutes."""
     if subject.layout.x is None or "workers" not in subject.layout.x.keys:
         return {}
     kinds = {(subject.places[point.label].series, subject.places[point.label].panel) for point in subject.shown_in_detail}
@@ -202,19 +202,19 @@ def _words(one: Recommendation) -> str:
 
 def _why(one: Recommendation) -> str:
     if not one.provable:
-        return "Best by its median; the rounds are too few to prove a difference among so many points."
+        return "Best by its median; the rounds are too few to prove a difference among this many points."
     among = f"{one.as_good} of {one.as_good + one.proven} points are not provably worse than the best"
     return f"{among}." if one.point is one.best else f"{among}, {one.best.label}; this is the cheapest of them."
 
 
 def _warnings(subject: Subject) -> list[dict[str, Any]]:
-    told = [
+    lines = [
         {"where": "The sweep", "message": one["message"], "advice": one["advice"], "loud": True} for one in subject.warnings
     ]
     for where, one in warnings_by_kind(subject.points):
         name = where[:1].upper() + where[1:] if where == "all points" else where
-        told.append({"where": name, "message": one["message"], "advice": one["advice"], "loud": False})
-    return told
+        lines.append({"where": name, "message": one["message"], "advice": one["advice"], "loud": False})
+    return lines
 
 
 def _drawn(*charts: Chart | None) -> list[Chart]:

@@ -1,4 +1,4 @@
-"""How charts look: one style, and colours that the colour-blind tell apart."""
+"""How charts look: one style, and colours that colour-blind people can distinguish."""
 
 from __future__ import annotations
 

@@ -287,7 +287,7 @@ def command(words: Sequence[str]) -> str:
 
 
 def label_points(points: Sequence[Point]) -> None:
-    """Give each point of a sweep its label: its name, and what tells it apart where several have that name."""
+    """Give each point of a sweep its label: its name, with what differs where several have that name."""
     names = Counter(point.name for point in points)
     common = set.intersection(*(set(point.overrides) for point in points)) if points else set()
     labels: set[str] = set()

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-# Before MLflow is imported: otherwise a thread of it calls home.
+# Before MLflow is imported: otherwise one of its threads sends usage data.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-# Two lines for each run of a server's, where one address for all of them is shown.
+# MLflow would print two lines for each run; the program prints one address for all of them.
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 # A server that hangs costs seconds, not minutes, also one that asks to be tried again in an hour.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -34,10 +34,10 @@ from runner.files import outputs
 from runner.secrets import masked
 from runner.tracking.store import artifacts_beside, database_file, database_uri
 
-# Their notes on making tables are of no use to the user; their warnings are.
+# Their notes on creating tables do not help the user; their warnings do.
 for _talkative in ("mlflow", "alembic"):
     logging.getLogger(_talkative).setLevel(logging.WARNING)
-# The one warns of each retry, the other shows a traceback of what it raises again; what comes of it is said once, by the error.
+# urllib3 warns of each retry, and the store logs a traceback of what it raises again; the error says it once.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)
 
@@ -51,7 +51,7 @@ _PARAMS = ("mode", "workers", "tf.intra_op", "source")
 _METRICS = ("images_per_s", "startup_s", "latency_p95_ms", "cpu_s_per_image", "cpu_utilization_pct", "peak_memory_mb")
 
 
-# What may be seen in an error's text, from what is below MLflow, and what to tell the user of it; {uri} is the store's address.
+# Signs in the text of an error that comes from below MLflow, and the reason for the user; {uri} is the store's address.
 _REASONS = (
     (("Connection refused",), "nothing answers there (connection refused)"),
     (("NameResolutionError", "Name or service not known"), "there is no such host"),
@@ -108,7 +108,7 @@ def connect(uri: str | None, experiment: str) -> Connection:
     if uri is None:
         uri = database_uri()
         outputs().mkdir(parents=True, exist_ok=True)
-    with told(uri):
+    with as_tracking_errors(uri):
         database = database_file(uri)
         if database is None:
             client = MlflowClient(tracking_uri=uri)
@@ -121,8 +121,8 @@ def connect(uri: str | None, experiment: str) -> Connection:
 
 
 @contextlib.contextmanager
-def told(uri: str) -> Iterator[None]:
-    """Turn whatever a store makes MLflow, or what is below it, trip over into a TrackingError of one line."""
+def as_tracking_errors(uri: str) -> Iterator[None]:
+    """Turn every error of MLflow, and of what is below it, into a TrackingError of one line."""
     try:
         yield
     except TrackingError:
@@ -149,7 +149,7 @@ def _reason(error: Exception) -> str:
             return reason
     if failed := re.search(r"(?:too many |error code )(\d{3})", text):
         return f"the server answered {failed[1]}" + ("" if failed[1] >= "500" else f": {masked(_first_line(text))}")
-    if below := re.search(r"^\(\w+(?:\.\w+)+\) (.+)$", text, re.MULTILINE):  # what SQLAlchemy says of the database's own error
+    if below := re.search(r"^\(\w+(?:\.\w+)+\) (.+)$", text, re.MULTILINE):  # SQLAlchemy's line about the database's own error
         return masked(_first_line(below[1]))
     return masked(_first_line(text) or type(error).__name__)
 
@@ -165,7 +165,7 @@ def _probe(database: Path) -> None:
     try:
         with contextlib.closing(sqlite3.connect(f"file:{quote(str(database))}?mode=rw", uri=True, timeout=30)) as connection:
             connection.execute("BEGIN IMMEDIATE")
-            connection.execute("CREATE TABLE runner_probe (x)")  # of a file that cannot be written only this would tell
+            connection.execute("CREATE TABLE runner_probe (x)")  # only this shows that the file cannot be written
             connection.rollback()
     except sqlite3.Error as error:
         raise TrackingError(f"{database}: {error}; move it away, or mend it") from error
@@ -177,7 +177,7 @@ def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
         try:
             return str(client.create_experiment(name, artifact_location=artifacts, tags=_KIND))
         except MlflowException:
-            found = client.get_experiment_by_name(name)  # somebody else was quicker
+            found = client.get_experiment_by_name(name)  # another program was quicker
             if found is None:
                 raise
     if found.lifecycle_stage == "deleted":

@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 
 from runner.errors import RunnerError
 from runner.record.reading import RESULT, SWEEP, read_sweep_json
-from runner.tracking.connection import told
+from runner.tracking.connection import as_tracking_errors
 
 
 def fetch(run_id: str, uri: str, into: Path) -> Path:
@@ -18,7 +18,7 @@ def fetch(run_id: str, uri: str, into: Path) -> Path:
         RunnerError: there is no such run, or it has no record.
         TrackingError: the store cannot be reached.
     """
-    with told(uri):
+    with as_tracking_errors(uri):
         client = MlflowClient(tracking_uri=uri)
         run = client.get_run(run_id)
         there = {item.path for item in client.list_artifacts(run_id)}

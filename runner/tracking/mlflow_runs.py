@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 
 from runner.errors import TrackingError
 from runner.record.reading import PointRecord, SweepRecord
-from runner.tracking.connection import Connection, is_gone, told
+from runner.tracking.connection import Connection, as_tracking_errors, is_gone
 from runner.tracking.content import RunContent, point_content, sweep_content
 
 # The tags by which a run is found again, and by which it is known to be complete.
@@ -29,7 +29,7 @@ _PARENT = "mlflow.parentRunId"
 _METRICS_AT_ONCE = 1000
 _RUNS_AT_ONCE = 1000
 
-# A store that answers, but slowly: beyond this many seconds, and so many more for each run, the rest is left for later.
+# A store that answers slowly: after this many seconds, and this many more for each run, the rest is left for later.
 _PATIENCE_S, _PATIENCE_A_RUN_S = 60.0, 2.0
 
 
@@ -41,7 +41,7 @@ def write_record(connection: Connection, record: PointRecord | SweepRecord) -> i
     Raises:
         TrackingError: the store cannot be reached, or refused some of it; what could be written is there.
     """
-    with told(connection.uri), FileLock(_lock_of(record), timeout=600):
+    with as_tracking_errors(connection.uri), FileLock(_lock_of(record), timeout=600):
         if isinstance(record, PointRecord):
             written = int(_Writer(connection, record.id, [_KEY], 1).write(point_content(record, None), None)[1])
         else:

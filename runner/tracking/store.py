@@ -20,7 +20,7 @@ def artifacts_uri() -> str:
 
 
 def artifacts_beside(database: Path) -> str:
-    """Where the artifacts of the runs in ``database`` lie; told to MLflow, which would put them into the current folder."""
+    """Where the artifacts of the runs in ``database`` lie; by itself MLflow would put them into the current folder."""
     return (database.parent / ARTIFACTS).as_uri()
 
 

@@ -50,7 +50,7 @@ class TaskOption(CodeOption):
     name: str = MISSING
 
     def result_bytes(self, images: Sequence[Picture]) -> int:
-        """The size of the largest result, as far as the option and the headers of the images tell."""
+        """The size of the largest result in bytes, as far as the option and the headers of the images show."""
         del images
         return 224 * 224 * 4 * 4
 

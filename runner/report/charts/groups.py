@@ -81,6 +81,6 @@ def detail_looks(subject: Subject) -> Mapping[str, tuple[str, object]]:
 
 
 def grid_of(count: int) -> tuple[int, int]:
-    """Rows and columns for so many panels: two beside each other from the second on."""
+    """Rows and columns for that many panels: two columns from the second panel on."""
     columns = 1 if count == 1 else 2
     return -(-count // columns), columns

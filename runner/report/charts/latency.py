@@ -1,4 +1,4 @@
-"""How long images take: the share of them that is done within so many milliseconds."""
+"""How long images take: the share of images that is done within a number of milliseconds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runner.report.paint import GRID, QUIET, figure, wrapped
 from runner.report.subject import Subject
 from runner.report.svg import Chart, as_svg
 
-# A curve is drawn from so many of its quantiles.
+# How many quantiles a curve is drawn from.
 _QUANTILES = 250
 
 

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from runner.analysis.bounds import lanes_of
+from runner.analysis.bounds import images_at_once
 from runner.record.reading import PointRecord, good_trials, value_of
 from runner.report.paint import QUIET, SERIES, WIDTH, figure, key_above
 from runner.report.subject import Subject
@@ -64,12 +64,12 @@ def stage_shares(point: PointRecord) -> dict[str, float]:
     time there is: then the shares are those of the stages' sum.
     """
     found: dict[str, list[float]] = {name: [] for name in STAGES}
-    lanes = lanes_of(point)
+    at_once = images_at_once(point)
     for trial in good_trials(point):
         for epoch in trial["epochs"]:
             if epoch["work_s"] and epoch["images_ok"]:
                 for name in STAGES:
-                    found[name].append(epoch[_SECONDS[name]] / (epoch["work_s"] * lanes) * 100)
+                    found[name].append(epoch[_SECONDS[name]] / (epoch["work_s"] * at_once) * 100)
     if not found["task"]:
         return {}
     shares = {name: statistics.median(values) for name, values in found.items()}
