@@ -29,11 +29,11 @@ def draw(subject: Subject) -> Chart | None:
     shown = shown[:MOST_POINTS]
     if not shown:
         return None
-    heights = [min(MOST_WORKERS, len({_who(row) for row in rows})) for _, rows in shown]
+    heights = [min(MOST_WORKERS, len({_worker_of(row) for row in rows})) for _, rows in shown]
     inches = [0.75 + 0.17 * max(2, height) for height in heights]
     with figure(len(shown), 1, size=(2 * WIDTH, sum(inches) + 0.3), height_ratios=inches) as (drawn, grid):
         for axes, (point, rows) in zip(grid[:, 0], shown, strict=True):
-            _workers(axes, rows)
+            _draw_workers(axes, rows)
             axes.set_title(point.label)
         grid[-1, 0].set_xlabel("milliseconds since the workers were released")
         words = "; ".join(
@@ -48,16 +48,16 @@ def draw(subject: Subject) -> Chart | None:
     return Chart("timeline", "What the workers did", caption, words, svg, wide=True)
 
 
-def _who(row: dict[str, Any]) -> tuple[str, int, int]:
+def _worker_of(row: dict[str, Any]) -> tuple[str, int, int]:
     return row["node"] or "", row["worker"], row["thread"]
 
 
-def _workers(axes: Any, rows: list[dict[str, Any]]) -> None:
-    everyone = sorted({_who(row) for row in rows})[:MOST_WORKERS]
-    heights = {who: len(everyone) - 1 - place for place, who in enumerate(everyone)}
+def _draw_workers(axes: Any, rows: list[dict[str, Any]]) -> None:
+    workers = sorted({_worker_of(row) for row in rows})[:MOST_WORKERS]
+    heights = {worker: len(workers) - 1 - place for place, worker in enumerate(workers)}
     spans: dict[str, dict[int, list[tuple[float, float]]]] = {stage: {} for stage in STAGES}
     for row in rows:
-        height = heights.get(_who(row))
+        height = heights.get(_worker_of(row))
         if height is None:
             continue
         at = row["start_s"] * 1e3
@@ -67,15 +67,15 @@ def _workers(axes: Any, rows: list[dict[str, Any]]) -> None:
             at += length
     named = _worth_a_name(spans)
     for stage in STAGES:
-        for height, found in spans[stage].items():
-            axes.broken_barh(found, (height - 0.36, 0.72), facecolors=_COLOURS[stage], linewidth=0)
+        for height, drawn in spans[stage].items():
+            axes.broken_barh(drawn, (height - 0.36, 0.72), facecolors=_COLOURS[stage], linewidth=0)
     key_above(axes, [(f"■ {stage}", _COLOURS[stage]) for stage in named])
-    several = any(thread for _, _, thread in everyone)
-    step = max(1, len(everyone) // 16)
-    shown = everyone[::step]
+    several = any(thread for _, _, thread in workers)
+    step = max(1, len(workers) // 16)
+    shown = workers[::step]
     names = [f"{worker}.{thread}" if several else str(worker) for _, worker, thread in shown]
-    axes.set_yticks([heights[who] for who in shown], names)
-    axes.set_ylim(-0.6, len(everyone) - 0.4)
+    axes.set_yticks([heights[worker] for worker in shown], names)
+    axes.set_ylim(-0.6, len(workers) - 0.4)
     axes.set_xlim(left=0)
     axes.set_ylabel("worker")
     axes.grid(visible=False, axis="y")
@@ -83,6 +83,6 @@ def _workers(axes: Any, rows: list[dict[str, Any]]) -> None:
 
 def _worth_a_name(spans: dict[str, dict[int, list[tuple[float, float]]]]) -> list[str]:
     """The stages that can be seen at all."""
-    sums = {stage: sum(length for found in rows.values() for _, length in found) for stage, rows in spans.items()}
+    sums = {stage: sum(length for stretches in rows.values() for _, length in stretches) for stage, rows in spans.items()}
     whole = sum(sums.values()) or 1.0
     return [stage for stage in STAGES if sums[stage] / whole > 0.005]
