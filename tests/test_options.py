@@ -10,6 +10,7 @@ from test_config import composed
 
 from runner.analysis.bounds import lanes_of
 from runner.analysis.recommendation import Recommendation, words_for
+from runner.commands.rerun import rerun
 from runner.config.check import config_hash, plain
 from runner.config.options import (
     Asyncio,
@@ -31,6 +32,7 @@ from runner.config.options import (
 )
 from runner.config.registry import module_of
 from runner.config.restore import choices_of, mode_of
+from runner.errors import ConfigurationError
 from runner.record.reading import PointRecord, varying_keys
 
 # A value for every key, none of them the default.
@@ -139,3 +141,9 @@ def test_a_key_makes_another_configuration_or_only_another_session(word: str, ha
     assert (config_hash(one) != config_hash(other)) is hashed
     varying: list[Any] = varying_keys([plain(one), plain(other)])
     assert bool(varying) is varies
+
+
+@pytest.mark.parametrize("word", ["resume=x", "experiment=notebook", "hydra.sweep.dir=x", "workers"])
+def test_how_a_program_begins_cannot_be_chosen_for_a_rerun(word: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be chosen for a rerun"):
+        rerun("anywhere", [word], None)

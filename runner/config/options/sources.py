@@ -78,7 +78,7 @@ class ServedOption(FilesOption):
         if not self.serve:
             for field, nothing in (("serve_latency_s", 0.0), ("serve_jitter_s", 0.0), ("serve_bandwidth_mb_per_s", None)):
                 if (value := getattr(self, field)) != nothing:
-                    reason = "is of no effect without a server"
+                    reason = "has no effect without a server"
                     raise ConfigurationError(f"source.{field}", value, reason, "source.serve=true with it")
         if self.serve_jitter_s > self.serve_latency_s:
             reason = f"is more than source.serve_latency_s={self.serve_latency_s:g}, so that latencies would be below 0"
