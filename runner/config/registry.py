@@ -84,7 +84,7 @@ def conf_dir() -> Path:
 def plugin_folders() -> tuple[Path, ...]:
     """The folders called ``runner_plugins`` on Python's path."""
     try:
-        return tuple(Path(folder) for folder in import_module(PLUGINS).__path__)
+        return tuple(Path(folder) for folder in getattr(import_module(PLUGINS), "__path__", ()))
     except ModuleNotFoundError:
         return ()
 
