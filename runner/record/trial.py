@@ -41,7 +41,7 @@ from runner.trial.messages import EpochReport, Phase, Report
 from runner.trial.supervisor import Outcome
 
 # Of an epoch's records, so that memory stays flat but for the latencies.
-_ROWS_AT_ONCE = 1 << 17
+_ROWS_AT_ONCE = 1 << 16
 
 
 def epoch_record(epoch: EpochReport, wall_offset_s: float) -> EpochRecord:
