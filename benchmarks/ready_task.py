@@ -18,6 +18,7 @@ class Ready:
 
     size: int = 224
     name: str = "ready"
+    uses_tensorflow: bool = False
 
 
 class ReadyTask:

@@ -25,6 +25,7 @@ class Fault:
     does: str = "nothing"
     on: str = ""
     cpu_s: float = 0.0
+    uses_tensorflow: bool = True
 
 
 def _raise(_: float) -> None:

@@ -19,9 +19,9 @@ from typing import Any
 import psutil
 import pytest
 from conftest import Program, Trials, processes_of
-from faulty_task import Fault
 from filelock import FileLock, Timeout
 from hydra.errors import HydraException
+from light_faulty_task import Fault
 from omegaconf.errors import OmegaConfBaseException
 from ray_cluster import AHEAD_S, Cluster, running
 from test_config import composed

@@ -56,6 +56,11 @@ class ModeOption:
 
     name: str = MISSING
 
+    @property
+    def uses_tensorflow(self) -> bool:
+        """Whether the mode itself takes TensorFlow, whatever the task is."""
+        return False
+
 
 @dataclass
 class Sequential(ModeOption):
@@ -110,6 +115,11 @@ class TfData(ModeOption):
     name: str = name("tf_data")
     parallelism: Parallelism = option(Parallelism.workers, "how many images at the same time")
     prefetch: int = option(0, "results that are made ahead of the one that takes them; -1 is TensorFlow's choice", at_least=-1)
+
+    @property
+    def uses_tensorflow(self) -> bool:
+        """It is a part of TensorFlow."""
+        return True
 
 
 @dataclass
@@ -274,6 +284,11 @@ class TaskOption:
 
     name: str = MISSING
 
+    @property
+    def uses_tensorflow(self) -> bool:
+        """Whether its workers need TensorFlow's runtime, started before the task is built."""
+        return False
+
 
 # What a picture can be taken through; those by chance come out the same for the same image and seed.
 STEPS = ("decode", "resize", "standardize", "flip", "crop", "colour")
@@ -301,6 +316,11 @@ class Tensorflow(StepsOption):
     dct_method: DctMethod = option(DctMethod.default, "the inverse DCT of the JPEG decoder")
     ratio: int = option(1, "decode a JPEG at 1/ratio of its size", choices=(1, 2, 4, 8))
     execution: Execution = option(Execution.eager, "op by op, or one graph")
+
+    @property
+    def uses_tensorflow(self) -> bool:
+        """It does."""
+        return True
 
 
 @dataclass
@@ -358,6 +378,11 @@ class Inference(TaskOption):
     size: int = option(224, "edge of the square image that the model gets, pixels", at_least=75, at_most=4096)
     seed: int = option(0, "another seed, other weights", at_least=0)
 
+    @property
+    def uses_tensorflow(self) -> bool:
+        """Keras runs on it."""
+        return True
+
 
 @dataclass
 class Function(TaskOption):
@@ -367,6 +392,11 @@ class Function(TaskOption):
         "package.module:name of your own function, which takes the bytes of an image",
         matches=r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*",
     )
+
+    @property
+    def uses_tensorflow(self) -> bool:
+        """The function may use it, with the threads that were asked for."""
+        return True
 
 
 # Fields that name code to be run: only the user's own word counts for them, never a record's.
@@ -381,6 +411,11 @@ class SinkOption:
     """What every sink has."""
 
     name: str = MISSING
+
+    @property
+    def uses_tensorflow(self) -> bool:
+        """Whether it takes TensorFlow to write a result."""
+        return False
 
 
 @dataclass
@@ -406,6 +441,11 @@ class ToFile(SinkOption):
     remove: bool = option(False, "whether the files are removed after each trial")
     timeout_s: float = option(30.0, "seconds for one attempt at a remote file", above=0)
     retries: int = option(3, "further attempts at a remote file, after pauses that double", at_least=0, at_most=100)
+
+    @property
+    def uses_tensorflow(self) -> bool:
+        """TensorFlow writes the records of a TFRecord file."""
+        return self.format is FileFormat.tfrecord
 
 
 class Payload(Enum):
@@ -533,6 +573,11 @@ class Config:
     compare_hosts: bool = option(False, "whether points that were measured on different hosts get a verdict against each other")
     fail_fast: bool = option(False, "whether a sweep ends at the first point that fails")
     resume: str | None = option(None, "the folder of a sweep to go on with")
+
+    @property
+    def uses_tensorflow(self) -> bool:
+        """Whether a trial of this point takes TensorFlow; one that does not imports it nowhere."""
+        return self.mode.uses_tensorflow or self.task.uses_tensorflow or self.sink.uses_tensorflow
 
 
 def _named(base: type[Any]) -> dict[str, type[Any]]:

@@ -23,9 +23,10 @@ from runner.host.memory import Footprint, footprint, together
 from runner.host.usage import Usage, cpu_s, cpu_s_of, largest_resident_bytes, own_usage, total, usage_of
 from runner.host.watchdog import die_with_parent, kill_group
 from runner.modes import Books, Epoch, Mode, Spread, Who, Worker
-from runner.modes.workers.runtime import VARIABLES, set_environment
+from runner.modes.workers.runtime import set_environment
 from runner.pipeline.sinks import Sent
 from runner.pipeline.stamps import Records
+from runner.trial import preload
 from runner.trial.gil_probe import GilProbe, GilWaits
 from runner.trial.messages import EpochReport, Failure, Phase, Progress, Report, TrialPlan
 from runner.trial.page_cache import PageCache
@@ -69,7 +70,7 @@ class _Trial:
         plan = self._plan
         restrict(plan.cpus)
         began = self._enter("import")
-        set_environment(plan.mode.limits, _users_environment())
+        set_environment(plan.mode.limits, preload.users_environment)
         mode: Mode = import_module(plan.mode_module).PROVIDES(plan.mode)
         if mode.imports_here:
             plan.mode.pipeline.import_stages()
@@ -114,7 +115,7 @@ class _Trial:
         self._enter("end")
         return Report(
             import_s=import_s,
-            preload_s=None if self._fork_server is None else _preloaded("IMPORT_S"),
+            preload_s=preload.import_s,
             startup_s=startup_s,
             warmup_s=warmup_s,
             teardown_s=teardown_s,
@@ -260,16 +261,6 @@ def _others(workers: Sequence[int]) -> list[int]:
     except (psutil.Error, OSError):
         return []
     return [child.pid for child in below if child.pid not in workers]
-
-
-def _users_environment() -> dict[str, str | None]:
-    users: dict[str, str | None] | None = _preloaded("USERS_ENVIRONMENT")
-    return users if users is not None else {name: os.environ.get(name) for name in VARIABLES}
-
-
-def _preloaded(name: str) -> Any:
-    """A fact that the fork server left for us, None where this process did not come from one."""
-    return getattr(sys.modules.get("runner.trial.preload"), name, None)
 
 
 def _larger(one: Footprint, other: Footprint) -> Footprint:

@@ -1,6 +1,6 @@
 """Starts a trial in a fresh process, watches it, and ends it: the conductor's side of a trial.
 
-On POSIX a trial comes from a fork server that has imported TensorFlow, which makes a fresh process cheap; elsewhere it is
+On POSIX a trial comes from a fork server that has imported what it needs, which makes a fresh process cheap; elsewhere it is
 spawned. Whatever happens in it, the supervisor returns a typed outcome, and no process of the trial is left.
 """
 
@@ -22,12 +22,13 @@ from time import monotonic, sleep
 import psutil
 
 from runner.errors import TrialError, TrialFailed, TrialKilled, TrialSilent, TrialTimeout, ended_by
+from runner.trial.fork_server import fork_server
 from runner.trial.messages import Failure, Phase, Progress, Report, TrialPlan
 from runner.trial.start import ready, start_trial
 
 log = logging.getLogger(__name__)
 
-# How long a fresh process may take to say its first word; the fork server imports TensorFlow before the first.
+# How long a fresh process may take to say its first word; the fork server may import TensorFlow before the first.
 START_LIMIT_S = 300.0
 
 # How long processes get to leave by themselves after SIGTERM, and how long the system gets to remove them after SIGKILL.
@@ -54,21 +55,37 @@ class Supervisor:
 
     Args:
         start_method: how a trial's process comes to be; by default ``forkserver`` where there is one, otherwise ``spawn``.
+        start_limit_s: how long a fresh process may take to say its first word, the imports of its fork server included.
     """
 
-    def __init__(self, start_method: str | None = None) -> None:
+    def __init__(self, start_method: str | None = None, start_limit_s: float = START_LIMIT_S) -> None:
         methods = multiprocessing.get_all_start_methods()
         self.start_method = start_method or ("forkserver" if "forkserver" in methods else "spawn")
         self._context = multiprocessing.get_context(self.start_method)
-        if self.start_method == "forkserver":
-            self._context.set_forkserver_preload(["runner.trial.preload"])
+        self._start_limit_s = start_limit_s
 
-    def warm(self) -> None:
-        """Have the fork server import TensorFlow now, so that the first trial finds what the others find."""
+    def warm(self, *, tensorflow: bool = True) -> None:
+        """Have the fork server of trials with or without TensorFlow import now, so that the first trial finds what the others find.
+
+        Raises:
+            TrialError: it did not come to start a process.
+        """
+        if self.start_method != "forkserver":
+            return
+        process = self._context.Process(target=ready, name="warm")  # type: ignore[attr-defined]
+        self._start(process, tensorflow=tensorflow)
+        process.join(self._start_limit_s)
+        if process.exitcode is None:
+            _end(process)
+            raise TrialTimeout(f"a process of the fork server did not end within {self._start_limit_s:g} s")
+        if process.exitcode:
+            raise ended_by("a process of the fork server", process.exitcode)
+
+    def _start(self, process: BaseProcess, *, tensorflow: bool) -> None:
         if self.start_method == "forkserver":
-            process = self._context.Process(target=ready, name="warm")  # type: ignore[attr-defined]
+            fork_server(tensorflow=tensorflow).start(process, self._start_limit_s)
+        else:
             process.start()
-            process.join()
 
     def execute(self, plan: TrialPlan, timeout_s: float, on_event: Callable[[Event], None]) -> Outcome:
         """Run one trial to its end, whatever end that is.
@@ -81,11 +98,16 @@ class Supervisor:
             target=start_trial, args=(there, plan, self.start_method == "forkserver"), name="trial"
         )
         phases: list[Phase] = []
-        process.start()
-        there.close()
+        try:
+            self._start(process, tensorflow=plan.uses_tensorflow)
+        except TrialError as error:
+            here.close()
+            return Outcome(None, error, ())
+        finally:
+            there.close()
         try:
             try:
-                report = _until_report(process, here, timeout_s, on_event, phases)
+                report = _until_report(process, here, _Deadline(process, timeout_s, self._start_limit_s), on_event, phases)
             except TrialError as error:
                 return Outcome(None, _explained(plan, error), tuple(phases))
             process.join(EXIT_S)
@@ -99,11 +121,10 @@ class Supervisor:
 def _until_report(
     process: BaseProcess,
     connection: Connection,
-    timeout_s: float,
+    clock: _Deadline,
     on_event: Callable[[Event], None],
     phases: list[Phase],
 ) -> Report:
-    clock = _Deadline(process, timeout_s)
     try:
         while True:
             ready = wait([connection, process.sentinel], clock.left_s())
@@ -137,16 +158,17 @@ def _until_report(
 
 
 class _Deadline:
-    """When a trial must be done: so long after its first word, which itself must come within ``START_LIMIT_S``.
+    """When a trial must be done: ``timeout_s`` after its first word, which itself must come within ``start_limit_s``.
 
     A trial that stops in the middle of a message would hold its reader for ever; a little after the deadline a timer ends it,
     and with it the message.
     """
 
-    def __init__(self, process: BaseProcess, timeout_s: float) -> None:
+    def __init__(self, process: BaseProcess, timeout_s: float, start_limit_s: float) -> None:
+        self._limit_s = start_limit_s
         self._timeout_s = timeout_s
         self._started = False
-        self._at = monotonic() + START_LIMIT_S
+        self._at = monotonic() + start_limit_s
         self._timer = threading.Timer(timeout_s + GRACE_S, _kill, (process,))
         self._timer.daemon = True
 
@@ -154,6 +176,7 @@ class _Deadline:
         """The trial has said something."""
         if not self._started:
             self._started = True
+            self._limit_s = self._timeout_s
             self._at = monotonic() + self._timeout_s
             self._timer.start()
 
@@ -164,9 +187,8 @@ class _Deadline:
         return max(0.0, self._at - monotonic())
 
     def error(self, phases: list[Phase]) -> TrialTimeout:
-        limit = self._timeout_s if self._started else START_LIMIT_S
         phase = phases[-1].name if phases else "start"
-        return TrialTimeout(f"the trial was not done after {limit:g} s; it was in phase {phase!r}")
+        return TrialTimeout(f"the trial was not done after {self._limit_s:g} s; it was in phase {phase!r}")
 
 
 def _kill(process: BaseProcess) -> None:

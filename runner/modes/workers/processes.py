@@ -36,8 +36,9 @@ from runner.pipeline.hot_path import Pipeline, PipelinePlan
 from runner.pipeline.sinks import Sink
 from runner.pipeline.stamps import Records
 
-# What a fork server, where one is asked for, has imported before it forks.
-PRELOAD = "runner.trial.preload"
+# What a fork server, where one is asked for, has imported before it forks: with TensorFlow, and without it.
+PRELOAD_TENSORFLOW = "runner.trial.preload_tensorflow"
+PRELOAD_LIGHT = "runner.trial.preload_light"
 
 # How many items a worker with one thread handles before it looks whether it is time to send its records home.
 _CHECK_EVERY = 16
@@ -106,7 +107,8 @@ class ProcessMode:
 
     def start(self) -> list[Worker]:
         if self._method == "forkserver":
-            self._context.set_forkserver_preload([PRELOAD])
+            tensorflow = self._plan.pipeline.uses_tensorflow
+            self._context.set_forkserver_preload([PRELOAD_TENSORFLOW if tensorflow else PRELOAD_LIGHT])
         room_bytes = slot_bytes(self._plan.pipeline.task, self._plan.pipeline.images)
         if self._returns is Returns.shared_memory:
             check_room(room_bytes * SLOTS * self._plan.workers)

@@ -22,13 +22,7 @@ class Task(Protocol):
 
 
 class TaskFactory(Protocol):
-    """What a task's file provides: built from its option and the images it will be asked for.
-
-    Attributes:
-        uses_tensorflow: whether TensorFlow's runtime is to be started before; it is where this attribute is missing.
-    """
-
-    uses_tensorflow: bool
+    """What a task's file provides: built from its option and the images it will be asked for."""
 
     def __call__(self, config: Any, images: Sequence[Image]) -> Task:
         """Build the task."""
