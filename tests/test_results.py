@@ -53,7 +53,7 @@ IMAGES = [Image("a.jpg", "jpeg", 8, 8, "0")]
 
 
 class Prepared(Supervisor):
-    def warm(self) -> None:
+    def warm(self, *, tensorflow: bool = True) -> None:
         """Have nothing imported."""
 
 

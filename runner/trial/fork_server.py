@@ -55,6 +55,9 @@ class ForkServer:
             with self._in_place_of_the_usual():
                 process.start()
         except (EOFError, OSError) as error:
+            # One that has failed is not asked again. What is killed is waited for, so that the next start sees that it is gone.
+            self._kill()
+            self._server._stop()  # noqa: SLF001
             if late.is_set():
                 raise TrialTimeout(f"the fork server started no process within {limit_s:g} s and was killed") from error
             raise TrialFailed(f"the fork server ended before it started a process: {error}", kind="ForkServerEnded") from error
@@ -75,7 +78,7 @@ class ForkServer:
                 module.connect_to_new_process = usual
 
     def _kill(self) -> None:
-        pid = self._server._forkserver_pid  # noqa: SLF001  (there is no public way to it)
+        pid = self._server._forkserver_pid  # noqa: SLF001  (there is no public way to end a server)
         if sys.platform != "win32" and pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
