@@ -221,12 +221,19 @@ def test_the_multirun_flag_may_stand_between_overrides(program: Program) -> None
     assert answer.stderr.startswith("workers=0: ")
 
 
-def test_neither_tensorflow_nor_mlflow_is_imported_to_show_a_configuration(program: Program) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--cfg", "job"], ["--help"], ["mode=thrad"], ["workers=0"], ["workers=0", "task=opencv"], ["task.steps=[x]"],
+        ["nonsense"], ["compare", "--help"],
+    ],
+)  # fmt: skip
+def test_nothing_heavy_is_imported_to_show_a_configuration_or_to_refuse_one(program: Program, words: list[str]) -> None:
     script = (
-        "import sys; sys.argv = ['runner', '--cfg', 'job']\n"
-        "from runner.commands.run import main\n"
+        f"import sys; sys.argv = ['runner', *{words!r}]\n"
+        "from runner.commands.dispatch import main\n"
         "try: main()\n"
-        "except SystemExit as end: assert not end.code\n"
+        "except SystemExit: pass\n"
         "heavy = {'tensorflow', 'mlflow', 'numpy', 'PIL'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
@@ -234,7 +241,7 @@ def test_neither_tensorflow_nor_mlflow_is_imported_to_show_a_configuration(progr
         [sys.executable, "-c", script], cwd=program.folder, capture_output=True, text=True, timeout=60, check=False
     )
     assert answer.returncode == 0, answer.stderr
-    assert "workers: 15" in answer.stdout
+    assert answer.stdout or answer.stderr
 
 
 @pytest.mark.parametrize(
@@ -332,8 +339,8 @@ def test_the_wheel_carries_its_configuration(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(installed)
     script = (
-        "import sys, runner, runner.commands.run; assert runner.__file__.startswith(sys.argv[1]), runner.__file__\n"
-        "sys.argv = ['runner', 'mode=process', '--cfg', 'job']; runner.commands.run.main()"
+        "import sys, runner, runner.commands.dispatch; assert runner.__file__.startswith(sys.argv[1]), runner.__file__\n"
+        "sys.argv = ['runner', 'mode=process', '--cfg', 'job']; runner.commands.dispatch.main()"
     )
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(installed)!r})\n{script}", str(installed)]
     answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)

@@ -92,16 +92,19 @@ class CheckBeforeRun:
         """Check a single run; the points of a sweep are checked by the launcher, all before the first starts."""
         from omegaconf.errors import OmegaConfBaseException
 
-        from runner.config.check import checked_hydra
+        from runner.config.check import checked_hydra, typed
+        from runner.config.compose import without_hydra
         from runner.config.explain import explain
         from runner.display.console import print_error
         from runner.errors import ConfigurationError
-        from runner.sweep.composing import without_hydra
-        from runner.sweep.point import Point
 
         try:
             checked_hydra(config)
-            Point.prepared(without_hydra(config), [], Path())
+            rest = without_hydra(config)
+            typed(rest)  # most refusals are known here, before NumPy is loaded
+            from runner.sweep.point import Point
+
+            Point.prepared(rest, [], Path())
         except (ConfigurationError, OmegaConfBaseException) as error:
             print_error(str(explain(error, sys.argv[1:])))
             raise SystemExit(exit_status.FAILED) from None

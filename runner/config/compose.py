@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from runner.config.explain import explain
@@ -27,3 +28,11 @@ def composed(words: Sequence[str]) -> DictConfig:
             return compose("config", overrides=list(words))
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise explain(error, words) from error
+
+
+def without_hydra(config: DictConfig) -> DictConfig:
+    """The configuration without Hydra's own part."""
+    rest = copy.deepcopy(config)
+    with read_write(rest), open_dict(rest):
+        del rest["hydra"]
+    return rest

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, run_job
 from hydra.types import HydraContext
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from runner.config.check import checked_hydra
+from runner.config.compose import without_hydra
 from runner.errors import ConfigurationError
 from runner.files import mask_hydra_files
 from runner.sweep.execute import execute
@@ -90,14 +90,6 @@ def _refuse_shared_folders(points: Sequence[Point]) -> None:
                 "gives several points one folder",
                 "${hydra.job.num}, or what differs between points",
             )
-
-
-def without_hydra(config: DictConfig) -> DictConfig:
-    """The configuration without Hydra's own part."""
-    rest = copy.deepcopy(config)
-    with read_write(rest), open_dict(rest):
-        del rest["hydra"]
-    return rest
 
 
 def _composed(config: DictConfig, context: HydraContext, overrides: Sequence[str], number: int) -> DictConfig:
