@@ -21,7 +21,7 @@ from runner.config.options import Process, ProcessPool, Sequential, StartMethod,
 from runner.errors import TrialFailed, TrialKilled, TrialTimeout
 from runner.host.usage import Usage
 from runner.trial.messages import Phase
-from runner.trial.supervisor import Event, Outcome, _until_report
+from runner.trial.supervisor import Event, Outcome, _Deadline, _until_report
 
 MODES = [Sequential(), Thread(), ThreadPool(), Process(), ProcessPool(), Process(threads_per_worker=2)]
 PROCESS_MODES = [
@@ -154,7 +154,7 @@ def test_a_trial_that_stops_in_the_middle_of_a_message_is_ended_at_the_deadline(
     process.start()
     there.close()
     with pytest.raises(TrialTimeout, match="after 1 s"):
-        _until_report(process, here, 1.0, lambda _: None, [])
+        _until_report(process, here, _Deadline(process, 1.0, 60.0), lambda _: None, [])
     process.join(10)
     assert process.exitcode == -signal.SIGKILL
     here.close()

@@ -91,7 +91,7 @@ def stopped() -> int:
 
 def test_a_stopped_fork_server_is_ended_at_the_limit_and_the_next_trial_has_a_new_one(trials: Trials, stopped: int) -> None:
     impatient = Supervisor(start_limit_s=0.5)
-    with pytest.raises(TrialTimeout, match="the fork server started no process within 0.5 s"):
+    with pytest.raises(TrialTimeout, match=r"the fork server started no process within 0\.5 s"):
         impatient.warm(tensorflow=False)
     trials.report(Thread(), task=Pillow(), task_module=module_of("task", "pillow"))
     assert fork_server(tensorflow=False)._server._forkserver_pid != stopped

@@ -17,9 +17,10 @@ from test_results import Silent, point
 
 from runner.analysis.warnings import of_point
 from runner.config.options import Cache, Folder, Process, Protocol, Sample, Thread
+from runner.host.page_cache import resident_bytes
 from runner.pipeline.sources import images_of
 from runner.sweep.session import Session
-from runner.trial.page_cache import CachePlan, PageCache, resident_bytes
+from runner.trial.page_cache import CachePlan, PageCache
 from runner.trial.supervisor import Supervisor
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at the page cache as Linux shows it")
@@ -107,7 +108,7 @@ def test_what_stays_in_memory_is_said(in_memory: Path) -> None:
 
 
 def test_a_system_that_cannot_drop_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr("os.posix_fadvise")
+    monkeypatch.setattr("sys.platform", "darwin")
     subject = cache(Cache.cold, file_in(tmp_path))
     subject.before_each_epoch()
     assert subject.report.cannot == "this system has no posix_fadvise"

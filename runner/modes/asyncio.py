@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 from runner.config.options import Asyncio
-from runner.host.affinity import read_back
+from runner.host.affinity import allowed_cpus
 from runner.host.environment import usable_cpus
 from runner.modes import Books, Epoch, ModePlan, Watch, Worker
 from runner.modes.workers.runtime import start_runtime
@@ -46,7 +46,7 @@ class AsyncioMode:
             self._readers = ThreadPoolExecutor(self._plan.workers, "reader")
             _start_all(self._readers)
         self._loop = asyncio.new_event_loop()
-        return [Worker(pid=os.getpid(), threads=threads, import_s=0.0, cpus=read_back())]
+        return [Worker(pid=os.getpid(), threads=threads, import_s=0.0, cpus=allowed_cpus())]
 
     def run(self, epoch: Epoch, watch: Watch) -> Records:
         records, collector = Records(), Collector(self._plan.spool)

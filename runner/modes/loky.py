@@ -14,7 +14,7 @@ from typing import Any
 
 from runner.config.options import Loky
 from runner.errors import TrialFailed, TrialKilled
-from runner.host.affinity import read_back
+from runner.host.affinity import allowed_cpus
 from runner.host.watchdog import die_with
 from runner.modes import Books, Epoch, ModePlan, Watch, Worker
 from runner.modes.workers.runtime import start_runtime
@@ -127,7 +127,7 @@ def _initialize(plan: ModePlan, trial: int) -> None:
         import_s = perf_counter() - began
         threads = start_runtime(plan.limits, tensorflow=plan.pipeline.uses_tensorflow)
         _pipeline = plan.pipeline.build()
-        _worker = Worker(pid=os.getpid(), threads=threads, import_s=import_s, cpus=read_back())
+        _worker = Worker(pid=os.getpid(), threads=threads, import_s=import_s, cpus=allowed_cpus())
     except BaseException as error:  # raised again in whatever is asked of this worker
         _failure = error
 

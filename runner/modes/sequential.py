@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from time import perf_counter
 
-from runner.host.affinity import read_back
+from runner.host.affinity import allowed_cpus
 from runner.modes import Books, Epoch, ModePlan, Watch, Worker
 from runner.modes.workers.runtime import start_runtime
 from runner.modes.workers.threads import PROGRESS_INTERVAL_S
@@ -28,7 +28,7 @@ class Sequential:
     def start(self) -> list[Worker]:
         threads = start_runtime(self._plan.limits, tensorflow=self._plan.pipeline.uses_tensorflow)
         self._pipeline = self._plan.pipeline.build()
-        return [Worker(pid=os.getpid(), threads=threads, import_s=0.0, cpus=read_back())]
+        return [Worker(pid=os.getpid(), threads=threads, import_s=0.0, cpus=allowed_cpus())]
 
     def run(self, epoch: Epoch, watch: Watch) -> Records:
         records, collector = Records(), Collector(self._plan.spool)

@@ -16,7 +16,7 @@ from typing import Any
 
 from runner.config.options import Parallelism, TfData
 from runner.errors import ImageRefused
-from runner.host.affinity import read_back
+from runner.host.affinity import allowed_cpus
 from runner.modes import Books, Epoch, ModePlan, Watch, Worker
 from runner.modes.workers.lanes import Lanes
 from runner.modes.workers.runtime import start_runtime
@@ -49,7 +49,7 @@ class TfDataMode:
         self._in_graph = hasattr(self._pipeline.task, "graph")
         # As a program of one's own makes its pipeline: once, before it can be used. Each pass here makes it anew, untimed.
         self._dataset(range(1), self._work())
-        return [Worker(pid=os.getpid(), threads=threads, import_s=0.0, cpus=read_back())]
+        return [Worker(pid=os.getpid(), threads=threads, import_s=0.0, cpus=allowed_cpus())]
 
     def run(self, epoch: Epoch, watch: Watch) -> Records:
         records, collector = Records(), Collector(self._plan.spool)

@@ -7,9 +7,6 @@ TensorFlow, a trial that does not use it would start seconds later, and its memo
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import sys
 import threading
 from collections.abc import Iterator
 from functools import cache
@@ -17,6 +14,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from runner.errors import TrialFailed, TrialTimeout
+from runner.host.processes import kill_pid
 
 # Held while ``multiprocessing`` starts a process from a server that is not its own.
 _starting = threading.Lock()
@@ -79,9 +77,8 @@ class ForkServer:
 
     def _kill(self) -> None:
         pid = self._server._forkserver_pid  # noqa: SLF001  (there is no public way to end a server)
-        if sys.platform != "win32" and pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        if pid is not None:
+            kill_pid(pid)
 
 
 @cache

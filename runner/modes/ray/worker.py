@@ -15,7 +15,7 @@ from time import perf_counter, perf_counter_ns, process_time_ns
 from typing import Any
 
 from runner.config.options import Returns
-from runner.host.affinity import read_back
+from runner.host.affinity import allowed_cpus
 from runner.host.environment import usable_cpus
 from runner.host.gpu import Gpus
 from runner.host.memory import Footprint, footprint
@@ -110,7 +110,7 @@ class RayWorker:
         if shipment is not None:
             self._pipeline.reader.close()
             self._pipeline.reader = ShippedReader(shipment)
-        return Worker(pid=os.getpid(), threads=threads, import_s=import_s, cpus=read_back())
+        return Worker(pid=os.getpid(), threads=threads, import_s=import_s, cpus=allowed_cpus())
 
     def send(self, result: Returned) -> None:
         """Keep a result until the run of items that it is of is done; the sink calls this."""

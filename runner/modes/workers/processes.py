@@ -15,7 +15,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from time import perf_counter
@@ -23,7 +23,8 @@ from typing import Any
 
 from runner.config.options import ProcessOption, Returns, StartMethod
 from runner.errors import ConductorGone, TrialFailed, ended_by
-from runner.host.affinity import read_back
+from runner.host.affinity import allowed_cpus
+from runner.host.connections import Connection
 from runner.host.watchdog import die_with_parent
 from runner.modes import Books, Epoch, ModePlan, Watch, Worker
 from runner.modes.workers.returning import InSlot, Outbox, Returned, ReturningSink, check_room, hash_of, slot_bytes
@@ -269,7 +270,7 @@ def _serve(connection: Connection, plan: WorkerPlan) -> None:
         identities = [(plan.index, thread) for thread in range(plan.threads)]
         team = ThreadTeam(pipeline, plan.sharing, identities, first_hand)
         team.start()
-    connection.send(Worker(pid=os.getpid(), threads=threads, import_s=import_s, cpus=read_back()))
+    connection.send(Worker(pid=os.getpid(), threads=threads, import_s=import_s, cpus=allowed_cpus()))
     while (epoch := _next_order(connection)) is not None:
         connection.send(Armed())
         _next_order(connection)  # released

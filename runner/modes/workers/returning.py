@@ -7,12 +7,12 @@ import shutil
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
 from runner.config.options import Math, Python, StepsOption
 from runner.errors import TrialFailed
+from runner.host.connections import Connection
 from runner.modes.workers.slots import Slots
 from runner.pipeline.receipts import Receipt
 from runner.pipeline.sinks import Sink

@@ -6,6 +6,8 @@ import os
 import sys
 from dataclasses import dataclass
 
+from runner.host.affinity import allowed_cpus
+
 # Read by OpenMP, OpenBLAS, MKL, BLIS and Accelerate when they are loaded.
 VARIABLES = (
     "OMP_NUM_THREADS",
@@ -110,6 +112,4 @@ def _default_threads() -> int:
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         if os.environ.get(name, "").isdecimal():
             return max(1, int(os.environ[name]))
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(allowed_cpus() or ()) or os.cpu_count() or 1

@@ -11,9 +11,10 @@ import struct
 import sys
 import threading
 from collections.abc import Iterable, Iterator
-from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from typing import Protocol
+
+from runner.host.connections import Connection
 
 # No run is longer, so that a slow worker never sits on much more than its share.
 LONGEST_RUN = 64

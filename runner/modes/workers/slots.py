@@ -13,10 +13,11 @@ import struct
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from multiprocessing.shared_memory import SharedMemory
 from typing import Any
+
+from runner.host.connections import Connection
 
 # A worker fills one while the trial looks at another; more than that only helps a consumer that comes in fits and starts.
 SLOTS = 4

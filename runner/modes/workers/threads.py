@@ -7,7 +7,7 @@ import queue
 import threading
 from collections.abc import Callable
 
-from runner.host.affinity import read_back
+from runner.host.affinity import allowed_cpus
 from runner.modes import Books, Epoch, ModePlan, Watch, Worker
 from runner.modes.workers.runtime import ThreadLimits, start_runtime
 from runner.modes.workers.sharing import Sharing
@@ -114,7 +114,7 @@ class ThreadMode:
         self._pipeline = self._plan.pipeline.build()
         self._team = ThreadTeam(self._pipeline, self._sharing, [(worker, 0) for worker in range(self._plan.workers)])
         self._team.start()
-        return [Worker(pid=os.getpid(), threads=threads, import_s=0.0, cpus=read_back())]
+        return [Worker(pid=os.getpid(), threads=threads, import_s=0.0, cpus=allowed_cpus())]
 
     def run(self, epoch: Epoch, watch: Watch) -> Records:
         collector = Collector(self._plan.spool)

@@ -12,11 +12,11 @@ import signal
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from multiprocessing.connection import Connection
 from typing import Any
 
 from runner.errors import TrialFailed
+from runner.host.connections import Connection
+from runner.host.interrupts import interrupts_held
 from runner.host.watchdog import die_with_parent
 from runner.pipeline.receipts import Arrivals
 
@@ -49,7 +49,7 @@ class Receiver:
         context = multiprocessing.get_context("spawn")
         self._connection, there = context.Pipe()
         self._process = context.Process(target=_serve, args=(there, latency_s), name="receiver", daemon=True)
-        with _interrupts_held():
+        with interrupts_held():
             self._process.start()
         there.close()
         self.pid = self._process.pid
@@ -88,19 +88,6 @@ class Receiver:
             self._process.join(1.0)
             raise TrialFailed(f"the receiver of sink=http has ended with status {self._process.exitcode}") from None
         raise TrialFailed(f"the receiver of sink=http has not answered within {limit_s:g} s")
-
-
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C reaches this process only afterwards, and a process started meanwhile only when it lets it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(connection: Connection, latency_s: float) -> None:
