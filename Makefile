@@ -28,10 +28,13 @@ demo: $(VENV)/.run  ## Compare threads with real processes on real photographs
 test: lint  ## Check style and types, then run every test
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/.dev  ## Check style and types
+lint: $(VENV)/.dev  ## Check style, types on every system, and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy --platform linux
+	$(BIN)/mypy --platform darwin
+	$(BIN)/mypy --platform win32
+	$(BIN)/lint-imports
 
 # What tests need is chosen first, so that they run with the very versions that a user gets.
 lock: $(VENV)/.dev  ## Write the lock files anew
