@@ -257,7 +257,7 @@ def test_help_names_every_option(program: Program) -> None:
     answer = program("--help")
     assert answer.returncode == 0
     shown = answer.stdout.partition("== What would run now")[0]
-    experiments = {path.stem: None for path in (conf_dir() / "experiment").glob("*.yaml")}
+    experiments: dict[str, Any] = {path.stem: None for path in (conf_dir() / "experiment").glob("*.yaml")}
     for group, options in {**OPTIONS, "experiment": experiments}.items():
         section = shown.partition(f"\n  {group} ")[2]
         assert section, f"{group} is not in the help"
@@ -300,9 +300,11 @@ def test_every_file_gives_the_defaults_of_its_type(group: str) -> None:
         pytest.skip("the options of this group differ in nothing but values")
     for option, kind in OPTIONS[group].items():
         file = OmegaConf.load(conf_dir() / group / f"{option}.yaml")
-        for key, value in OmegaConf.to_container(file).items():
+        values = OmegaConf.to_container(file)
+        assert isinstance(values, dict)
+        for key, value in values.items():
             if key != "defaults" and value != "???":
-                assert plain(getattr(kind(), str(key))) == value, f"{group}={option}: {key}"
+                assert plain(getattr(kind(), str(key))) == value, f"{group}={option}: {key!s}"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT, Program, Trials
 from test_results import Silent, point
 
-from runner.config.options import FileFormat, Pillow, Process, Tensorflow, TfData, Thread, ToFile
+from runner.config.options import FileFormat, ModeOption, Pillow, Process, TaskOption, Tensorflow, TfData, Thread, ToFile
 from runner.config.registry import module_of
 from runner.errors import TrialFailed, TrialTimeout
 from runner.sweep.session import Session
@@ -46,9 +46,9 @@ def test_a_program_without_tensorflow_in_its_points_imports_it_in_no_process(
 
 
 def test_the_memory_of_a_trial_without_tensorflow_does_not_contain_it_beside_one_that_does(trials: Trials) -> None:
-    def memory_bytes(mode: object, task: object) -> int:
+    def memory_bytes(mode: ModeOption, task: TaskOption) -> int:
         report = trials.report(mode, task=task, task_module=module_of("task", task.name))
-        return report.footprint.memory_bytes
+        return report.footprint.memory_bytes or 0
 
     for mode in (Thread(), Process()):
         heavy, light = memory_bytes(mode, Tensorflow()), memory_bytes(mode, Pillow())
@@ -57,6 +57,7 @@ def test_the_memory_of_a_trial_without_tensorflow_does_not_contain_it_beside_one
 
 def test_a_trial_with_tensorflow_finds_it_imported(trials: Trials) -> None:
     report = trials.report(Thread())
+    assert report.preload_s is not None
     assert report.import_s < report.preload_s / 10
 
 
@@ -75,6 +76,8 @@ def test_a_point_knows_whether_it_takes_tensorflow(tmp_path: Path, changes: dict
 
 
 def test_a_fork_server_that_ends_before_it_starts_a_process_is_said_to_have_ended(tmp_path: Path) -> None:
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
     (tmp_path / "ends_at_once.py").write_text("import os\nos._exit(3)\n")
     with pytest.raises(TrialFailed, match="the fork server ended before it started a process"):
         ForkServer("ends_at_once").start(get_context("forkserver").Process(target=ready), 60)
@@ -83,8 +86,10 @@ def test_a_fork_server_that_ends_before_it_starts_a_process_is_said_to_have_ende
 @pytest.fixture
 def stopped() -> int:
     """The process of the fork server without TensorFlow, which goes on no more."""
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
     Supervisor().warm(tensorflow=False)
-    pid = fork_server(tensorflow=False)._server._forkserver_pid
+    pid: int = fork_server(tensorflow=False)._server._forkserver_pid
     os.kill(pid, signal.SIGSTOP)
     return pid
 
@@ -104,11 +109,19 @@ def test_a_trial_whose_fork_server_stands_still_ends_as_a_timeout(trials: Trials
     assert outcome.report is None
 
 
+class Noting(Silent):
+    """Keeps what the user is told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def tell(self, message: str) -> None:
+        self.said.append(message)
+
+
 def test_a_session_whose_fork_server_stood_still_says_so_and_goes_on(tmp_path: Path, stopped: int) -> None:
-    said: list[str] = []
-    display = Silent()
-    display.tell = said.append
+    display = Noting()
     subject = point(tmp_path / "point", task=Pillow())
     Session([subject], 0, display, Supervisor(start_limit_s=3.0)).run()
-    assert ["was killed" in message for message in said] == [True]
+    assert ["was killed" in message for message in display.said] == [True]
     assert subject.status == "ok"

@@ -101,7 +101,12 @@ def test_the_index_is_made_once_and_anew_when_the_file_is_another(tmp_path: Path
 
     made: list[Path] = []
     find: Callable[..., Any] = tfrecord_index._found
-    monkeypatch.setattr(tfrecord_index, "_found", lambda path, name: (made.append(path), find(path, name))[1])
+
+    def counted(path: Path, name: str) -> Any:
+        made.append(path)
+        return find(path, name)
+
+    monkeypatch.setattr(tfrecord_index, "_found", counted)
     config = Tfrecord(path=str(photographs(tmp_path / "photos.tfrecord")))
     for _ in range(3):
         assert read_all(config) == PHOTOS
