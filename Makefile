@@ -28,10 +28,13 @@ demo: $(VENV)/.run  ## Compare threads with real processes on real photographs
 test: lint  ## Check style and types, then run every test
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/.dev  ## Check style and types
+lint: $(VENV)/.dev  ## Check style, types on every system, and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy --platform linux
+	$(BIN)/mypy --platform darwin
+	$(BIN)/mypy --platform win32
+	$(BIN)/lint-imports
 
 schema: $(VENV)/.run  ## Write the JSON Schemas of result.json and sweep.json anew, from the records' types
 	$(BIN)/python -c 'from runner.record.json_schema import write_schemas; write_schemas()'

@@ -31,7 +31,7 @@ def main() -> None:
     def measured(name: str, of: TrialPlan) -> float:
         report = trial(supervisor, of)
         cpu[name].append(statistics.median(epoch.cpu_s for epoch in report.epochs) / arguments.images * 1e3)
-        return work_s(report) / arguments.images * 1e3
+        return float(work_s(report) / arguments.images * 1e3)
 
     by_hand = dataclasses.replace(ours, mode_module="bare_tf_data")
     seen = in_turn(

@@ -18,6 +18,7 @@ class Burn:
 
     cpu_s: float
     name: str = "burn"
+    uses_tensorflow: bool = False
 
 
 class BurningTask:

@@ -16,6 +16,7 @@ class Empty:
     """No choice to make."""
 
     name: str = "empty"
+    uses_tensorflow: bool = False
 
 
 class EmptyTask:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 from pathlib import Path
 from typing import Any
 
-from side_by_side import in_turn, plan, show, trial, work_s
+from side_by_side import in_turn, plan, show, timed
 
 from runner.config.options import Asyncio, NoSink, ProcessPool, Sample, TfData, ThreadPool
 from runner.config.registry import load, module_of
@@ -49,7 +50,7 @@ def main() -> None:
         modes = (ThreadPool(), Asyncio(), TfData(), ProcessPool())
         plans = {f"{mode.name}, local": plan(mode, workers=workers, **settings) for mode in modes}
         plans |= {mode.name: remote(mode) for mode in modes}
-        seen = in_turn(arguments.rounds, {name: lambda of=of: work_s(trial(supervisor, of)) for name, of in plans.items()})
+        seen = in_turn(arguments.rounds, {name: functools.partial(timed, supervisor, of) for name, of in plans.items()})
     for mode in modes:
         bound = [latency_s * images / workers + local for local in seen[f"{mode.name}, local"]]
         title = f"{mode.name}: {images} images with {latency_s * 1e3:g} ms latency, {workers} workers"

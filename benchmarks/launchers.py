@@ -44,7 +44,7 @@ def _beyond_trials_s(launcher: str, task: str) -> float:
         wall_s = time.perf_counter() - began
         records = [json.loads(path.read_text()) for path in Path(folder).glob("outputs/sweeps/*/*/[0-3]/result.json")]
     assert len(records) == POINTS  # noqa: S101
-    return wall_s - sum(trial["ended_at"] - trial["started_at"] for record in records for trial in record["trials"])
+    return wall_s - sum(float(trial["ended_at"] - trial["started_at"]) for record in records for trial in record["trials"])
 
 
 if __name__ == "__main__":

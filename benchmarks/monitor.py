@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import math
 import statistics
 from collections.abc import Callable
@@ -45,7 +46,7 @@ def main() -> None:
 
         def hear(event: Event) -> None:
             if isinstance(event, Phase):
-                sampler.on_phase(event)
+                sampler.on_phase(event.name, event.pids)
 
         of = plan(mode, workers=4, items=arguments.images, epochs=3, warmup_epochs=1)
         sampler.start()
@@ -54,10 +55,10 @@ def main() -> None:
         if outcome.report is None:
             raise SystemExit(f"a trial failed: {outcome.error}")
         cost[name].append(watched.record(option)["cpu_pct_of_a_core"])
-        return arguments.images / work_s(outcome.report)
+        return float(arguments.images / work_s(outcome.report))
 
     sides: dict[str, Callable[[], float]] = {
-        name: lambda name=name, option=option: images_per_s(name, option)
+        name: functools.partial(images_per_s, name, option)
         for name, option in MONITORS.items()
         if arguments.only in {None, name} or name == "off"
     }

@@ -6,6 +6,7 @@ python benchmarks/overhead.py [--rounds 10]
 from __future__ import annotations
 
 import argparse
+import functools
 import statistics
 from collections.abc import Callable
 from time import perf_counter
@@ -31,7 +32,7 @@ def main() -> None:
         return perf_counter() - began - report.startup_s - worked - report.teardown_s
 
     sides: dict[str, Callable[[], float]] = {
-        mode.name: lambda mode=mode: beyond_s(mode) for mode in (Thread(), ThreadPool(), Process())
+        mode.name: functools.partial(beyond_s, mode) for mode in (Thread(), ThreadPool(), Process())
     }
     seen: dict[str, list[float]] = {name: [side() for _ in range(rounds)] for name, side in sides.items()}
     show("a trial beyond its start-up, work and teardown (15 workers)", "s", seen, "thread")

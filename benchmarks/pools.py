@@ -6,10 +6,11 @@ python benchmarks/pools.py [--rounds 10]
 from __future__ import annotations
 
 import argparse
+import functools
 
 from bare_modes import Bare
 from empty_task import Empty
-from side_by_side import in_turn, plan, show, trial, work_s
+from side_by_side import in_turn, plan, show, timed
 
 from runner.config.options import ProcessPool, ThreadPool
 from runner.trial.supervisor import Supervisor
@@ -29,10 +30,8 @@ def main() -> None:
         ):
             settings = {"workers": workers, "items": items, "epochs": 5, "warmup_epochs": 1, **options}
             sides = {
-                "bare": lambda bare=bare, settings=settings: work_s(
-                    trial(supervisor, plan(bare, mode_module="bare_modes", **settings))
-                ),
-                ours.name: lambda ours=ours, settings=settings: work_s(trial(supervisor, plan(ours, **settings))),
+                "bare": functools.partial(timed, supervisor, plan(bare, mode_module="bare_modes", **settings)),
+                ours.name: functools.partial(timed, supervisor, plan(ours, **settings)),
             }
             seen = in_turn(rounds, sides)
             per_item = {name: [value / items * 1e6 for value in values] for name, values in seen.items()}

@@ -18,6 +18,7 @@ class Ready:
 
     size: int = 224
     name: str = "ready"
+    uses_tensorflow: bool = False
 
     def result_bytes(self, images: Sequence[Image]) -> int:
         return self.size**2 * 3 * 4

@@ -9,7 +9,9 @@ of warm-up.
 from __future__ import annotations
 
 import argparse
+import functools
 import subprocess
+from collections.abc import Callable
 
 from ready_task import Ready
 from side_by_side import in_turn, plan, show, trial, work_s
@@ -56,9 +58,9 @@ def main() -> None:
         words = [arguments.torch, "-c", _LOADER, *map(str, (workers, items, epochs, batch))]
         return float(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
 
-    sides = {returns.value: lambda returns=returns: ours(returns) for returns in Returns}
+    sides: dict[str, Callable[[], float]] = {returns.value: functools.partial(ours, returns) for returns in Returns}
     if arguments.torch:
-        sides |= {"DataLoader": lambda: loader(0), "DataLoader, by 32": lambda: loader(32)}
+        sides |= {"DataLoader": functools.partial(loader, 0), "DataLoader, by 32": functools.partial(loader, 32)}
     seen = in_turn(arguments.rounds, sides)
     per_item = {name: [value / items * 1e6 for value in values] for name, values in seen.items()}
     for against in ("pickle", *(["DataLoader", "DataLoader, by 32"] if arguments.torch else [])):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import statistics
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,12 @@ def work_s(report: Report) -> float:
     return statistics.median((epoch.finished_ns - epoch.released_ns) * 1e-9 for epoch in report.epochs)
 
 
-def in_turn(rounds: int, sides: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
+def timed(supervisor: Supervisor, of: TrialPlan) -> float:
+    """The work of one trial, seconds."""
+    return work_s(trial(supervisor, of))
+
+
+def in_turn(rounds: int, sides: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
     """Every side once a round, in a fresh order: what drifts, drifts for all."""
     order = random.Random(0)  # noqa: S311
     seen: dict[str, list[float]] = {name: [] for name in sides}

@@ -6,6 +6,7 @@ python benchmarks/simulation.py [--sweeps 4000]
 from __future__ import annotations
 
 import argparse
+import functools
 import math
 import random
 import statistics
@@ -135,9 +136,9 @@ def main() -> None:
         table.add_column(column, justify="right")
     for slowdown in (1.0, 1.03, 1.05, 1.10):
         for name, sample in (
-            ("8", lambda slowdown=slowdown: ratio_after(8, machine, slowdown, draw)),
-            ("20", lambda slowdown=slowdown: ratio_after(20, machine, slowdown, draw)),
-            ("until ±2 %", lambda slowdown=slowdown: until_precise(0.02, 60, machine, slowdown, draw)),
+            ("8", functools.partial(ratio_after, 8, machine, slowdown, draw)),
+            ("20", functools.partial(ratio_after, 20, machine, slowdown, draw)),
+            ("until ±2 %", functools.partial(until_precise, 0.02, 60, machine, slowdown, draw)),
         ):
             count = sweeps if name != "until ±2 %" else max(200, sweeps // 8)
             seen = tally([sample() for _ in range(count)], slowdown)

@@ -6,6 +6,7 @@ python benchmarks/startup.py [--rounds 2] [--workers 15]
 from __future__ import annotations
 
 import argparse
+import functools
 
 from side_by_side import in_turn, plan, show, trial
 
@@ -29,9 +30,9 @@ def main() -> None:
         reports.setdefault(method.value, []).append(report)
         return report.startup_s
 
-    sides = {method.value: lambda method=method: startup_s(method) for method in (StartMethod.spawn, StartMethod.auto)}
+    sides = {method.value: functools.partial(startup_s, method) for method in (StartMethod.spawn, StartMethod.auto)}
     show(f"{arguments.workers} processes ready", "s", in_turn(arguments.rounds, sides), "spawn")
-    memory = {name: [report.footprint.memory_bytes / 1e6 for report in reports[name]] for name in sides}
+    memory = {name: [(report.footprint.memory_bytes or 0) / 1e6 for report in reports[name]] for name in sides}
     show("memory with shared pages counted once", "MB", memory, "spawn")
     first = {
         name: [

@@ -173,6 +173,8 @@ def shared_memory() -> set[str]:
 
 def left_in_shared_memory(before: set[str]) -> set[str]:
     """What is there that was not ``before`` and that no living process has: other programs come and go meanwhile."""
+    if sys.platform != "linux":
+        return set()
     left = shared_memory() - before
     for process in psutil.process_iter() if left else ():
         try:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,7 @@ class Fault(TaskOption):
     does: str = "nothing"
     on: str = ""
     cpu_s: float = 0.0
+    uses_tensorflow: bool = True
 
 
 def _raise(_: float) -> None:
@@ -75,10 +77,10 @@ _DEEDS: dict[str, Callable[[float], object]] = {
 }
 
 
-class Lying(np.ndarray):  # type: ignore[type-arg]
+class Lying(np.ndarray):
     """Arrives as something else than was sent."""
 
-    def __reduce__(self) -> object:
+    def __reduce__(self) -> Any:
         return np.zeros, (8, np.uint8)
 
 

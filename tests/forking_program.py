@@ -56,6 +56,8 @@ class ForkingProgram:
 
 
 def _serve() -> None:
+    if sys.platform == "win32":
+        raise OSError("this system cannot fork")
     for module in sys.argv[1:]:
         import_module(module)
     for line in sys.stdin:

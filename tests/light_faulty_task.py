@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from faulty_task import FaultyTask
+from dataclasses import dataclass
+
+import faulty_task
 
 
-class LightFaultyTask(FaultyTask):
-    uses_tensorflow = False
+@dataclass
+class Fault(faulty_task.Fault):
+    """The same."""
+
+    uses_tensorflow: bool = False
 
 
-PROVIDES = LightFaultyTask
+PROVIDES = faulty_task.FaultyTask

@@ -28,7 +28,7 @@ def main() -> None:
             "metrics": run.data.metrics,
             "seconds": (run.info.end_time or 0) / 1e3 - run.info.start_time / 1e3,
             "artifacts": sorted(item.path for item in client.list_artifacts(run.info.run_id)),
-            "datasets": [[one.dataset.name, one.dataset.digest] for one in run.inputs.dataset_inputs],
+            "datasets": [[one.dataset.name, one.dataset.digest] for one in run.inputs.dataset_inputs] if run.inputs else [],
             "history": {
                 key: [[point.step, point.value] for point in client.get_metric_history(run.info.run_id, key)]
                 for key in run.data.metrics

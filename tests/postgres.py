@@ -33,6 +33,11 @@ class Postgres:
         password: of its one user.
     """
 
+    uri: str
+    password: str
+    _port: int
+    _folder: Path
+
     def __init__(self) -> None:
         if sys.platform != "linux":
             pytest.skip("a PostgreSQL server is started on Linux")
@@ -73,6 +78,8 @@ class Postgres:
         self._stop()
 
     def _stop(self) -> None:
+        if sys.platform != "linux":  # where it was not started
+            return
         self._process.terminate()  # waits for its clients
         try:
             self._process.wait(10)

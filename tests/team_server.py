@@ -133,6 +133,8 @@ class TeamServer:
                 time.sleep(0.2)
 
     def _stop(self) -> None:
+        if sys.platform == "win32":  # where it was not started
+            return
         if hasattr(self, "_process"):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)

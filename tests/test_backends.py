@@ -6,6 +6,7 @@ import itertools
 import os
 import random
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,9 @@ def test_lanes_that_have_long_been_free_are_left_for_images_that_were_started_ea
 @pytest.mark.parametrize("seed", range(20))
 def test_no_two_images_of_a_lane_overlap_in_whatever_order_they_are_taken(seed: int) -> None:
     chance = random.Random(seed)
-    workers, free_at, waiting, taken = 4, [0] * 4, [], []
+    workers, free_at = 4, [0] * 4
+    waiting: list[Any] = []
+    taken: list[Any] = []
     # Each image starts on a worker whose last one has been taken; of those that are done, any may be taken first.
     for _ in range(300):
         worker = chance.choice([worker for worker in range(workers) if all(busy != worker for busy, _ in waiting)])
@@ -146,6 +149,8 @@ def test_a_task_that_cannot_be_built_is_a_failed_trial(trials: Trials, mode: Any
 
 
 def test_workers_of_loky_do_not_outlive_a_killed_trial(trials: Trials) -> None:
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
     seen: list[psutil.Process] = []
 
     def kill(event: Event) -> None:

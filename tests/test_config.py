@@ -226,12 +226,19 @@ def test_the_multirun_flag_may_stand_between_overrides(program: Program) -> None
     assert answer.stderr.startswith("workers=0: ")
 
 
-def test_neither_tensorflow_nor_mlflow_is_imported_to_show_a_configuration(program: Program) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--cfg", "job"], ["--help"], ["mode=thrad"], ["workers=0"], ["workers=0", "task=opencv"], ["task.steps=[x]"],
+        ["nonsense"], ["compare", "--help"],
+    ],
+)  # fmt: skip
+def test_nothing_heavy_is_imported_to_show_a_configuration_or_to_refuse_one(program: Program, words: list[str]) -> None:
     script = (
-        "import sys; sys.argv = ['runner', '--cfg', 'job']\n"
+        f"import sys; sys.argv = ['runner', *{words!r}]\n"
         "from runner.commands.dispatch import main\n"
         "try: main()\n"
-        "except SystemExit as end: assert not end.code\n"
+        "except SystemExit: pass\n"
         "heavy = {'tensorflow', 'mlflow', 'numpy', 'PIL'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
@@ -239,7 +246,7 @@ def test_neither_tensorflow_nor_mlflow_is_imported_to_show_a_configuration(progr
         [sys.executable, "-c", script], cwd=program.folder, capture_output=True, text=True, timeout=60, check=False
     )
     assert answer.returncode == 0, answer.stderr
-    assert "workers: 15" in answer.stdout
+    assert answer.stdout or answer.stderr
 
 
 @pytest.mark.parametrize(
@@ -351,9 +358,11 @@ def test_every_file_gives_the_defaults_of_its_type(group: str) -> None:
         pytest.skip("the options of this group differ in nothing but values")
     for option, kind in options()[group].items():
         file = OmegaConf.load(conf_dir() / group / f"{option}.yaml")
-        for key, value in OmegaConf.to_container(file).items():
+        values = OmegaConf.to_container(file)
+        assert isinstance(values, dict)
+        for key, value in values.items():
             if key != "defaults" and value != "???":
-                assert plain(getattr(kind(), str(key))) == value, f"{group}={option}: {key}"
+                assert plain(getattr(kind(), str(key))) == value, f"{group}={option}: {key!s}"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 from multiprocessing.connection import Connection
+from typing import Any
 
 import pytest
 
@@ -52,10 +53,10 @@ def take_all(queue: ProcessQueue, connection: Connection) -> None:
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_processes_take_each_item_once_in_every_epoch(method: str) -> None:
-    context = multiprocessing.get_context(method)
+    context: Any = multiprocessing.get_context(method)
     queue = ProcessQueue(context, 4)
     pipes = [context.Pipe() for _ in range(4)]
-    processes = [context.Process(target=take_all, args=(queue, there)) for _, there in pipes]
+    processes: list[Any] = [context.Process(target=take_all, args=(queue, there)) for _, there in pipes]
     for process in processes:
         process.start()
     for items in (1000, 3, 0, 500):

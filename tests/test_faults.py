@@ -7,6 +7,7 @@ import os
 import signal
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
@@ -21,7 +22,7 @@ from runner.config.options import Process, ProcessPool, Sequential, StartMethod,
 from runner.errors import TrialFailed, TrialKilled, TrialTimeout
 from runner.host.usage import Usage
 from runner.trial.messages import Phase
-from runner.trial.supervisor import Event, Outcome, _until_report
+from runner.trial.supervisor import Event, Outcome, _Deadline, _until_report
 
 MODES = [Sequential(), Thread(), ThreadPool(), Process(), ProcessPool(), Process(threads_per_worker=2)]
 PROCESS_MODES = [
@@ -109,6 +110,8 @@ def test_a_task_that_cannot_be_built_is_reported_with_its_traceback(trials: Tria
 
 @pytest.mark.parametrize("mode", PROCESS_MODES, ids=name)
 def test_a_worker_that_is_killed_from_outside_ends_the_trial(trials: Trials, mode: Any) -> None:
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
     watching = Watching("epoch", lambda pids: os.kill(pids[-1], signal.SIGKILL))
     outcome, _ = faulty(trials, mode, Fault("hang"), watching=watching, timeout_s=60)
     assert isinstance(outcome.error, TrialKilled)
@@ -118,6 +121,8 @@ def test_a_worker_that_is_killed_from_outside_ends_the_trial(trials: Trials, mod
 
 @pytest.mark.parametrize("mode", [Thread(), *PROCESS_MODES], ids=name)
 def test_a_trial_that_is_killed_from_outside_takes_its_workers_with_it(trials: Trials, mode: Any) -> None:
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
     watching = Watching("epoch", lambda pids: os.kill(pids[0], signal.SIGKILL))
     outcome, _ = faulty(trials, mode, Fault("hang"), watching=watching, timeout_s=60)
     assert isinstance(outcome.error, TrialKilled)
@@ -128,18 +133,30 @@ def test_a_trial_that_is_killed_from_outside_takes_its_workers_with_it(trials: T
 @pytest.mark.parametrize("mode", [Thread(), Process()], ids=name)
 def test_a_trial_that_has_been_stopped_is_ended_at_the_deadline(trials: Trials, mode: Any) -> None:
     """A stopped process answers nothing but SIGKILL: the hardest hang there is."""
-    watching = Watching("pause", lambda pids: [os.kill(pid, signal.SIGSTOP) for pid in pids])
+
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
+
+    def stop(pids: Sequence[int]) -> None:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+
+    watching = Watching("pause", stop)
     outcome, _ = faulty(trials, mode, Fault(), watching=watching, timeout_s=3)
     assert isinstance(outcome.error, TrialTimeout)
 
 
 def test_a_worker_that_hangs_while_it_starts_is_ended_at_the_deadline(trials: Trials) -> None:
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
     watching = Watching("startup", lambda pids: os.kill(pids[0], signal.SIGSTOP))
     outcome, _ = faulty(trials, Process(start_method=StartMethod.spawn), Fault(), watching=watching, timeout_s=3)
     assert isinstance(outcome.error, TrialTimeout)
 
 
 def half_a_message(connection: Connection) -> None:
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
     os.setsid()
     connection.send(Phase("import", 0, (os.getpid(),), Usage()))
     connection.recv()
@@ -148,13 +165,15 @@ def half_a_message(connection: Connection) -> None:
 
 
 def test_a_trial_that_stops_in_the_middle_of_a_message_is_ended_at_the_deadline() -> None:
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=half_a_message, args=(there,))
     process.start()
     there.close()
     with pytest.raises(TrialTimeout, match="after 1 s"):
-        _until_report(process, here, 1.0, lambda _: None, [])
+        _until_report(process, here, _Deadline(process, 1.0, 60.0), lambda _: None, [])
     process.join(10)
     assert process.exitcode == -signal.SIGKILL
     here.close()

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -183,6 +183,8 @@ def test_a_line_that_was_idle_has_saved_nothing_up() -> None:
 
 
 def test_it_ends_with_the_conductor_however_that_ends() -> None:
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
     script = f"""
 import os, signal
 from runner.pipeline.servers.children import child
@@ -200,6 +202,8 @@ with child("image_server", {SERVER!r}, plan, services):
 
 
 def test_ctrl_c_is_not_for_it(serving: Serving, services: dict[str, Any]) -> None:
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
     with serving() as port:
         os.kill(services["image_server"]["pid"], signal.SIGINT)
         assert get(port, "/0/x")[0] == 200
@@ -213,6 +217,8 @@ def test_a_server_that_does_not_get_ready_fails_the_trial(services: dict[str, An
 
 
 def test_a_server_that_dies_is_told(serving: Serving, services: dict[str, Any]) -> None:
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
     with serving():
         psutil.Process(services["image_server"]["pid"]).kill()
     assert services["image_server"]["error"] == f"it ended without a last word, with status {-signal.SIGKILL}"
@@ -238,10 +244,15 @@ def test_what_is_downloaded_gives_the_results_of_the_files(program: Program, wor
 def test_it_is_no_part_of_the_trial(
     tmp_path: Path, supervisor: Supervisor, method: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, seen = Sample(serve=True, serve_latency_s=0.01), set()
+    seen: set[int] = set()
     listen = Sampler.on_phase
-    monkeypatch.setattr(Sampler, "on_phase", lambda self, name, pids: (seen.update(pids), listen(self, name, pids))[1])
-    subject = point(tmp_path / "point", source=source)
+
+    def look(self: Sampler, name: str, pids: Sequence[int]) -> None:
+        seen.update(pids)
+        listen(self, name, pids)
+
+    monkeypatch.setattr(Sampler, "on_phase", look)
+    subject = point(tmp_path / "point", source=Sample(serve=True, serve_latency_s=0.01))
     Session([subject], 0, Silent(), supervisor if method is None else Supervisor(method)).run()
     (trial,) = subject.trials
     assert trial["status"] == "ok", trial["error"]
@@ -258,4 +269,5 @@ def test_a_trial_whose_server_does_not_start_is_recorded_as_failed(
     subject = point(tmp_path / "point", source=Sample(serve=True))
     Session([subject], 0, Silent(), supervisor).run()
     assert subject.status == "failed"
+    assert subject.error is not None
     assert "image_server did not get ready" in subject.error["message"]

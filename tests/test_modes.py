@@ -27,6 +27,7 @@ from runner.config.options import (
     Thread,
     ThreadPool,
 )
+from runner.host.affinity import allowed_cpus
 from runner.pipeline.sources import images_of
 from runner.pipeline.sources.image import inspect
 from runner.pipeline.sources.synthetic import photo_like
@@ -123,7 +124,7 @@ def test_thread_settings_are_applied_and_read_back_from_every_worker(
     report = trials.report(mode, workers=2, items=2, limits=limits)
     for worker in report.workers:
         assert (worker.threads.intra_op, worker.threads.inter_op) == limits
-        assert worker.threads.blas == (limits[0] or len(os.sched_getaffinity(0)))
+        assert worker.threads.blas == (limits[0] or len(allowed_cpus() or ()) or os.cpu_count())
 
 
 def test_a_synthetic_process_is_pinned_whatever_it_is_told(trials: Trials) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import random
@@ -25,7 +26,8 @@ from runner.analysis.stopping import own_half_width, rounds_to_prove
 from runner.analysis.warnings import of_point
 from runner.config.options import Process, Protocol
 from runner.errors import ConfigurationError
-from runner.sweep.point import label_points
+from runner.record.trial import TrialPlace
+from runner.sweep.point import Point, label_points
 from runner.sweep.session import Session
 from runner.sweep.sweep import chosen_baseline
 from runner.trial.supervisor import Supervisor
@@ -266,17 +268,15 @@ def test_rounds_go_on_until_they_are_precise_enough_or_too_many(tmp_path: Path) 
     for scatter, expected in ((0.0001, 8), (0.5, 13)):
         subject = point(tmp_path / str(scatter), protocol=Protocol(rounds=3, precision=0.02, max_rounds=13))
         counting = Counting()
-        Session(
-            [subject], 0, counting, Prepared(), half_width=lambda one=subject: own_half_width(one.trials),
-            measure=lambda one, place, *_, scatter=scatter: _pretend(one, place.round, scatter),
-        ).run()  # fmt: skip
+        half_width = functools.partial(own_half_width, subject.trials)
+        Session([subject], 0, counting, Prepared(), half_width=half_width, measure=functools.partial(_pretended, scatter)).run()
         assert counting.rounds == list(range(expected))
 
 
-def _pretend(one: Any, number: int, scatter: float) -> dict[str, Any]:
+def _pretended(scatter: float, one: Point, place: TrialPlace, *_: object) -> dict[str, Any]:
     from test_statistics import trial
 
-    made = trial(number, 1.0 + scatter * (number % 2)) | {"error": None, "digest": None}
+    made = trial(place.round, 1.0 + scatter * (place.round % 2)) | {"error": None, "digest": None}
     one.trials.append(made)
     return made
 
@@ -340,8 +340,8 @@ class Killer(Silent):
 
     def _kill(self) -> None:
         victims = sorted(self.pids)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(victims[self._whom % len(victims)], signal.SIGKILL)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(victims[self._whom % len(victims)]).kill()
 
     def join(self) -> None:
         self._timer.join()

@@ -18,9 +18,9 @@ from typing import Any
 import psutil
 import pytest
 from conftest import Program, Trials, processes_of, rows_in
-from faulty_task import Fault
 from filelock import FileLock, Timeout
 from hydra.errors import HydraException
+from light_faulty_task import Fault
 from omegaconf.errors import OmegaConfBaseException
 from ray_cluster import AHEAD_S, Cluster, running
 from test_config import composed
@@ -226,6 +226,8 @@ def test_the_node_is_in_every_row_and_each_node_in_the_record(
     of_worker = {number: node["node"] for node in trial["nodes"] for number in node["workers"]}
     assert all(row["node"] == of_worker[row["worker"]] for row in rows)
     assert trial["cpus_usable"] == (4 if cluster.apart else 2) * os.cpu_count() / 2
+    assert all(row["node"] == of_worker[int(row["worker"])] for row in rows)
+    assert trial["cpus_usable"] == (4 if cluster.apart else 2) * (os.cpu_count() or 1) / 2
     assert write_trace(subject.folder) == 0
 
 
@@ -355,10 +357,16 @@ def test_a_cluster_that_is_started_has_the_threads_and_the_results_of_every_mode
 
 
 def test_every_phase_has_what_was_used_in_it_and_nothing_twice(trials: Trials, images: Sequence[Image]) -> None:
-    words = {"items": 30, "epochs": 2, "task": Fault("burn", cpu_s=0.02), "task_module": "light_faulty_task", "images": images}
+    words: dict[str, Any] = {
+        "items": 30,
+        "epochs": 2,
+        "task": Fault("burn", cpu_s=0.02),
+        "task_module": "light_faulty_task",
+        "images": images,
+    }
     outcome = trials.outcome(Ray(), **words)
     reported(outcome)
-    usages = {phase.name: after.usage - phase.usage for phase, after in itertools.pairwise(outcome.phases)}
+    usages: dict[str, Any] = {phase.name: after.usage - phase.usage for phase, after in itertools.pairwise(outcome.phases)}
     assert all(usage.cpu_s >= -0.02 for usage in usages.values())
     assert 0.6 <= usages["epoch"].cpu_s < 1.2
     assert 0.06 <= usages["verify"].cpu_s < 0.5
@@ -366,6 +374,8 @@ def test_every_phase_has_what_was_used_in_it_and_nothing_twice(trials: Trials, i
 
 
 def test_a_killed_trial_leaves_no_process_and_no_folder_of_its_cluster(trials: Trials, images: Sequence[Image]) -> None:
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
     seen: list[psutil.Process] = []
 
     def kill(event: Event) -> None:
@@ -421,6 +431,8 @@ def test_nothing_of_a_cluster_is_left_when_the_conductor_is_killed(program: Prog
 def test_workers_on_a_cluster_that_was_joined_end_with_a_killed_trial(
     trials: Trials, cluster: Cluster, images: Sequence[Image]
 ) -> None:
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
     seen: list[psutil.Process] = []
 
     def kill(event: Event) -> None:
@@ -478,6 +490,8 @@ def lives(process: psutil.Process) -> bool:
 
 
 def session_of(process: psutil.Process) -> int | None:
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
     with contextlib.suppress(OSError):
         return os.getsid(process.pid)
     return None

@@ -229,9 +229,9 @@ def test_what_starts_slower_and_works_faster_is_the_quicker_from_the_break_even_
 def test_what_is_written_in_a_record_cannot_become_part_of_the_page() -> None:
     evil = '</title><script>alert("x")</script>'
     one = point("thread-w1", 100)
-    one.record["warnings"].append({"kind": "k", "message": evil, "advice": evil})  # type: ignore[union-attr]
+    one.record["warnings"].append({"kind": "k", "message": evil, "advice": evil})
     other = PointRecord(
-        one.folder, one.record | {"error": {"type": evil, "message": evil}, "status": "failed"}, evil, one.varying
+        one.folder, {**one.record, "error": {"type": evil, "message": evil}, "status": "failed"}, evil, one.varying
     )
     shown = subject([one, other], command=evil, title=evil)
     page = rendered(shown, sections_of(shown))

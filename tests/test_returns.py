@@ -24,6 +24,7 @@ from runner.modes.workers.shared_memory import SLOTS, Slots
 from runner.pipeline.collector import BATCH, IN_MEMORY, Collector, unloading
 from runner.pipeline.stamps import WIDTH, Records
 from runner.record.trial import digest_of, epoch_record
+from runner.trial.messages import Phase
 from runner.trial.supervisor import Event
 
 ONE_RESULT = 224 * 224 * 3 * 4
@@ -69,11 +70,11 @@ def test_a_result_too_large_for_its_slot_comes_back_all_the_same(trials: Trials)
 def test_a_point_whose_results_came_back_by_another_way_says_so(tmp_path: Path) -> None:
     subject = point(tmp_path / "point", mode=Process(returns=Returns.shared_memory))
     trial = {"status": "ok", "backend": {"returned_by": {"pickle": 2, "shared_memory": 7}}}
-    found = _returned_otherwise(subject, [trial])
+    found = _returned_otherwise(subject.facts(), [trial])
     assert found is not None
     assert "2 of 9 results did not fit" in found.message
     trial["backend"] = {"returned_by": {"pickle": 0, "shared_memory": 9}}
-    assert _returned_otherwise(subject, [trial]) is None
+    assert _returned_otherwise(subject.facts(), [trial]) is None
 
 
 @pytest.mark.parametrize(
@@ -142,11 +143,13 @@ def test_a_worker_that_cannot_start_leaves_no_shared_memory_behind(trials: Trial
 
 
 def test_a_killed_trial_leaves_no_shared_memory_behind(trials: Trials) -> None:
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
     before = shared_memory()
 
     def kill(event: Event) -> None:
-        if getattr(event, "name", "") == "warmup":
-            os.kill(event.pids[0], signal.SIGKILL)  # type: ignore[union-attr]
+        if isinstance(event, Phase) and event.name == "warmup":
+            os.kill(event.pids[0], signal.SIGKILL)
 
     outcome = trials.outcome(Process(returns=Returns.shared_memory), items=2000, on_event=kill)
     assert outcome.error is not None

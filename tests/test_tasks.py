@@ -35,6 +35,7 @@ from runner.config.options import (
     ThreadPool,
 )
 from runner.config.registry import load, module_of
+from runner.host.affinity import allowed_cpus
 from runner.pipeline.arrays import array_digest
 from runner.pipeline.sources.image import Image, inspect
 from runner.pipeline.sources.synthetic import photo_like
@@ -271,7 +272,7 @@ def test_every_mode_gives_the_same_result(trials: Trials, task: Any) -> None:
             uses = task.name in {"tensorflow", "inference", "function"}
             assert (worker.threads.intra_op, worker.threads.inter_op) == (limits if uses else (None, None))
             if task.name == "opencv":
-                assert worker.threads.opencv == (limits[0] or len(os.sched_getaffinity(0)))
+                assert worker.threads.opencv == (limits[0] or len(allowed_cpus() or ()) or os.cpu_count())
     assert len(digests) == 1
 
 
@@ -311,6 +312,7 @@ def test_python_averages_and_standardizes(tmp_path: Path) -> None:
 
 def test_python_holds_the_interpreter_lock(trials: Trials) -> None:
     outcome = trials.outcome(Thread(), items=24, task=Python(size=64), task_module=module_of("task", "python"), gil_probe=True)
+    assert outcome.report is not None
     gil = gil_record(outcome.report)
     assert gil is not None
     if not gil["told_from_waiting_for_a_cpu"]:

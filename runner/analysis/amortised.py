@@ -18,7 +18,7 @@ class Cost:
 
     Attributes:
         point: which.
-        once_s: start-up and teardown, whatever the number of images. The import of TensorFlow is not in it.
+        once_s: start-up and teardown, whatever the number of images. Imports are not in it.
         image_s: for each image: 1 ÷ throughput.
     """
 

@@ -14,7 +14,7 @@ from runner.trial.messages import Progress as TrialProgress
 from runner.trial.supervisor import Event
 
 _PHASES = {
-    "import": "imports TensorFlow",
+    "import": "imports what it needs",
     "startup": "starts its workers",
     "warmup": "warms up",
     "verify": "checks results",
@@ -53,9 +53,13 @@ class LineDisplay:
 
 
 class ProgressDisplay(LineDisplay):
-    """Shows one bar over all trials, and a line for what the present one does."""
+    """Shows one bar over all trials, and a line for what the present one does.
 
-    def __init__(self) -> None:
+    Args:
+        tensorflow: whether TensorFlow is imported before the first trial, which takes seconds.
+    """
+
+    def __init__(self, *, tensorflow: bool) -> None:
         super().__init__()
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -71,7 +75,7 @@ class ProgressDisplay(LineDisplay):
             # Twice a second: the conductor should be idle while a trial is timed.
             refresh_per_second=2,
         )
-        self._bar = self._progress.add_task("starting TensorFlow", total=None)
+        self._bar = self._progress.add_task("importing TensorFlow" if tensorflow else "starting", total=None)
         self._epoch = self._done = self._epochs = self._images = 0
 
     def __enter__(self) -> Self:

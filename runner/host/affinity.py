@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 
 import psutil
@@ -19,29 +20,27 @@ def restrict(cpus: Sequence[int] | None) -> None:
     if cpus is None:
         return
     try:
-        if hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, cpus)
-        else:
-            psutil.Process().cpu_affinity(list(cpus))
-    except (psutil.Error, OSError, ValueError, AttributeError) as error:
+        _set(cpus)
+    except (psutil.Error, OSError, ValueError) as error:
         raise TrialFailed(f"affinity: this process cannot be kept to the CPUs {list(cpus)}: {error}") from error
 
 
-def read_back() -> tuple[int, ...] | None:
-    """The CPUs that this process may use, as the system tells; None where it does not."""
-    if hasattr(os, "sched_getaffinity"):
+def allowed_cpus() -> tuple[int, ...] | None:
+    """The CPUs that this process may use, in order, as the system tells; None where it has no such notion (macOS)."""
+    if sys.platform == "linux":
         return tuple(sorted(os.sched_getaffinity(0)))
+    if sys.platform == "darwin":
+        return None
     try:
         return tuple(sorted(psutil.Process().cpu_affinity() or ()))
-    except (psutil.Error, OSError, AttributeError):
+    except (psutil.Error, OSError):
         return None
 
 
-def allowed_cpus() -> tuple[int, ...] | None:
-    """The CPUs that this process may use; None where the system has no such notion (macOS)."""
-    if hasattr(os, "sched_getaffinity"):
-        return tuple(sorted(os.sched_getaffinity(0)))
-    try:
-        return tuple(psutil.Process().cpu_affinity() or ())
-    except (psutil.Error, OSError, AttributeError):
-        return None
+def _set(cpus: Sequence[int]) -> None:
+    if sys.platform == "linux":
+        os.sched_setaffinity(0, cpus)
+    elif sys.platform == "darwin":
+        raise OSError("macOS has no affinity")
+    else:
+        psutil.Process().cpu_affinity(list(cpus))

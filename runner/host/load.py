@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,7 @@ class HostState:
             pressure_us={what: waited for what in _PRESSURES if (waited := _pressure_us(what)) is not None},
             throttled_s=throttled and throttled[0],
             throttled_periods=throttled and throttled[1],
-            load_1m=_asked(lambda: os.getloadavg()[0]),
+            load_1m=_asked(_load_1m),
             frequency_mhz=_asked(_frequency_mhz),
         )
 
@@ -126,6 +127,12 @@ def _asked(question: Callable[[], T]) -> T | None:
         return question()
     except (psutil.Error, OSError, AttributeError, NotImplementedError):
         return None
+
+
+def _load_1m() -> float | None:
+    if sys.platform == "win32":
+        return None
+    return os.getloadavg()[0]
 
 
 def _frequency_mhz() -> float | None:

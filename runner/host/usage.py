@@ -1,4 +1,4 @@
-"""CPU seconds, context switches, page faults and bytes of processes, by the kernel's own books."""
+"""CPU seconds, context switches, page faults and bytes of processes, as the kernel accounts for them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ import psutil
 _NS = 1e-9
 # The unit of ru_inblock and ru_oublock; see getrusage(2).
 _BLOCK_BYTES = 512
+
+# Whether ``own_usage`` contains what children used that have ended.
+COUNTS_ENDED_CHILDREN = sys.platform != "win32"
 
 
 class UsageRecord(TypedDict):
@@ -94,7 +97,7 @@ def _known(one: Any, other: Any, sign: int) -> Any:
 
 
 def total(usages: Iterable[Usage]) -> Usage:
-    """The sum; what one of them does not know, it does not know."""
+    """The sum, field by field; None if any operand is None."""
     return sum(usages, Usage())
 
 
@@ -226,9 +229,10 @@ def _by_psutil(pid: int) -> Usage:
         return Usage()
     read_bytes: int | None = None
     written_bytes: int | None = None
-    with contextlib.suppress(psutil.Error, OSError, AttributeError):  # macOS does not tell
-        counters = process.io_counters()
-        read_bytes, written_bytes = counters.read_bytes, counters.write_bytes
+    if sys.platform != "darwin":  # which does not tell
+        with contextlib.suppress(psutil.Error, OSError):
+            counters = process.io_counters()
+            read_bytes, written_bytes = counters.read_bytes, counters.write_bytes
     return Usage(
         cpu_user_s=times.user,
         cpu_system_s=times.system,

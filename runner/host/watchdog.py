@@ -1,10 +1,9 @@
-"""A process that nobody waits for any more ends."""
+"""Ends a process when the process that started it is gone."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import threading
 from collections.abc import Callable
 
@@ -40,9 +39,3 @@ def _end_after(wait: Callable[[], object], last_act: Callable[[], None] | None) 
         os._exit(1)
 
     threading.Thread(target=watch, name="watchdog", daemon=True).start()
-
-
-def kill_group() -> None:
-    """Kill this process and all that it has started, where the system knows process groups."""
-    if hasattr(os, "killpg"):
-        os.killpg(os.getpgid(0), signal.SIGKILL)

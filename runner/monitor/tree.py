@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import mmap
 import sys
 import time
 from collections.abc import Iterable
@@ -75,9 +75,6 @@ class Tree:
         return Detail(sum(rss for rss, _ in found), sum(threads for _, threads in found), len(found))
 
 
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
-
-
 def _reading_of(pid: int) -> tuple[int, int] | None:
     """Resident bytes and threads. One small file on Linux: psutil would open several, at ten times the cost."""
     if sys.platform == "linux":
@@ -85,7 +82,7 @@ def _reading_of(pid: int) -> tuple[int, int] | None:
             stat = stat_fields(pid)
         except (OSError, ValueError):
             return None
-        return stat[21] * _PAGE_BYTES, stat[17]
+        return stat[21] * mmap.PAGESIZE, stat[17]
     try:
         process = psutil.Process(pid)
         return process.memory_info().rss, process.num_threads()

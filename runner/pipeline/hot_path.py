@@ -41,8 +41,8 @@ class PipelinePlan:
 
     @property
     def uses_tensorflow(self) -> bool:
-        """Whether the workers need TensorFlow's runtime; they do unless the task says otherwise."""
-        return bool(getattr(import_module(self.task_module).PROVIDES, "uses_tensorflow", True))
+        """Whether the workers need TensorFlow's runtime."""
+        return bool(self.task.uses_tensorflow)
 
     def build(self, around: Callable[[Sink, Callable[[Any], Any]], Sink] | None = None) -> Pipeline:
         """Import the stages and build them, in the process that will use them.

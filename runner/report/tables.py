@@ -164,7 +164,7 @@ def of_amortisation(subject: Subject) -> Table | None:
         *sizes,
         Column("import, s", number=True),
     ]
-    note = "Once: start-up and teardown. The quickest of each column is marked. The import of TensorFlow is not in these figures: a program of your own pays it."
+    note = "Once: start-up and teardown. The quickest of each column is marked. Imports, above all that of TensorFlow, are not in these figures: a program of your own pays them."
     return Table("Once and for each image", columns, rows, note)
 
 

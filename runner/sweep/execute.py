@@ -44,7 +44,7 @@ def execute(
         print_note(f"Note: {warning.message}; {warning.advice}")
     sweep.write()  # what is on disk says what it is, however it may end
     first = points[0].config
-    with ProgressDisplay() as display:
+    with ProgressDisplay(tensorflow=any(point.config.uses_tensorflow for point in points)) as display:
         session = Session(measured, first.seed, display, half_width=sweep.half_width, fail_fast=first.fail_fast)
         try:
             session.run()

@@ -14,6 +14,7 @@ from typing import Protocol
 import psutil
 
 from runner.analysis.stopping import LEAST_ROUNDS
+from runner.errors import TrialError
 from runner.host.gpu import Gpus
 from runner.host.lock import host_lock
 from runner.record.trial import TrialPlace
@@ -95,7 +96,7 @@ class Session:
         number = 0
         try:
             with host_lock(self._display.tell):
-                self._supervisor.warm()
+                self._warm()
                 with contextlib.suppress(psutil.Error, OSError):  # not shown where the system does not say
                     self.idle_cpu_pct = psutil.cpu_percent(interval=_IDLE_LOOK_S)
                 while due := self._due(number):
@@ -108,6 +109,13 @@ class Session:
                     point.write()
             if isinstance(end, KeyboardInterrupt):
                 raise
+
+    def _warm(self) -> None:
+        for tensorflow in sorted({point.config.uses_tensorflow for point in self._points}):
+            try:
+                self._supervisor.warm(tensorflow=tensorflow)
+            except TrialError as error:  # a trial that meets it too has it on record
+                self._display.tell(str(error))
 
     def _due(self, number: int) -> list[Point]:
         """The points that have a round of this number."""

@@ -19,7 +19,7 @@ def execute_alone(point: Point) -> float | None:
         KeyboardInterrupt: the user has stopped it. What has been measured is on disk and logged.
     """
     try:
-        with ProgressDisplay() as display:
+        with ProgressDisplay(tensorflow=point.config.uses_tensorflow) as display:
             measure(point, display)
     finally:
         if point.trials:

@@ -11,12 +11,13 @@ after the interpreter's switch interval, as any other waiting thread would.
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
 from array import array
 from dataclasses import dataclass
+
+from runner.host.run_queue import RunQueueDelay
 
 # Seconds between wake-ups. Not a divisor of common frame and tick lengths, so that it does not fall into step with the work.
 INTERVAL_S = 0.0047
@@ -67,7 +68,7 @@ class GilProbe:
 
     def _sample_on(self) -> None:
         began = time.thread_time()
-        delays = _RunQueueDelay()
+        delays = RunQueueDelay()
         self._exact = delays.known
         interval_ns = int(INTERVAL_S * 1e9)
         while not self._ended:
@@ -80,21 +81,3 @@ class GilProbe:
             self._waits.append(max(0, late))
         delays.close()
         self._cpu_s = time.thread_time() - began
-
-
-class _RunQueueDelay:
-    """How long this thread has been ready to run without a CPU to run on, in all; always 0 where the system does not tell."""
-
-    def __init__(self) -> None:
-        try:
-            self._file = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
-            self.known = True
-        except OSError:
-            self.known = False
-
-    def read_ns(self) -> int:
-        return int(os.pread(self._file, 64, 0).split()[1]) if self.known else 0
-
-    def close(self) -> None:
-        if self.known:
-            os.close(self._file)

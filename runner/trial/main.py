@@ -8,24 +8,23 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
-from multiprocessing.connection import Connection
-from time import perf_counter_ns, thread_time
-from typing import Any
-
-import psutil
+from time import perf_counter_ns
 
 from runner.config.options import Cache
 from runner.errors import ConductorGone, TrialError
-from runner.host.affinity import read_back, restrict
-from runner.host.memory import Footprint, footprint, together
-from runner.host.usage import Usage, cpu_s, cpu_s_of, largest_resident_bytes, own_usage, total, usage_of
-from runner.host.watchdog import die_with_parent, kill_group
-from runner.modes import ClusterMode, Epoch, Mode, Worker, WorkerId, WorkerUsage
-from runner.modes.workers.runtime import VARIABLES, set_environment
+from runner.host.affinity import allowed_cpus, restrict
+from runner.host.connections import Connection
+from runner.host.memory import Footprint
+from runner.host.processes import kill_own_group, lead_session
+from runner.host.watchdog import die_with_parent
+from runner.modes import ClusterMode, Epoch, Mode, Worker
+from runner.modes.workers.runtime import set_environment
 from runner.pipeline.sinks import Sent
 from runner.pipeline.stamps import Records
+from runner.trial import preload
+from runner.trial.accounting import Accounting
+from runner.trial.epoch_clock import EpochClock
 from runner.trial.gil_probe import GilProbe, GilWaits
 from runner.trial.messages import EpochReport, Failure, Phase, Progress, Report, TrialPlan
 from runner.trial.page_cache import PageCache
@@ -33,88 +32,52 @@ from runner.trial.page_cache import PageCache
 
 def run_trial(connection: Connection, plan: TrialPlan, forked_by_server: bool) -> None:
     """The trial process, from its first line to its last; its last message is a ``Report`` or a ``Failure``."""
-    if hasattr(os, "setsid"):
-        # A group of its own: it can be ended as a whole, and Ctrl-C reaches only the conductor, which decides.
-        os.setsid()
+    lead_session()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if plan.log is not None:
         _print_to(plan.log)
     faulthandler.enable()
     try:
-        connection.send(_Trial(connection, plan, forked_by_server).run())
+        connection.send(_Trial(connection, plan, os.getppid() if forked_by_server else None).run())
     except ConductorGone:
-        kill_group()
+        kill_own_group()
     except TrialError as error:
         text = error.remote_traceback or traceback.format_exc()
         connection.send(Failure(error.status, error.kind, str(error), text))
-    except BaseException as error:  # told to the supervisor, which records it
+    except BaseException as error:  # sent to the supervisor, which records it
         connection.send(Failure("failed", type(error).__name__, str(error), traceback.format_exc()))
 
 
 class _Trial:
-    def __init__(self, connection: Connection, plan: TrialPlan, forked_by_server: bool) -> None:
+    def __init__(self, connection: Connection, plan: TrialPlan, fork_server: int | None) -> None:
         self._connection = connection
         self._plan = plan
-        self._fork_server = os.getppid() if forked_by_server else None
-        self._pids: tuple[int, ...] = (os.getpid(),)
+        self._accounting = Accounting(fork_server)
         self._workers: tuple[Worker, ...] = ()
-        self._met: tuple[Worker, ...] = ()
-        self._mode: Mode | None = None  # while it has workers that can be asked
-        self._told: Mapping[WorkerId, WorkerUsage] = {}
-        self._inherits = hasattr(os, "wait4")  # whether what ended workers have used is in this process's own books
         self._sent: list[Sent] = []
         self._cache = PageCache(plan.cache)
 
     def run(self) -> Report:
         plan = self._plan
         restrict(plan.cpus)
-        began = self._enter("import")
-        set_environment(plan.mode.limits, _users_environment())
-        mode: Mode = import_module(plan.mode_module).PROVIDES(plan.mode)
-        if mode.imports_here:
-            plan.mode.pipeline.import_stages()
-        import_s = self._since(began)
-        gc.collect()
-        if not mode.forks:
-            die_with_parent(kill_group)
-
-        began = self._enter("startup")
-        self._workers = tuple(mode.start())
-        startup_s = self._since(began)
-        self._mode = mode
-        self._inherits = self._inherits and not isinstance(mode, ClusterMode)
-        if mode.forks:
-            die_with_parent(kill_group)
-        self._meet(self._workers)
-        if any(worker.remote for worker in self._workers):
-            self._cache.cannot_be("workers on other hosts have page caches of their own")
-
+        mode, import_s = self._import()
+        startup_s = self._start(mode)
         self._enter("pause")
-        at_ready = self._footprint()
+        at_ready = self._accounting.footprint()
         self._cache.before_the_first_epoch()
         self._enter("warmup")
         warmup_s = sum(self._warmup_s(mode) for _ in range(plan.warmup_epochs))
         epochs, gil = self._timed_epochs(mode)
         self._enter("pause")
-        at_end = self._footprint()
-        self._enter("verify")
-        different = min(plan.items, len(plan.mode.pipeline.images))
-        verification = mode.run(Epoch(different, verify=True), _Watch(self, None))
-
+        at_end = self._accounting.footprint()
+        verification = self._verify(mode)
         backend = dict(mode.facts())
         nodes = tuple(mode.nodes()) if isinstance(mode, ClusterMode) else ()
         node_of = dict(mode.node_of()) if isinstance(mode, ClusterMode) else {}
-        began = self._enter("teardown")
-        self._mode = None
-        mode.stop()
-        teardown_s = self._since(began)
-        # Processes that are no workers may live on, such as the one in which loky keeps count of what is to be tidied up.
-        workers = {worker.pid for worker in self._met} - {os.getpid()}
-        self._pids = tuple(pid for pid in self._pids if pid not in workers)
-        self._enter("end")
+        teardown_s = self._stop(mode)
         return Report(
             import_s=import_s,
-            preload_s=None if self._fork_server is None else _preloaded("IMPORT_S"),
+            preload_s=preload.import_s,
             startup_s=startup_s,
             warmup_s=warmup_s,
             teardown_s=teardown_s,
@@ -123,7 +86,7 @@ class _Trial:
             verification=verification,
             footprint=_larger(at_ready, at_end),
             memory_bytes=(at_ready.memory_bytes, at_end.memory_bytes),
-            cpus=read_back(),
+            cpus=allowed_cpus(),
             gil=gil,
             backend=backend,
             nodes=nodes,
@@ -132,47 +95,36 @@ class _Trial:
             cache=None if plan.cache.kind is Cache.as_is else self._cache.report,
         )
 
-    def tell(self, message: Phase | Progress) -> None:
-        self._connection.send(message)
+    def _import(self) -> tuple[Mode, float]:
+        """The mode, and how long it took to import what this process needs."""
+        plan = self._plan
+        began = self._enter("import")
+        set_environment(plan.mode.limits, preload.users_environment)
+        mode: Mode = import_module(plan.mode_module).PROVIDES(plan.mode)
+        if mode.imports_here:
+            plan.mode.pipeline.import_stages()
+        return mode, _since(began)
 
-    def cpu_s(self) -> float:
-        return cpu_s(self._pids)
+    def _start(self, mode: Mode) -> float:
+        """Start the workers; how long that took."""
+        gc.collect()
+        if not mode.forks:
+            die_with_parent(kill_own_group)
+        began = self._enter("startup")
+        self._workers = tuple(mode.start())
+        startup_s = _since(began)
+        if mode.forks:
+            die_with_parent(kill_own_group)
+        self._accounting.add_workers(mode, self._workers)
+        if any(worker.remote for worker in self._workers):
+            self._cache.cannot_be("workers on other hosts have page caches of their own")
+        return startup_s
 
-    def pids(self) -> tuple[int, ...]:
-        return self._pids
-
-    def told_cpu_s(self, who: Iterable[WorkerId]) -> float:
-        """CPU seconds of these as they told them last."""
-        return sum(self._told[one].usage.cpu_s or 0.0 for one in who if one in self._told)
-
-    def elsewhere(self) -> list[WorkerId]:
-        """The workers of other hosts that have told of themselves."""
-        return [who for who in self._told if isinstance(who, str)]
-
-    def meet_again(self) -> None:
-        """Workers may have been replaced."""
-        if isinstance(self._mode, ClusterMode) and (now := tuple(self._mode.workers())) != self._met:
-            self._meet(now)
-
-    def _meet(self, workers: Sequence[Worker]) -> None:
-        self._met = tuple(workers)
-        pids = tuple(dict.fromkeys(worker.pid for worker in workers if worker.pid != os.getpid() and not worker.remote))
-        self._pids = (os.getpid(), *_others(pids), *pids)
-
-    def usage(self) -> Usage:
-        """What the tree has used by now. Workers that live are asked; those that have ended are in this process's own books."""
-        if self._mode is not None:
-            self._told = self._mode.worker_usage()
-        asked = {os.getpid(), *self._told}
-        others = [usage_of(pid) for pid in self._pids if pid not in asked]
-        # Where ended workers are in nobody's books (Windows; a cluster's), what they said last stands.
-        told = self._told.values() if self._mode is not None or not self._inherits else ()
-        return total([own_usage(), *others, *(worker.usage for worker in told)])
-
-    @property
-    def _works_here(self) -> bool:
-        """Whether the workers are threads of this process."""
-        return all(worker.pid == os.getpid() for worker in self._workers)
+    def _warmup_s(self, mode: Mode) -> float:
+        self._cache.before_each_epoch()
+        began = perf_counter_ns()
+        self._pass(mode, self._clock(None))
+        return _since(began)
 
     def _timed_epochs(self, mode: Mode) -> tuple[list[EpochReport], GilWaits | None]:
         probe = GilProbe() if self._plan.gil_probe and self._works_here and GilProbe.can_tell() else None
@@ -181,95 +133,58 @@ class _Trial:
         epochs = [self._timed(mode, number) for number in range(self._plan.epochs)]
         return epochs, None if probe is None else probe.stop()
 
-    def _warmup_s(self, mode: Mode) -> float:
-        self._cache.before_each_epoch()
-        began = perf_counter_ns()
-        self._sent.append(Sent.of(mode.run(Epoch(self._plan.items, number=len(self._sent)), _Watch(self, None))))
-        return self._since(began)
-
     def _timed(self, mode: Mode, number: int) -> EpochReport:
         if self._cache.cold:
             self._enter("pause")  # what it takes is no part of an epoch
             self._cache.before_each_epoch()
         self._enter("epoch")
-        watch = _Watch(self, number)
-        records: Records = mode.run(Epoch(self._plan.items, number=len(self._sent)), watch)
-        self._sent.append(Sent.of(records))
-        collect_cpu_s = None if self._works_here else watch.collect_cpu_s
-        return EpochReport(watch.released_ns, watch.finished_ns, watch.cpu_s, watch.usage, records, collect_cpu_s)
+        clock = self._clock(number)
+        records = self._pass(mode, clock)
+        collect_cpu_s = None if self._works_here else clock.collect_cpu_s
+        return EpochReport(clock.released_ns, clock.finished_ns, clock.cpu_s, clock.usage, records, collect_cpu_s)
 
-    def _footprint(self) -> Footprint:
-        self.meet_again()
-        largest = [largest_resident_bytes(), *(worker.largest_resident_bytes for worker in self._told.values())]
-        here = footprint(self._pids, self._fork_server, sum(size for size in largest if size is not None) or None)
-        return together([here, *(self._mode.remote_memory() if isinstance(self._mode, ClusterMode) else ())])
+    def _verify(self, mode: Mode) -> Records:
+        self._enter("verify")
+        different = min(self._plan.items, len(self._plan.mode.pipeline.images))
+        return mode.run(Epoch(different, verify=True), self._clock(None))
+
+    def _stop(self, mode: Mode) -> float:
+        """Stop the workers; how long that took."""
+        began = self._enter("teardown")
+        self._accounting.stop_asking()
+        mode.stop()
+        teardown_s = _since(began)
+        self._accounting.remove_workers()
+        self._enter("end")
+        return teardown_s
+
+    def _pass(self, mode: Mode, clock: EpochClock) -> Records:
+        """Take all items through the pipeline once."""
+        records = mode.run(Epoch(self._plan.items, number=len(self._sent)), clock)
+        self._sent.append(Sent.of(records))
+        return records
+
+    def _clock(self, epoch: int | None) -> EpochClock:
+        """A clock whose progress goes to the conductor, as that of the timed epoch with this number; None for any other pass."""
+        return EpochClock(self._accounting, lambda done: self._connection.send(Progress(epoch, done)))
+
+    @property
+    def _works_here(self) -> bool:
+        """Whether the workers are threads of this process."""
+        return all(worker.pid == os.getpid() for worker in self._workers)
 
     def _enter(self, phase: str) -> int:
-        """Tell the conductor, and go on when it has taken its sample: from then on it is idle."""
-        self.tell(Phase(phase, perf_counter_ns(), self._pids, self.usage()))
+        """Tell the conductor, and go on when it has taken its sample: from then on it is idle. Returns the time, on the shared clock."""
+        self._connection.send(Phase(phase, perf_counter_ns(), self._accounting.pids, self._accounting.usage()))
         try:
             self._connection.recv()
         except EOFError:
             raise ConductorGone("the conductor is gone") from None
         return perf_counter_ns()
 
-    @staticmethod
-    def _since(at_ns: int) -> float:
-        return (perf_counter_ns() - at_ns) * 1e-9
 
-
-class _Watch:
-    """Times one epoch; clocks and books are read outside the timed stretch."""
-
-    def __init__(self, trial: _Trial, number: int | None) -> None:
-        self._trial = trial
-        self._number = number
-        self.released_ns = self.finished_ns = 0
-        self.cpu_s = self.collect_cpu_s = 0.0
-        self.usage = Usage()
-
-    def released(self) -> None:
-        self._trial.meet_again()
-        self._before = self._trial.usage()
-        self._pids = self._trial.pids()
-        self.cpu_s = -self._trial.told_cpu_s(self._trial.elsewhere())
-        self.cpu_s -= self._trial.cpu_s()
-        self.collect_cpu_s = -thread_time()
-        self.released_ns = perf_counter_ns()
-
-    def progress(self, done: int) -> None:
-        self._trial.tell(Progress(self._number, done))
-
-    def finished(self) -> None:
-        self.finished_ns = perf_counter_ns()
-        self.collect_cpu_s += thread_time()
-        self._trial.meet_again()
-        self.cpu_s += self._trial.cpu_s()
-        self.usage = self._trial.usage() - self._before
-        # What is on other hosts has told of itself, and so has what was here and is no more.
-        gone = (pid for pid in self._pids if cpu_s_of(pid) is None)
-        self.cpu_s += self._trial.told_cpu_s([*self._trial.elsewhere(), *gone])
-        # The clocks are those of processes that live: what came and went within the epoch is in its parent's books.
-        self.cpu_s += self.usage.ended_cpu_s or 0.0
-
-
-def _others(workers: Sequence[int]) -> list[int]:
-    """Processes of the tree that are no workers: a fork server of this trial's own, where it has one, belongs to what it takes."""
-    try:
-        below = psutil.Process().children(recursive=True)
-    except (psutil.Error, OSError):
-        return []
-    return [child.pid for child in below if child.pid not in workers]
-
-
-def _users_environment() -> dict[str, str | None]:
-    users: dict[str, str | None] | None = _preloaded("USERS_ENVIRONMENT")
-    return users if users is not None else {name: os.environ.get(name) for name in VARIABLES}
-
-
-def _preloaded(name: str) -> Any:
-    """A fact that the fork server left for us, None where this process did not come from one."""
-    return getattr(sys.modules.get("runner.trial.preload"), name, None)
+def _since(at_ns: int) -> float:
+    return (perf_counter_ns() - at_ns) * 1e-9
 
 
 def _larger(one: Footprint, other: Footprint) -> Footprint:

@@ -40,6 +40,12 @@ class TrialPlan:
     gil_probe: bool = False
     cache: CachePlan = field(default_factory=CachePlan)
 
+    @property
+    def uses_tensorflow(self) -> bool:
+        """Whether its mode, its task or its sink takes TensorFlow; a trial that does not imports it nowhere."""
+        pipeline = self.mode.pipeline
+        return any(option.uses_tensorflow for option in (self.mode.mode, pipeline.task, pipeline.sink))
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -92,8 +98,8 @@ class Report:
     """A trial that came to its end. Seconds are wall-clock seconds unless their name says CPU.
 
     Attributes:
-        import_s: what this process spent importing TensorFlow; next to nothing where the fork server had it already.
-        preload_s: what the fork server had spent importing it, before the first trial; None where there is none.
+        import_s: what this process spent importing what it needs; next to nothing where the fork server had it already.
+        preload_s: what the fork server had spent on imports, before the first trial; None where there is none.
         startup_s, warmup_s, teardown_s: as in the record.
         workers: what each worker process said when it was ready.
         epochs: the timed passes.

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import mmap
 import os
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from runner.config.options import Cache
+from runner.host.page_cache import can_drop, drop, resident_bytes
 
 _READ_BYTES = 1 << 20
 
@@ -100,12 +97,12 @@ class PageCache:
         """Drop every file, where it is to be cold; then look whether it is gone."""
         if not self.cold:
             return
-        if not hasattr(os, "posix_fadvise"):
+        if not can_drop():
             self.report.cannot = "this system has no posix_fadvise"
             return
-        self._with_all(_drop)
+        self._with_all(drop)
 
-    def _with_all(self, act: Any) -> None:
+    def _with_all(self, act: Callable[[int], None]) -> None:
         report, began = self.report, perf_counter()
         sizes, resident = 0, [0]
         for path in self.plan.paths:
@@ -148,29 +145,3 @@ class PageCache:
 def _read(handle: int) -> None:
     while os.read(handle, _READ_BYTES):
         pass
-
-
-def _drop(handle: int) -> None:
-    with contextlib.suppress(OSError):  # a file system that is read-only has nothing to write
-        os.fsync(handle)  # pages that are not written yet are not dropped
-    os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def resident_bytes(handle: int) -> int | None:
-    """How much of an open file is in memory, in bytes of whole pages; None where the system does not tell.
-
-    By mincore(2): Linux tells the truth only of a file that this user owns or may write to, and says of any other that all is there.
-    """
-    about = os.fstat(handle)
-    if sys.platform != "linux" or not (os.geteuid() in (0, about.st_uid) or os.access(f"/proc/self/fd/{handle}", os.W_OK)):
-        return None
-    if not about.st_size:
-        return 0
-    pages = -(-about.st_size // mmap.PAGESIZE)
-    states = (ctypes.c_ubyte * pages)()
-    # A private copy, because ctypes takes the address only of what may be written; it is never touched, so nothing is copied.
-    with mmap.mmap(handle, about.st_size, access=mmap.ACCESS_COPY) as mapped:
-        start = ctypes.c_ubyte.from_buffer(mapped)
-        failed = ctypes.CDLL(None).mincore(ctypes.c_void_p(ctypes.addressof(start)), ctypes.c_size_t(about.st_size), states)
-        del start  # it holds the mapping open
-    return None if failed else sum(state & 1 for state in states) * mmap.PAGESIZE

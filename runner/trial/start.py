@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from multiprocessing.connection import Connection
-
+from runner.host.connections import Connection
 from runner.trial.messages import TrialPlan
 
 

@@ -1,44 +1,37 @@
 """Starts a trial in a fresh process, watches it, and ends it: the conductor's side of a trial.
 
-On POSIX a trial comes from a fork server that has imported TensorFlow, which makes a fresh process cheap; elsewhere it is
+On POSIX a trial comes from a fork server that has imported what it needs, which makes a fresh process cheap; elsewhere it is
 spawned. Whatever happens in it, the supervisor returns a typed outcome, and no process of the trial is left.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import multiprocessing
-import os
-import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
-from time import monotonic, sleep
-
-import psutil
+from time import monotonic
 
 from runner.errors import TrialError, TrialFailed, TrialKilled, TrialSilent, TrialTimeout, ended_by
+from runner.host.connections import Connection
+from runner.host.processes import GRACE_S, end, kill_group
 from runner.modes import Mode
+from runner.trial.fork_server import fork_server
 from runner.trial.messages import Failure, Phase, Progress, Report, TrialPlan
 from runner.trial.start import ready, start_trial
 
-log = logging.getLogger(__name__)
-
-# How long a fresh process may take to say its first word; the fork server imports TensorFlow before the first.
+# How long a fresh process may take to say its first word; the fork server may import TensorFlow before the first.
 START_LIMIT_S = 300.0
-
-# How long processes get to leave by themselves after SIGTERM, and how long the system gets to remove them after SIGKILL.
-GRACE_S = 0.3
-REMOVAL_S = 5.0
 
 # How long a trial that has sent its report gets to leave.
 EXIT_S = 10.0
 
 Event = Phase | Progress
+Message = Event | Report | Failure
 
 
 @dataclass(frozen=True)
@@ -55,21 +48,37 @@ class Supervisor:
 
     Args:
         start_method: how a trial's process comes to be; by default ``forkserver`` where there is one, otherwise ``spawn``.
+        start_limit_s: how long a fresh process may take to say its first word, the imports of its fork server included.
     """
 
-    def __init__(self, start_method: str | None = None) -> None:
+    def __init__(self, start_method: str | None = None, start_limit_s: float = START_LIMIT_S) -> None:
         methods = multiprocessing.get_all_start_methods()
         self.start_method = start_method or ("forkserver" if "forkserver" in methods else "spawn")
         self._context = multiprocessing.get_context(self.start_method)
-        if self.start_method == "forkserver":
-            self._context.set_forkserver_preload(["runner.trial.preload"])
+        self._start_limit_s = start_limit_s
 
-    def warm(self) -> None:
-        """Have the fork server import TensorFlow now, so that the first trial finds what the others find."""
+    def warm(self, *, tensorflow: bool = True) -> None:
+        """Have the fork server of trials with or without TensorFlow import now, so that the first trial finds what the others find.
+
+        Raises:
+            TrialError: it did not come to start a process.
+        """
+        if self.start_method != "forkserver":
+            return
+        process = self._context.Process(target=ready, name="warm")  # type: ignore[attr-defined]
+        self._start(process, tensorflow=tensorflow)
+        process.join(self._start_limit_s)
+        if process.exitcode is None:
+            end(process)
+            raise TrialTimeout(f"a process of the fork server did not end within {self._start_limit_s:g} s")
+        if process.exitcode:
+            raise ended_by("a process of the fork server", process.exitcode)
+
+    def _start(self, process: BaseProcess, *, tensorflow: bool) -> None:
         if self.start_method == "forkserver":
-            process = self._context.Process(target=ready, name="warm")  # type: ignore[attr-defined]
+            fork_server(tensorflow=tensorflow).start(process, self._start_limit_s)
+        else:
             process.start()
-            process.join()
 
     def execute(self, plan: TrialPlan, timeout_s: float, on_event: Callable[[Event], None]) -> Outcome:
         """Run one trial to its end, whatever end that is.
@@ -82,44 +91,37 @@ class Supervisor:
             target=start_trial, args=(there, plan, self.start_method == "forkserver"), name="trial"
         )
         phases: list[Phase] = []
-        process.start()
-        there.close()
+        try:
+            self._start(process, tensorflow=plan.uses_tensorflow)
+        except TrialError as error:
+            here.close()
+            return Outcome(None, error, ())
+        finally:
+            there.close()
         try:
             try:
-                report = _until_report(process, here, timeout_s, on_event, phases)
+                report = _until_report(process, here, _Deadline(process, timeout_s, self._start_limit_s), on_event, phases)
             except TrialError as error:
                 return Outcome(None, _explained(plan, error), tuple(phases))
             process.join(EXIT_S)
             return Outcome(report, None, tuple(phases))
         finally:
-            _end(process)
+            end(process)
             here.close()
             _after(plan)
 
 
 def _until_report(
-    process: BaseProcess,
-    connection: Connection,
-    timeout_s: float,
-    on_event: Callable[[Event], None],
-    phases: list[Phase],
+    process: BaseProcess, connection: Connection, clock: _Deadline, on_event: Callable[[Event], None], phases: list[Phase]
 ) -> Report:
-    clock = _Deadline(process, timeout_s)
+    """The trial's report; what it says until then goes to ``on_event``, and its phases are added to ``phases``.
+
+    Raises:
+        TrialError: it did not come to its end.
+    """
     try:
         while True:
-            ready = wait([connection, process.sentinel], clock.left_s())
-            if not ready:
-                raise clock.error(phases)
-            if connection not in ready and not connection.poll():
-                process.join()
-                raise ended_by(f"the trial (pid {process.pid})", process.exitcode)
-            try:
-                message = connection.recv()
-            except (EOFError, OSError):
-                if clock.left_s() == 0:
-                    raise clock.error(phases) from None
-                process.join(1.0)
-                raise ended_by(f"the trial (pid {process.pid})", process.exitcode) from None
+            message = _next_message(process, connection, clock, phases)
             clock.start()
             match message:
                 case Report():
@@ -129,7 +131,7 @@ def _until_report(
                 case Phase():
                     phases.append(message)
                     on_event(message)
-                    with contextlib.suppress(OSError):  # a trial that has died meanwhile is seen at the next turn
+                    with contextlib.suppress(OSError):  # a trial that has died meanwhile is seen at the next message
                         connection.send(None)
                 case Progress():
                     on_event(message)
@@ -137,24 +139,43 @@ def _until_report(
         clock.stop()
 
 
+def _next_message(process: BaseProcess, connection: Connection, clock: _Deadline, phases: Sequence[Phase]) -> Message:
+    ready = wait([connection, process.sentinel], clock.left_s())
+    if not ready:
+        raise clock.error(phases)
+    if connection not in ready and not connection.poll():
+        process.join()
+        raise ended_by(f"the trial (pid {process.pid})", process.exitcode)
+    try:
+        message: Message = connection.recv()
+    except (EOFError, OSError):
+        if clock.left_s() == 0:
+            raise clock.error(phases) from None
+        process.join(1.0)
+        raise ended_by(f"the trial (pid {process.pid})", process.exitcode) from None
+    return message
+
+
 class _Deadline:
-    """When a trial must be done: so long after its first word, which itself must come within ``START_LIMIT_S``.
+    """When a trial must be done: ``timeout_s`` after its first word, which itself must come within ``start_limit_s``.
 
     A trial that stops in the middle of a message would hold its reader for ever; a little after the deadline a timer ends it,
     and with it the message.
     """
 
-    def __init__(self, process: BaseProcess, timeout_s: float) -> None:
+    def __init__(self, process: BaseProcess, timeout_s: float, start_limit_s: float) -> None:
+        self._limit_s = start_limit_s
         self._timeout_s = timeout_s
         self._started = False
-        self._at = monotonic() + START_LIMIT_S
-        self._timer = threading.Timer(timeout_s + GRACE_S, _kill, (process,))
+        self._at = monotonic() + start_limit_s
+        self._timer = threading.Timer(timeout_s + GRACE_S, kill_group, (process,))
         self._timer.daemon = True
 
     def start(self) -> None:
         """The trial has said something."""
         if not self._started:
             self._started = True
+            self._limit_s = self._timeout_s
             self._at = monotonic() + self._timeout_s
             self._timer.start()
 
@@ -164,17 +185,9 @@ class _Deadline:
     def left_s(self) -> float:
         return max(0.0, self._at - monotonic())
 
-    def error(self, phases: list[Phase]) -> TrialTimeout:
-        limit = self._timeout_s if self._started else START_LIMIT_S
+    def error(self, phases: Sequence[Phase]) -> TrialTimeout:
         phase = phases[-1].name if phases else "start"
-        return TrialTimeout(f"the trial was not done after {limit:g} s; it was in phase {phase!r}")
-
-
-def _kill(process: BaseProcess) -> None:
-    if process.pid is not None and hasattr(os, "killpg"):
-        _signal(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
+        return TrialTimeout(f"the trial was not done after {self._limit_s:g} s; it was in phase {phase!r}")
 
 
 def _as_error(failure: Failure) -> TrialError:
@@ -194,112 +207,6 @@ def _after(plan: TrialPlan) -> None:
     """Have the mode remove what a trial of it may leave that is no process; most leave nothing."""
     mode: type[Mode] = import_module(plan.mode_module).PROVIDES
     mode.after_trial()
-
-
-def _end(process: BaseProcess) -> None:
-    """Leave no process of the trial behind, whether it has ended, hangs, or has been killed."""
-    pid = process.pid
-    if pid is None:
-        return
-    if not hasattr(os, "killpg"):
-        _end_without_groups(process)
-        return
-    if process.is_alive():
-        _signal(pid, signal.SIGTERM)
-        _signal(pid, signal.SIGCONT)  # a stopped process takes no signal but this and SIGKILL
-        process.join(GRACE_S)
-    # Also where the trial has ended: its workers are in its group, whoever their parent is now.
-    killed = _signal(pid, signal.SIGKILL)
-    # Some make groups of their own (Ray's workers do); they are in its session still.
-    killed = _kill_session(pid) or killed
-    if killed:
-        _await_removal(pid)
-    process.join()
-
-
-def _kill_session(session: int) -> bool:
-    """Send SIGKILL to every process of the trial's session; whether there was one."""
-    found = [pid for pid in _all_pids() if _session_of(pid) == session]
-    for pid in found:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)
-    return bool(found)
-
-
-def _all_pids() -> list[int]:
-    try:
-        return psutil.pids()
-    except (psutil.Error, OSError):  # where processes cannot be listed
-        return []
-
-
-def _session_of(pid: int) -> int | None:
-    try:
-        return os.getsid(pid)
-    except (ProcessLookupError, PermissionError):
-        return None
-
-
-def _signal(pid: int, number: int) -> bool:
-    """Send a signal to the trial's group, or to the trial alone where it has not made its group yet."""
-    try:
-        os.killpg(pid, number)
-    except (ProcessLookupError, PermissionError):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, number) if _is_our_trial(pid) else None
-        return False
-    return True
-
-
-def _is_our_trial(pid: int) -> bool:
-    """Whether ``pid`` is still the process we started, and not somebody else's with its number."""
-    try:
-        return os.getsid(pid) == os.getsid(0)
-    except ProcessLookupError:
-        return False
-
-
-def _await_removal(group: int) -> None:
-    """Wait until the killed group is gone; what nobody reaps stays as a zombie, which is gone but for its name."""
-    limit = monotonic() + REMOVAL_S
-    while monotonic() < limit:
-        alive = _living(group)
-        if not alive:
-            return
-        sleep(0.01)
-    log.warning("processes of an ended trial are still there: %s", ", ".join(map(str, alive)))
-
-
-def _living(group: int) -> list[int]:
-    """The processes of the group, or of the session that it leads, that are not zombies; where processes cannot be listed, the group while it has any."""
-    try:
-        return [process.pid for process in psutil.process_iter(["pid", "status"]) if _in_group(process, group)]
-    except (psutil.Error, OSError):
-        pass
-    try:
-        os.killpg(group, 0)
-    except (ProcessLookupError, PermissionError):
-        return []
-    return [group]
-
-
-def _in_group(process: psutil.Process, group: int) -> bool:
-    try:
-        return process.info["status"] != psutil.STATUS_ZOMBIE and group in {os.getpgid(process.pid), os.getsid(process.pid)}
-    except (ProcessLookupError, PermissionError):
-        return False
-
-
-def _end_without_groups(process: BaseProcess) -> None:
-    """As ``_end``, by walking the tree; workers whose trial is gone end by themselves."""
-    if process.is_alive() and process.pid is not None:
-        with contextlib.suppress(psutil.Error):
-            tree = psutil.Process(process.pid).children(recursive=True)
-            process.kill()
-            for child in tree:
-                with contextlib.suppress(psutil.Error):
-                    child.kill()
-    process.join()
 
 
 __all__ = ["Event", "Outcome", "Supervisor"]

@@ -55,6 +55,11 @@ class CodeOption(Option):
     package: ClassVar[str]
     code: ClassVar[str | None] = None
 
+    @property
+    def uses_tensorflow(self) -> bool:
+        """Whether its code uses TensorFlow: a trial of which no option does imports it nowhere."""
+        return False
+
     @classmethod
     def module(cls) -> str:
         """The module whose ``PROVIDES`` does it; for an option from elsewhere, the one that its class stands in."""

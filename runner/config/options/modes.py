@@ -164,6 +164,10 @@ class TfData(ModeOption):
     parallelism: Parallelism = option(Parallelism.workers, "how many images at the same time")
     prefetch: int = option(0, "results that are made ahead of the one that takes them; -1 is TensorFlow's choice", at_least=-1)
 
+    @property
+    def uses_tensorflow(self) -> bool:
+        return True
+
 
 @dataclass
 class Asyncio(ModeOption):

@@ -45,3 +45,8 @@ class Config:
     )
     fail_fast: bool = option(False, "whether a sweep ends at the first point that fails", role=SWEEP)
     resume: str | None = option(None, "the folder of a sweep to go on with", role=START)
+
+    @property
+    def uses_tensorflow(self) -> bool:
+        """Whether a trial of this point uses TensorFlow; one that does not imports it nowhere."""
+        return any(option.uses_tensorflow for option in (self.mode, self.task, self.sink))

@@ -75,6 +75,10 @@ class ToFile(SinkOption):
             reason = str(error).strip().rstrip(".")
             raise ConfigurationError(key, shown, reason, "an environment with that package") from None
 
+    @property
+    def uses_tensorflow(self) -> bool:
+        return self.format is FileFormat.tfrecord
+
 
 class Payload(Enum):
     """What is sent of a result."""

@@ -112,6 +112,10 @@ class Tensorflow(StepsOption):
         small = self.steps.index("resize") if "resize" in self.steps and self.size <= 224 else len(self.steps)
         return not {"standardize", "colour"}.isdisjoint(self.steps[:small])
 
+    @property
+    def uses_tensorflow(self) -> bool:
+        return True
+
 
 @dataclass
 class Pillow(StepsOption):
@@ -182,6 +186,10 @@ class Inference(TaskOption):
     size: int = option(224, "edge of the square image that the model gets, pixels", at_least=75, at_most=4096)
     seed: int = option(0, "another seed, other weights", at_least=0)
 
+    @property
+    def uses_tensorflow(self) -> bool:
+        return True
+
 
 @dataclass
 class Function(TaskOption):
@@ -199,6 +207,10 @@ class Function(TaskOption):
         if missing is not None:
             accepted = "package.module:name of a module on the path; PYTHONPATH=. where it is a file of this folder"
             raise ConfigurationError("task.function", self.function, f"there is no module {missing}", accepted)
+
+    @property
+    def uses_tensorflow(self) -> bool:
+        return True
 
 
 def _wrong_with(steps: Sequence[str]) -> str | None:

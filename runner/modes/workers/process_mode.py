@@ -24,7 +24,8 @@ from runner.pipeline.collector import Collector
 from runner.pipeline.stamps import Records
 
 # What a fork server, where one is asked for, has imported before it forks.
-PRELOAD = "runner.trial.preload"
+PRELOAD_TENSORFLOW = "runner.trial.preload_tensorflow"
+PRELOAD_LIGHT = "runner.trial.preload_light"
 
 
 class ProcessMode(Mode):
@@ -48,7 +49,8 @@ class ProcessMode(Mode):
     def start(self) -> list[Worker]:
         plan, option = self._plan, self._option
         if self._method == "forkserver":
-            self._context.set_forkserver_preload([PRELOAD])
+            tensorflow = self._plan.pipeline.uses_tensorflow
+            self._context.set_forkserver_preload([PRELOAD_TENSORFLOW if tensorflow else PRELOAD_LIGHT])
         slots: list[Slots] = []
         for index in range(plan.workers):
             if option.returns is Returns.shared_memory:

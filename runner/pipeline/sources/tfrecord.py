@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
 
 from runner.config.options import Tfrecord
 from runner.errors import ConfigurationError
+from runner.host.random_access import RandomAccessFile
 from runner.pipeline.sources.image import Image, described
 from runner.pipeline.sources.local import checked_file
 from runner.pipeline.sources.tfrecord_index import ACCEPTED, spans
@@ -43,9 +42,7 @@ class TfrecordReader:
 
     def __init__(self, path: str) -> None:
         self.path = str(Path(path).absolute())
-        self._handle = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        # Without pread (Windows) threads share the place in the file.
-        self._lock = None if hasattr(os, "pread") else threading.Lock()
+        self._file = RandomAccessFile(self.path)
 
     def read(self, image: Image) -> bytes:
         return self.part(image.offset or 0, image.length or 0)
@@ -56,23 +53,16 @@ class TfrecordReader:
         Raises:
             OSError: the file has no longer as many.
         """
-        data = self._pread(length, offset)
+        data = self._file.read_at(offset, length)
         while len(data) < length:  # a signal, or more than one call may read
-            more = self._pread(length - len(data), offset + len(data))
+            more = self._file.read_at(offset + len(data), length - len(data))
             if not more:
                 raise OSError(f"{Path(self.path).name} ends at byte {offset + len(data)}, before the end of its record")
             data += more
         return data
 
     def close(self) -> None:
-        os.close(self._handle)
-
-    def _pread(self, length: int, offset: int) -> bytes:
-        if self._lock is None:
-            return os.pread(self._handle, length, offset)
-        with self._lock:
-            os.lseek(self._handle, offset, os.SEEK_SET)
-            return os.read(self._handle, length)
+        self._file.close()
 
 
 def _inspected(reader: TfrecordReader, span: tuple[int, int]) -> Image:

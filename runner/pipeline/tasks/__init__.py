@@ -26,13 +26,7 @@ class Task(Protocol):
 
 
 class TaskFactory(Protocol):
-    """What a task's file provides as ``PROVIDES``.
-
-    Attributes:
-        uses_tensorflow: whether workers start TensorFlow's runtime before; a task without this attribute uses it.
-    """
-
-    uses_tensorflow: bool
+    """What a task's file provides: built from its option and the images it will be asked for."""
 
     def __call__(self, config: Any, images: Sequence[Image]) -> Task:
         """The task with this option, for these images."""

@@ -17,8 +17,6 @@ TOLERANCE = 0.01
 class ArrayTask:
     """A task whose result is an array already, and which needs no TensorFlow."""
 
-    uses_tensorflow = False
-
     def array(self, result: Any) -> Any:
         return result
 

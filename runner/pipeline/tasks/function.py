@@ -23,8 +23,6 @@ _ACCEPTED = "package.module:name of a function that takes the bytes of an image"
 class FunctionTask(ArrayTask):
     """The result is what the function returns: a NumPy array, bytes, or a tensor (whatever has ``numpy()``)."""
 
-    uses_tensorflow = True
-
     def __init__(self, config: Function, images: Sequence[Image]) -> None:  # noqa: ARG002  (any image will do)
         self._name = config.function
         self._function = _imported(config.function)

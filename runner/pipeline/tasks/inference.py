@@ -24,8 +24,6 @@ class InferenceTask:
     The model is built here, in the worker, after TensorFlow's runtime has started; the same seed gives the same weights in every worker.
     """
 
-    uses_tensorflow = True
-
     def __init__(self, config: Inference, images: Sequence[Image]) -> None:
         self._config = config
         keras.utils.set_random_seed(config.seed)

@@ -22,8 +22,6 @@ class TensorflowTask:
     computed. With the three steps of the default it is ``(size, size, channels)``, with mean 0 and variance 1.
     """
 
-    uses_tensorflow = True
-
     def __init__(self, config: Tensorflow, images: Sequence[Image]) -> None:
         self._config = config
         self._images = images

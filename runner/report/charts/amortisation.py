@@ -38,9 +38,7 @@ def draw(subject: Subject) -> Chart | None:
         label_lines(axes, ends)
         description = " ".join(sentence(*pair) for pair in _pairs(costs)) or "One point only."
         svg = as_svg(drawn, "amortisation", f"Milliseconds an image against the number of images in a run. {description}")
-    caption = (
-        f"(start-up + teardown) ÷ images + 1 ÷ throughput, from medians. The import of TensorFlow comes on top. {description}"
-    )
+    caption = f"(start-up + teardown) ÷ images + 1 ÷ throughput, from medians. Imports, above all that of TensorFlow, come on top. {description}"
     return Chart("amortisation", "Start and end, spread over a run", caption, description, svg)
 
 

@@ -21,8 +21,6 @@ class Mine(TaskOption):
 
 
 class MineTask:
-    uses_tensorflow = False
-
     def __init__(self, config: Mine, images: Sequence[Image]) -> None:
         self._length = config.length
 

@@ -1,0 +1,143 @@
+"""Ends processes, with all that they have started: by their group and session, or by their tree where the system has no groups.
+
+A trial leads a session, and with it a group. Its workers are in both, whoever their parent is by now; some make groups of their own
+(Ray's workers do), but stay in the session.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+from multiprocessing.process import BaseProcess
+from time import monotonic, sleep
+
+import psutil
+
+log = logging.getLogger(__name__)
+
+# How long processes get to leave by themselves after SIGTERM, and how long the system gets to remove them after SIGKILL.
+GRACE_S = 0.3
+REMOVAL_S = 5.0
+
+if sys.platform == "win32":
+
+    def lead_session() -> None:
+        """Do nothing: this system has no sessions."""
+
+    def kill_own_group() -> None:
+        """Do nothing: this system has no groups."""
+
+    def kill_group(process: BaseProcess) -> None:
+        """Kill the process; it has no group."""
+        process.kill()
+
+    def kill_pid(pid: int) -> None:
+        """Kill a process, if it is still there."""
+        with contextlib.suppress(psutil.Error):
+            psutil.Process(pid).kill()
+
+    def end(process: BaseProcess) -> None:
+        """Leave nothing of its tree behind; workers whose trial is gone end by themselves."""
+        if process.is_alive() and process.pid is not None:
+            with contextlib.suppress(psutil.Error):
+                tree = psutil.Process(process.pid).children(recursive=True)
+                process.kill()
+                for child in tree:
+                    kill_pid(child.pid)
+        process.join()
+
+else:
+
+    def lead_session() -> None:
+        """Give this process a session and a group of its own: it can be ended as a whole, and Ctrl-C in the terminal does not reach it."""
+        os.setsid()
+
+    def kill_own_group() -> None:
+        """Kill this process and all that it has started."""
+        os.killpg(os.getpgid(0), signal.SIGKILL)
+
+    def kill_group(process: BaseProcess) -> None:
+        """Kill the process and its group."""
+        if process.pid is not None:
+            _signal(process.pid, signal.SIGKILL)
+
+    def kill_pid(pid: int) -> None:
+        """Kill a process, if it is still there."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+    def end(process: BaseProcess) -> None:
+        """Leave nothing of its session behind, whether it has ended, hangs, or has been killed."""
+        pid = process.pid
+        if pid is None:
+            return
+        if process.is_alive():
+            _signal(pid, signal.SIGTERM)
+            _signal(pid, signal.SIGCONT)  # a stopped process takes no signal but this and SIGKILL
+            process.join(GRACE_S)
+        group_killed = _signal(pid, signal.SIGKILL)
+        if _kill_session(pid) or group_killed:
+            _await_removal(pid)
+        process.join()
+
+    def _signal(pid: int, number: int) -> bool:
+        """Send a signal to the group that ``pid`` leads; returns whether there is one. To ``pid`` alone where it has not made it yet."""
+        try:
+            os.killpg(pid, number)
+        except (ProcessLookupError, PermissionError):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                # Another session has another user's process, which has got the number since.
+                if os.getsid(pid) == os.getsid(0):
+                    os.kill(pid, number)
+            return False
+        return True
+
+    def _kill_session(session: int) -> bool:
+        """Kill every process of a session; returns whether there was one."""
+        members = [pid for pid in _all_pids() if _session_of(pid) == session]
+        for pid in members:
+            kill_pid(pid)
+        return bool(members)
+
+    def _all_pids() -> list[int]:
+        try:
+            return psutil.pids()
+        except (psutil.Error, OSError):  # where processes cannot be listed
+            return []
+
+    def _session_of(pid: int) -> int | None:
+        try:
+            return os.getsid(pid)
+        except (ProcessLookupError, PermissionError):
+            return None
+
+    def _await_removal(group: int) -> None:
+        """Wait until the killed group is gone; what nobody reaps stays as a zombie, which is gone but for its name."""
+        limit = monotonic() + REMOVAL_S
+        while alive := _living(group):
+            if monotonic() >= limit:
+                log.warning("processes of an ended trial are still there: %s", ", ".join(map(str, alive)))
+                return
+            sleep(0.01)
+
+    def _living(group: int) -> list[int]:
+        """The processes of the group, or of the session that it leads, that are not zombies.
+
+        Where processes cannot be listed, the group's number as long as it has a process.
+        """
+        with contextlib.suppress(psutil.Error, OSError):
+            return [process.pid for process in psutil.process_iter(["pid", "status"]) if _in_group(process, group)]
+        try:
+            os.killpg(group, 0)
+        except (ProcessLookupError, PermissionError):
+            return []
+        return [group]
+
+    def _in_group(process: psutil.Process, group: int) -> bool:
+        try:
+            return process.info["status"] != psutil.STATUS_ZOMBIE and group in {os.getpgid(process.pid), os.getsid(process.pid)}
+        except (ProcessLookupError, PermissionError):
+            return False

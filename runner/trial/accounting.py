@@ -1,0 +1,95 @@
+"""The processes of a trial's tree, and what they have used: asked in the trial, outside what is timed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+
+import psutil
+
+from runner.host.memory import Footprint, footprint, together
+from runner.host.usage import COUNTS_ENDED_CHILDREN, Usage, cpu_s, largest_resident_bytes, own_usage, total, usage_of
+from runner.modes import ClusterMode, Mode, Worker, WorkerId, WorkerUsage
+
+
+class Accounting:
+    """What the tree of this process has used.
+
+    Attributes:
+        pids: the processes of the tree that are known, this one first; none of another host.
+
+    Args:
+        fork_server: the process that this one was forked from; None where there is none.
+    """
+
+    def __init__(self, fork_server: int | None) -> None:
+        self.pids: tuple[int, ...] = (os.getpid(),)
+        self._fork_server = fork_server
+        self._mode: Mode | None = None  # while it has workers that can be asked
+        self._workers: tuple[Worker, ...] = ()
+        self._reports: Mapping[WorkerId, WorkerUsage] = {}
+        self._counts_ended = COUNTS_ENDED_CHILDREN
+
+    def add_workers(self, mode: Mode, workers: Sequence[Worker]) -> None:
+        """The mode has started these workers."""
+        self._mode = mode
+        # The processes of a cluster are no children of this one.
+        self._counts_ended = COUNTS_ENDED_CHILDREN and not isinstance(mode, ClusterMode)
+        self._look_at(workers)
+
+    def stop_asking(self) -> None:
+        """The workers are about to be stopped, and answer no more."""
+        self._mode = None
+
+    def remove_workers(self) -> None:
+        """The workers are gone. Other processes may live on, such as the one in which loky counts what is to be tidied up."""
+        gone = {worker.pid for worker in self._workers} - {os.getpid()}
+        self.pids = tuple(pid for pid in self.pids if pid not in gone)
+
+    def look_again(self) -> None:
+        """See which workers have been replaced."""
+        if isinstance(self._mode, ClusterMode) and (now := tuple(self._mode.workers())) != self._workers:
+            self._look_at(now)
+
+    def _look_at(self, workers: Sequence[Worker]) -> None:
+        self._workers = tuple(workers)
+        pids = tuple(dict.fromkeys(worker.pid for worker in workers if worker.pid != os.getpid() and not worker.remote))
+        self.pids = (os.getpid(), *_children_except(pids), *pids)
+
+    def usage(self) -> Usage:
+        """What the tree has used by now. Workers that live are asked; the system counts those that have ended with this process."""
+        if self._mode is not None:
+            self._reports = self._mode.worker_usage()
+        asked = {os.getpid(), *self._reports}
+        others = [usage_of(pid) for pid in self.pids if pid not in asked]
+        # Where the system does not count workers that have ended, what they reported last stands.
+        reports = self._reports.values() if self._mode is not None or not self._counts_ended else ()
+        return total([own_usage(), *others, *(report.usage for report in reports)])
+
+    def cpu_s(self) -> float:
+        """CPU seconds of the processes that live here, by their clocks."""
+        return cpu_s(self.pids)
+
+    def reported_cpu_s(self, workers: Iterable[WorkerId]) -> float:
+        """CPU seconds of these workers, as they reported them last."""
+        return sum(self._reports[worker].usage.cpu_s or 0.0 for worker in workers if worker in self._reports)
+
+    def remote_workers(self) -> list[WorkerId]:
+        """The workers on other hosts that have reported."""
+        return [worker for worker in self._reports if isinstance(worker, str)]
+
+    def footprint(self) -> Footprint:
+        """Memory, threads and processes of the tree, and of the workers on other hosts."""
+        self.look_again()
+        largest = [largest_resident_bytes(), *(report.largest_resident_bytes for report in self._reports.values())]
+        here = footprint(self.pids, self._fork_server, sum(size for size in largest if size is not None) or None)
+        return together([here, *(self._mode.remote_memory() if isinstance(self._mode, ClusterMode) else ())])
+
+
+def _children_except(workers: Sequence[int]) -> list[int]:
+    """Processes of the tree that are no workers: the trial's own fork server, where it has one, belongs to what it takes."""
+    try:
+        below = psutil.Process().children(recursive=True)
+    except (psutil.Error, OSError):
+        return []
+    return [child.pid for child in below if child.pid not in workers]

@@ -1,0 +1,53 @@
+"""Times one epoch; clocks and usage are read outside the timed stretch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter_ns, thread_time
+
+from runner.host.usage import Usage, cpu_s_of
+from runner.trial.accounting import Accounting
+
+
+class EpochClock:
+    """What a mode calls while it runs an epoch.
+
+    Attributes:
+        released_ns, finished_ns: on the clock that all processes of a machine share.
+        cpu_s: CPU seconds of the tree between the two.
+        usage: of the tree between the two.
+        collect_cpu_s: CPU seconds of the thread that runs the epoch in the trial.
+
+    Args:
+        on_progress: is called now and then with how many items are done.
+    """
+
+    def __init__(self, accounting: Accounting, on_progress: Callable[[int], None]) -> None:
+        self._accounting = accounting
+        self.progress = on_progress
+        self.released_ns = self.finished_ns = 0
+        self.cpu_s = self.collect_cpu_s = 0.0
+        self.usage = Usage()
+
+    def released(self) -> None:
+        accounting = self._accounting
+        accounting.look_again()
+        self._before = accounting.usage()
+        self._pids = accounting.pids
+        self.cpu_s = -accounting.reported_cpu_s(accounting.remote_workers())
+        self.cpu_s -= accounting.cpu_s()
+        self.collect_cpu_s = -thread_time()
+        self.released_ns = perf_counter_ns()
+
+    def finished(self) -> None:
+        self.finished_ns = perf_counter_ns()
+        self.collect_cpu_s += thread_time()
+        accounting = self._accounting
+        accounting.look_again()
+        self.cpu_s += accounting.cpu_s()
+        self.usage = accounting.usage() - self._before
+        # No clock of this host shows remote workers, nor those that have ended; both have reported.
+        ended = (pid for pid in self._pids if cpu_s_of(pid) is None)
+        self.cpu_s += accounting.reported_cpu_s([*accounting.remote_workers(), *ended])
+        # Nor is there a clock of what was born and ended within the epoch; its parent's usage contains it.
+        self.cpu_s += self.usage.ended_cpu_s or 0.0

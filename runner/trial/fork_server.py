@@ -1,0 +1,87 @@
+"""Fork servers: each has imported what its trials need, so that a fresh process costs a fork.
+
+``multiprocessing`` keeps one server for a program, whose imports are fixed once it runs. A sweep may need two: from a server with
+TensorFlow, a trial that does not use it would start seconds later, and its memory would contain TensorFlow's pages.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from functools import cache
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from runner.errors import TrialFailed, TrialTimeout
+from runner.host.processes import kill_pid
+
+# Held while ``multiprocessing`` starts a process from a server that is not its own.
+_starting = threading.Lock()
+
+
+class ForkServer:
+    """Starts processes from a server that has imported one module; the server starts with the first process, and again where it died.
+
+    Args:
+        preload: the module; what it imports is in every process.
+    """
+
+    def __init__(self, preload: str) -> None:
+        from multiprocessing import forkserver  # not on Windows
+
+        self._server: Any = forkserver.ForkServer()
+        self._server.set_forkserver_preload([preload])
+
+    def start(self, process: BaseProcess, limit_s: float) -> None:
+        """Start ``process``, whose context is ``forkserver``.
+
+        Raises:
+            TrialTimeout: the server did not answer within ``limit_s``, and was killed.
+            TrialFailed: the server ended before it answered.
+        """
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            self._kill()
+
+        timer = threading.Timer(limit_s, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            with self._in_place_of_the_usual():
+                process.start()
+        except (EOFError, OSError) as error:
+            # One that has failed is not asked again. What is killed is waited for, so that the next start sees that it is gone.
+            self._kill()
+            self._server._stop()  # noqa: SLF001
+            if late.is_set():
+                raise TrialTimeout(f"the fork server started no process within {limit_s:g} s and was killed") from error
+            raise TrialFailed(f"the fork server ended before it started a process: {error}", kind="ForkServerEnded") from error
+        finally:
+            timer.cancel()
+
+    @contextlib.contextmanager
+    def _in_place_of_the_usual(self) -> Iterator[None]:
+        from multiprocessing import forkserver
+
+        module: Any = forkserver
+        with _starting:
+            usual = module.connect_to_new_process
+            module.connect_to_new_process = self._server.connect_to_new_process
+            try:
+                yield
+            finally:
+                module.connect_to_new_process = usual
+
+    def _kill(self) -> None:
+        pid = self._server._forkserver_pid  # noqa: SLF001  (there is no public way to end a server)
+        if pid is not None:
+            kill_pid(pid)
+
+
+@cache
+def fork_server(*, tensorflow: bool) -> ForkServer:
+    """The server with or without TensorFlow, the same one for all trials that this program starts."""
+    return ForkServer("runner.trial.preload_tensorflow" if tensorflow else "runner.trial.preload_light")
