@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Trials, left_in_shared_memory, shared_memory
+from conftest import ROOT, Trials, left_in_shared_memory, shared_memory
 from faulty_task import Fault
 from test_results import point
 
@@ -109,13 +110,16 @@ def test_slots_are_not_in_the_file_system_of_64_mb_that_containers_have_for_shar
     slots.close()
 
 
-@pytest.mark.parametrize("method", list(StartMethod), ids=lambda method: method.value)
-def test_shared_memory_starts_no_process_that_keeps_track_of_it(trials: Trials, method: StartMethod) -> None:
-    processes = {
-        returns: trials.report(Process(returns=returns, start_method=method), workers=2).footprint.processes
-        for returns in (Returns.digest, Returns.shared_memory)
-    }
-    assert processes[Returns.shared_memory] == processes[Returns.digest]
+def test_shared_memory_starts_no_process_that_keeps_track_of_it() -> None:
+    script = """
+import multiprocessing, psutil
+from runner.modes.workers.shared_memory import Slots
+slots = Slots(multiprocessing.get_context("fork"), 4096)
+print([child.cmdline() for child in psutil.Process().children()])
+slots.close()
+"""
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert (answer.stdout, answer.stderr) == ("[]\n", "")
 
 
 def test_a_result_that_arrives_damaged_fails_the_trial(trials: Trials) -> None:

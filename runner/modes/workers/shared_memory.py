@@ -80,8 +80,8 @@ class Slots:
 class SharedMapping:
     """Memory that processes share, zeroed. It can be pickled while a process is started.
 
-    It has no name, so that the system takes it back however its processes end, and Python starts no process to keep track of it,
-    as it would for ``multiprocessing.shared_memory``. That process would be one more of the trial's.
+    It has no name, so that the system takes it back however its processes end. Memory of ``multiprocessing.shared_memory`` has one,
+    and Python starts a process that keeps track of such names.
 
     Raises:
         OSError: there is not enough memory.
