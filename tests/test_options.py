@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from test_config import composed
 
-from runner.analysis.bounds import lanes_of
+from runner.analysis.bounds import images_at_once
 from runner.analysis.recommendation import Recommendation, words_for
 from runner.commands.rerun import rerun
 from runner.config.check import config_hash, plain
@@ -100,8 +100,8 @@ def test_the_code_of_an_option_is_in_the_module_of_its_name_but_where_python_has
 
 
 def test_a_record_says_how_many_images_its_workers_can_handle_at_the_same_time() -> None:
-    assert lanes_of(point("mode=sequential", "workers=15")) == 1
-    assert lanes_of(point("mode=process", "workers=4", "mode.threads_per_worker=3")) == 12
+    assert images_at_once(point("mode=sequential", "workers=15")) == 1
+    assert images_at_once(point("mode=process", "workers=4", "mode.threads_per_worker=3")) == 12
 
 
 def test_a_mode_that_is_not_installed_here_counts_as_most_do() -> None:

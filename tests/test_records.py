@@ -25,7 +25,7 @@ from runner.record.metric_schema import MetricName, Metrics, TrialMetrics
 from runner.record.reading import name_of, read_point, read_result, read_sweep, read_sweep_json, records_below, workers_of
 from runner.record.trace import write_trace
 from runner.report.subject import read_subject
-from runner.sweep.gathering import planned
+from runner.sweep.gathering import sweep_begun_in
 from runner.sweep.session import Session
 from runner.sweep.sweep import Sweep
 from runner.tracking.fetch import _folders
@@ -139,7 +139,7 @@ SWEEP_READERS: dict[str, Callable[[Path], object]] = {
     "compare": lambda folder: read_points([folder]),
     "report": read_subject,
     "rerun": _read,
-    "gather": planned,
+    "gather": sweep_begun_in,
     "recommend and plan": read_sweep,
     "fetch": lambda folder: _folders(folder / "sweep.json"),
 }
