@@ -34,7 +34,7 @@ lint: $(VENV)/.dev  ## Check style, types on every system, and layers
 	$(BIN)/mypy --platform linux
 	$(BIN)/mypy --platform darwin
 	$(BIN)/mypy --platform win32
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 schema: $(VENV)/.run  ## Write the JSON Schemas of result.json and sweep.json anew, from the records' types
 	$(BIN)/python -c 'from runner.record.json_schema import write_schemas; write_schemas()'
@@ -54,5 +54,5 @@ ui: $(VENV)/.run  ## Show the recorded runs in MLflow, on http://127.0.0.1:5000
 	$(BIN)/python -m runner ui --port $(PORT)
 
 clean:  ## Remove the environment and what tools left; outputs/ stays
-	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) dist .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
