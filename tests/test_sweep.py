@@ -147,7 +147,7 @@ def test_a_store_that_is_no_database_costs_a_message_and_no_result(program: Prog
         store.mkdir()
     answer = program("protocol=once", "workers=1", "images=1")
     assert answer.returncode == 0, answer.stderr
-    assert "MLflow has not heard of all of this run" in answer.stderr
+    assert "This run is not complete in MLflow" in answer.stderr
     assert "mlflow.db" in answer.stderr
     assert "Traceback" not in answer.stderr
 

@@ -31,7 +31,7 @@ class LineDisplay:
 
     def tell(self, message: str) -> None:
         """Show a message."""
-        self.console.print(message, style="yellow", markup=False)
+        self.console.print(message, style="yellow", markup=False, soft_wrap=True)
 
     def trial_starts(self, name: str, number: int, left: int, *, epochs: int, images: int) -> None:
         """Remember the point's name; that a trial starts is not shown."""
@@ -45,7 +45,10 @@ class LineDisplay:
         if trial["error"] is not None:
             error = trial["error"]
             self.console.print(
-                f"{self._name} {trial['status']}: {error['type']}: {error['message']}", style="red", markup=False
+                f"{self._name} {trial['status']}: {error['type']}: {error['message']}",
+                style="red",
+                markup=False,
+                soft_wrap=True,
             )
 
     def stop(self) -> None:

@@ -241,8 +241,10 @@ def _plain_text(value: object) -> str:
 
 def _print_failure(out: Console, record: ResultJson, folder: Path) -> None:
     error = record["error"] or {"type": "", "message": "nothing was measured"}
-    out.print(f"{name_of(record)} {record['status']}: {error['type']}: {error['message']}", style="red", markup=False)
-    out.print(f"  its log: {short(folder / 'runner.log')}", markup=False, style="dim")
+    out.print(
+        f"{name_of(record)} {record['status']}: {error['type']}: {error['message']}", style="red", markup=False, soft_wrap=True
+    )
+    out.print(f"  its log: {short(folder / 'runner.log')}", markup=False, style="dim", soft_wrap=True)
 
 
 def _before_and_after(before: float | None, samples: Sequence[Sample]) -> str:

@@ -199,14 +199,18 @@ def _explained(plan: TrialPlan, error: TrialError) -> TrialError:
     """The error, or what the mode knows to be behind an exit without a report."""
     if not isinstance(error, TrialSilent):
         return error
-    mode: type[Mode] = import_module(plan.mode_module).PROVIDES
-    return mode.why_silent(plan.mode.mode) or error
+    return _mode_class(plan).why_silent(plan.mode.mode) or error
 
 
 def _after(plan: TrialPlan) -> None:
     """Have the mode remove what a trial of it may leave that is no process; most leave nothing."""
-    mode: type[Mode] = import_module(plan.mode_module).PROVIDES
-    mode.after_trial()
+    _mode_class(plan).after_trial()
+
+
+def _mode_class(plan: TrialPlan) -> type[Mode]:
+    """The class of the mode; ``Mode`` itself where its module provides a function that makes one."""
+    provided = import_module(plan.mode_module).PROVIDES
+    return provided if isinstance(provided, type) and issubclass(provided, Mode) else Mode
 
 
 __all__ = ["Event", "Outcome", "Supervisor"]
