@@ -313,6 +313,25 @@ def test_a_refusal_loads_no_numpy(program: Program, words: list[str]) -> None:
     assert answer.stderr.endswith("set()\n"), answer.stderr
 
 
+@pytest.mark.parametrize("words", [["workers=1,0", "-m"], ["wrokers=3"], ["mode=thread,thraed", "-m"], ["experiment=notebok"]])
+def test_a_word_that_is_wrong_by_itself_is_refused_before_hydra_is_loaded(program: Program, words: list[str]) -> None:
+    script = f"import sys; sys.argv = ['runner', *{words}]\nfrom runner.commands.dispatch import main\ntry: main()\nfinally: print({{'hydra'}} & set(sys.modules), file=sys.stderr)"
+    answer = subprocess.run(
+        [sys.executable, "-c", script], cwd=program.folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert answer.returncode == 1
+    assert answer.stderr.endswith("set()\n"), answer.stderr
+
+
+def test_an_option_from_a_config_dir_of_ones_own_is_not_refused(program: Program) -> None:
+    preset = program.folder / "own" / "experiment" / "mine.yaml"
+    preset.parent.mkdir(parents=True)
+    preset.write_text("# @package _global_\nworkers: 3\n")
+    answer = program("--config-dir", "own", "--cfg", "job", "experiment=mine")
+    assert answer.returncode == 0, answer.stderr
+    assert "workers: 3" in answer.stdout
+
+
 def test_the_readme_has_the_table_of_the_register() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert readme == with_table(readme), "make table writes it"

@@ -17,6 +17,9 @@ _FLAGS_FIRST = ("-m", "--multirun")
 
 def run(words: list[str]) -> int:
     """Run ``[flags] [key=value ...]``; returns the exit status: 0, 1 (bad configuration, failed point) or 130 (interrupted)."""
+    from runner.config.early import refuse_early
+
+    refuse_early(words)
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.errors import HydraException

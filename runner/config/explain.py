@@ -45,12 +45,12 @@ def _bad_choice(chain: Sequence[BaseException], overrides: Sequence[str]) -> Con
     for found in chain:
         missing = re.search(r"(?:Could not find|Could not load) '?([\w/]+)/([^'/\s]+?)'?(?:\s|$|\.)", str(found))
         if missing and missing[1] in _groups():
-            return _no_such_option(missing[1], missing[2])
+            return no_such_option(missing[1], missing[2])
         if "Config group override must be" in str(found):
             for group in _groups():
                 given = _given(group, overrides)
                 if given is not None and not set(given.split(",")) <= set(_groups()[group]):
-                    return _no_such_option(group, given)
+                    return no_such_option(group, given)
         ambiguous = re.search(r"Ambiguous value for argument '([^=']+)=([^']*)'", str(found))
         if ambiguous:
             return ConfigurationError(
@@ -82,7 +82,8 @@ def _groups() -> dict[str, list[str]]:
     return {group: list(kinds) for group, kinds in options().items()} | {EXPERIMENT: files_of(EXPERIMENT)}
 
 
-def _no_such_option(group: str, given: str) -> ConfigurationError:
+def no_such_option(group: str, given: str) -> ConfigurationError:
+    """The message for an option that its group does not have."""
     known = _groups()[group]
     near = difflib.get_close_matches(given, known, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""

@@ -14,7 +14,6 @@ from runner.files import write_atomically, write_bytes_atomically
 from runner.host.gpu import GpuSample
 from runner.monitor.sampler import Sample
 from runner.pipeline.sources.image import Image
-from runner.record import parquet
 from runner.trial.messages import Report
 
 _SAMPLE_COLUMNS = (
@@ -57,6 +56,8 @@ class PointFolder:
 
     def write_images(self, number: int, report: Report | None, images: Sequence[Image]) -> None:
         """Write the rows of the trial of round ``number``; one without a report has none, whatever an earlier attempt at it left."""
+        from runner.record import parquet  # NumPy comes with it
+
         path = parquet.file_of(self.path, number)
         if report is None:
             path.unlink(missing_ok=True)
@@ -66,6 +67,8 @@ class PointFolder:
 
     def clear(self) -> None:
         """Remove the record and all that was measured with it."""
+        from runner.record import parquet  # NumPy comes with it
+
         for name in ("result.json", "samples.csv", parquet.TEXT_FILE, "trace.json"):
             (self.path / name).unlink(missing_ok=True)
         shutil.rmtree(self.path / parquet.FOLDER, ignore_errors=True)

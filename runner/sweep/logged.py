@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runner.config.options import TrackingOption
 from runner.display.console import command_line, print_error, print_where_tracked, short
-from runner.tracking import track
+from runner.tracking.track import track
 
 
 def log_to_mlflow(folder: Path, options: Sequence[TrackingOption]) -> None:
