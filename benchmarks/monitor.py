@@ -54,7 +54,8 @@ def main() -> None:
         watched = sampler.stop()
         if outcome.report is None:
             raise SystemExit(f"a trial failed: {outcome.error}")
-        cost[name].append(watched.record(option)["cpu_pct_of_a_core"])
+        if (share_pct := watched.record(option)["cpu_pct_of_a_core"]) is not None:
+            cost[name].append(share_pct)
         return float(arguments.images / work_s(outcome.report))
 
     sides: dict[str, Callable[[], float]] = {

@@ -10,7 +10,6 @@ import random
 import statistics
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 from burning_task import Burn
 from rich.console import Console
@@ -21,6 +20,7 @@ from runner.analysis.verdicts import Comparison, Side, compared
 from runner.config.options import Sequential, Thread
 from runner.host.environment import usable_cpus
 from runner.record.trial import Observations, TrialPlace, trial_record
+from runner.record.trial_schema import TrialRecord
 from runner.trial.messages import TrialPlan
 from runner.trial.supervisor import Supervisor
 
@@ -30,7 +30,7 @@ BASE_S = 0.004
 
 def sweep(supervisor: Supervisor, plans: Mapping[str, TrialPlan], rounds: int, order: random.Random) -> dict[str, Comparison]:
     """One sweep in interleaved rounds; every point against the first, in images per second."""
-    trials: dict[str, list[dict[str, Any]]] = {label: [] for label in plans}
+    trials: dict[str, list[TrialRecord]] = {label: [] for label in plans}
     for number in range(rounds):
         labels = list(plans)
         order.shuffle(labels)

@@ -45,7 +45,8 @@ def rows_in(folder: Path) -> list[dict[str, Any]]:
     """Every image's row in a point's folder, as any reader of Parquet sees them."""
     import pandas as pd
 
-    return pd.read_parquet(folder / "images").to_dict("records")
+    rows: list[dict[str, Any]] = pd.read_parquet(folder / "images").to_dict("records")
+    return rows
 
 
 def ignore(_: Event) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from conftest import ROOT, Program
+from made_records import epoch, good_trial, known, result
 
 from runner.analysis.capacity import capacity
 from runner.analysis.recommendation import recommended
@@ -17,6 +17,7 @@ from runner.analysis.scaling import fitted, law_text, laws
 from runner.commands.plan import duration_s
 from runner.errors import RunnerError
 from runner.record.reading import PointRecord
+from runner.record.trial_schema import GoodTrial
 
 # ------------------------------------------------------------------------------------------------ scaling law
 
@@ -83,7 +84,7 @@ def test_a_law_is_fitted_to_each_mode_of_a_sweep_and_told_as_a_prediction() -> N
     for mode in ("thread", "process"):
         for workers, rounds in measured(0.1, 0.01 if mode == "thread" else 0.0).items():
             trials = [trial(place, rate, 0.01, 100, 10) for place, rate in rounds.items()]
-            record = {"config": {"mode": {"name": mode}, "workers": workers}, "trials": trials}
+            record = result(config={"mode": {"name": mode}, "workers": workers}, trials=trials)
             points.append(PointRecord(Path(), record, f"{mode}-w{workers}", ["mode", "workers"]))
     found = laws(points)
     assert set(found) == {"thread", "process"}
@@ -98,16 +99,13 @@ def test_a_law_is_fitted_to_each_mode_of_a_sweep_and_told_as_a_prediction() -> N
 # ---------------------------------------------------------------------------------------------- recommendation
 
 
-def trial(place: int, images_per_s: float, cpu_s: float, memory_mb: float, latency_ms: float) -> dict[str, Any]:
-    epoch = {
-        "images_per_s": images_per_s, "images_ok": 100, "images_failed": 0, "cpu_s": cpu_s * 100,
-        "latency_p50_s": latency_ms / 1e3, "latency_p95_s": latency_ms / 1e3, "latency_p99_s": latency_ms / 1e3,
-    }  # fmt: skip
-    return {
-        "round": place, "session": "s", "status": "ok", "epochs": [epoch], "total_s": 2.0, "startup_s": 0.5, "work_s": 1.0,
-        "teardown_s": 0.5, "import_s": 0.0, "preload_s": 3.0, "cpus_usable": 2.0, "peak_memory_bytes": memory_mb * 1e6,
-        "gpu": {"devices": []}, "digest": None,
-    }  # fmt: skip
+def trial(place: int, images_per_s: float, cpu_s: float, memory_mb: float, latency_ms: float) -> GoodTrial:
+    latency_s = latency_ms / 1e3
+    only = epoch(
+        images_per_s=images_per_s, images_ok=100, cpu_s=cpu_s * 100,
+        latency_p50_s=latency_s, latency_p95_s=latency_s, latency_p99_s=latency_s,
+    )  # fmt: skip
+    return good_trial(round=place, epochs=[only], peak_memory_bytes=int(memory_mb * 1e6))
 
 
 def point(
@@ -117,8 +115,7 @@ def point(
 
     draw = random.Random(name)
     trials = [trial(place, images_per_s * (1 + draw.gauss(0, 0.01)), cpu_s, memory_mb, latency_ms) for place in range(rounds)]
-    record = {"status": "ok", "trials": trials, "metrics": point_metrics(trials), "config": {}, "environment": {"cpu": "x"}}
-    return PointRecord(Path(), record, name, [])
+    return PointRecord(Path(), result(trials=trials, metrics=point_metrics(trials)), name, [])
 
 
 def test_the_cheapest_of_those_that_are_not_provably_slower_is_taken() -> None:
@@ -195,9 +192,9 @@ def test_a_plan_follows_from_the_throughput() -> None:
     rate = record["metrics"]["images_per_s"]
     once_s = 3.0 + 0.0 + 0.5 + 0.5
     plan = capacity(record, 1e9, None, 0.04)
-    hours = (1e9 / rate["value"] + once_s) / 3600
+    hours = (1e9 / known(rate["value"]) + once_s) / 3600
     assert plan.hours.value == plan.machine_hours.value == pytest.approx(hours)
-    assert plan.hours.low == pytest.approx((1e9 / rate["high"] + once_s) / 3600)
+    assert plan.hours.low == pytest.approx((1e9 / known(rate["high"]) + once_s) / 3600)
     assert plan.money is not None
     assert plan.money.value == pytest.approx(hours * 2 * 0.04)
     assert plan.machines is None
@@ -210,7 +207,8 @@ def test_a_deadline_takes_machines_and_is_kept_by_them() -> None:
     assert plan.machines.low is not None
     assert plan.machines.low <= plan.machines.value <= (plan.machines.high or 0)
     assert plan.hours.value <= 24
-    assert 1e9 / record["metrics"]["images_per_s"]["value"] / (plan.machines.value - 1) > 24 * 3600 - 4
+    rate = known(record["metrics"]["images_per_s"]["value"])
+    assert 1e9 / rate / (plan.machines.value - 1) > 24 * 3600 - 4
     with pytest.raises(RunnerError, match="the start alone takes"):
         capacity(record, 1, 3.9, None)
 

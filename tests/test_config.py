@@ -16,7 +16,7 @@ import pytest
 from conftest import ROOT, Program
 from forking_program import ForkingProgram
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from runner.commands.dispatch import VERBS
 from runner.commands.help import with_table
@@ -429,6 +429,7 @@ def test_the_only_field_that_names_code_is_the_one_of_a_users_function() -> None
 
 def test_values_that_no_file_gives_are_the_defaults_of_their_fields() -> None:
     file = OmegaConf.load(conf_dir() / "config.yaml")
+    assert isinstance(file, DictConfig)
     for spec in dataclasses.fields(Config):
         if spec.name not in GROUPS:
             assert file[spec.name] == spec.default, spec.name

@@ -16,7 +16,7 @@ import pytest
 from conftest import Program, compiled
 
 from runner.host.gpu import Gpus, GpuSample
-from runner.monitor.gpu_record import gpu_metrics, gpu_record
+from runner.monitor.gpu_record import GpuRecord, gpu_metrics, gpu_record
 from runner.monitor.sampler import Sample
 
 GIB = 2**30
@@ -99,7 +99,8 @@ def test_no_driver_is_said_once_with_the_reason(driver: Any) -> None:
     assert gpus.devices == []
     assert "Driver Not Loaded" in gpus.absent
     record = gpu_record(gpus, [], sampled=True)
-    assert record == {"absent": gpus.absent, "devices": []}
+    expected: GpuRecord = {"absent": gpus.absent, "devices": []}
+    assert record == expected
     assert gpu_metrics(record, 10) == {}
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from conftest import Program
+from made_records import epoch, good_trial
 from test_sources import photo
 from test_tracking import local_store, runs_at, sweep_in
 
@@ -249,20 +250,9 @@ def test_a_job_that_comes_back_goes_on_on_its_host_and_begins_anew_on_another(co
     assert not (folder / "1" / "result.json").exists()
 
 
-def trial(number: int, session: str, rate: float) -> dict[str, Any]:
-    """As much of a trial's record as a comparison reads."""
-    epoch = {
-        "images_per_s": rate, "images_ok": 10, "images_failed": 0, "cpu_s": 1.0,
-        "latency_p50_s": 0.1, "latency_p95_s": 0.1, "latency_p99_s": 0.1,
-    }  # fmt: skip
-    return {
-        "round": number, "session": session, "status": "ok", "epochs": [epoch], "total_s": 1.0, "startup_s": 0.1, "work_s": 1.0,
-        "teardown_s": 0.1, "cpus_usable": 2, "peak_memory_bytes": 10**8, "gpu": {"devices": []},
-    }  # fmt: skip
-
-
 def side(label: str, host: str | None, rates: Sequence[float], session: str) -> Side:
-    return Side(label, [trial(number, session, rate) for number, rate in enumerate(rates)], host)
+    trials = [good_trial(round=number, session=session, epochs=[epoch(images_per_s=rate)]) for number, rate in enumerate(rates)]
+    return Side(label, trials, host)
 
 
 def test_equal_names_of_sessions_do_not_pair_trials_of_two_hosts() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -48,7 +46,7 @@ class Observer:
             self.processes |= {process.pid: process for process in (parent, *parent.children(recursive=True))}
         if kill:
             self._phase = None
-            os.kill(event.pids[self._victim], signal.SIGKILL)
+            psutil.Process(event.pids[self._victim]).kill()
 
     def left(self) -> Sequence[psutil.Process]:
         """Those that still live some seconds after the trial."""

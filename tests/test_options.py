@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_records import result
 from test_config import composed
 
 from runner.analysis.bounds import images_at_once
@@ -44,7 +45,7 @@ EVERY_KEY = [
 
 
 def point(*words: str) -> PointRecord:
-    return PointRecord(Path(), {"config": plain(composed(*words))}, "point", [])
+    return PointRecord(Path(), result(config=plain(composed(*words))), "point", [])
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from runner.analysis.warnings import of_point
 from runner.config.options import Process, Protocol
 from runner.errors import ConfigurationError
 from runner.record.trial import TrialPlace
+from runner.record.trial_schema import GoodTrial
 from runner.sweep.point import Point, label_points
 from runner.sweep.session import Session
 from runner.sweep.sweep import chosen_baseline
@@ -273,10 +274,10 @@ def test_rounds_go_on_until_they_are_precise_enough_or_too_many(tmp_path: Path) 
         assert counting.rounds == list(range(expected))
 
 
-def _pretended(scatter: float, one: Point, place: TrialPlace, *_: object) -> dict[str, Any]:
+def _pretended(scatter: float, one: Point, place: TrialPlace, *_: object) -> GoodTrial:
     from test_statistics import trial
 
-    made = trial(place.round, 1.0 + scatter * (place.round % 2)) | {"error": None, "digest": None}
+    made = trial(place.round, 1.0 + scatter * (place.round % 2))
     one.trials.append(made)
     return made
 

@@ -224,8 +224,6 @@ def test_the_node_is_in_every_row_and_each_node_in_the_record(
     assert {row["node"] for row in rows} == {node["node"] for node in trial["nodes"]}
     assert len(trial["nodes"]) == 2
     of_worker = {number: node["node"] for node in trial["nodes"] for number in node["workers"]}
-    assert all(row["node"] == of_worker[row["worker"]] for row in rows)
-    assert trial["cpus_usable"] == (4 if cluster.apart else 2) * os.cpu_count() / 2
     assert all(row["node"] == of_worker[int(row["worker"])] for row in rows)
     assert trial["cpus_usable"] == (4 if cluster.apart else 2) * (os.cpu_count() or 1) / 2
     assert write_trace(subject.folder) == 0

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
 import jsonschema
+import psutil
 import pytest
 from conftest import Program
-from test_results import Silent, photo, point
+from test_results import Silent, point
+from test_sources import photo
 
 from runner.analysis.scaling import laws
 from runner.commands.compare import compare, read_points
@@ -80,7 +82,7 @@ class Striking(Silent):
 
     def event(self, event: object) -> None:
         if isinstance(event, Phase) and event.name == "epoch":
-            os.kill(event.pids[0], signal.SIGKILL)
+            psutil.Process(event.pids[0]).kill()
 
 
 @pytest.mark.parametrize("status", ["failed", "killed", "timeout"])
@@ -143,7 +145,7 @@ SWEEP_READERS: dict[str, Callable[[Path], object]] = {
     "recommend and plan": read_sweep,
     "fetch": lambda folder: _folders(folder / "sweep.json"),
 }
-NO_RECORDS = {
+NO_RECORDS: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", "Expecting value"),
     "half": ('{"schema_version": 1, "trials": [', "Expecting value"),
     "no text": (b"\xff\xfe\x00", "codec can't decode"),
@@ -202,10 +204,11 @@ def test_keys_that_came_later_are_no_reason_to_refuse(tmp_path: Path) -> None:
     assert read_point(tmp_path) is not None
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="takes named pipes")
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", ["result.json", "sweep.json"])
 def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None:
+    if sys.platform == "win32":
+        pytest.skip("takes named pipes")
     os.mkfifo(tmp_path / name)
     for reader in (READERS if name == "result.json" else SWEEP_READERS).values():
         with pytest.raises(RunnerError, match="it is no regular file"):

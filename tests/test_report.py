@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 from conftest import Program
+from made_records import comparison, epoch, good_trial, result
 
 from runner.analysis.amortised import break_even, cost_of, quickest
 from runner.analysis.bounds import bounds_of
-from runner.errors import RunnerError
+from runner.errors import ErrorRecord, RunnerError
 from runner.record.metrics import point_metrics
 from runner.record.reading import PointRecord
+from runner.record.sweep_schema import ComparisonRecord
+from runner.record.trial_schema import GilRecord, GoodTrial
 from runner.report.answer import answer
 from runner.report.charts import resources, speed_up, throughput
 from runner.report.layout import chosen_layout, factors
@@ -28,20 +31,13 @@ from runner.tracking.content import sweep_content
 # --------------------------------------------------------------------------------------------------- records
 
 
-def trial(place: int, rate: float, **changes: Any) -> dict[str, Any]:
-    epoch = {
-        "work_s": 100 / rate, "images_per_s": rate, "images_ok": 100, "images_failed": 0, "cpu_s": 1.0, "latency_p50_s": 0.01,
-        "latency_p95_s": 0.02, "latency_p99_s": 0.03, "read_s": 0.2, "task_s": 0.7, "sink_s": 0.1, "collect_cpu_s": None,
-    } | {key: changes.pop(key) for key in ("cpu_s", "read_s", "task_s", "sink_s", "collect_cpu_s") if key in changes}  # fmt: skip
-    return {
-        "round": place, "order": 0, "session": "s", "status": "ok", "error": None, "epochs": [epoch], "total_s": 2.0, "startup_s": 0.5,
-        "work_s": 100 / rate, "teardown_s": 0.5, "import_s": 0.0, "preload_s": 3.0, "cpus_usable": 2.0, "peak_memory_bytes": 1e8,
-        "gpu": {"devices": []}, "gil": None, "digest": "d", "phases": [], "memory_at_pauses_bytes": [], "started_at": 1e9 + place,
-        "ended_at": 1e9 + place + 0.5,
-    } | changes  # fmt: skip
-
-
-ENVIRONMENT = {"host": "here", "cpu": "a CPU", "cpus": 2, "cpus_usable": 2.0, "memory_bytes": 8e9, "packages": {}, "git": None}
+def trial(place: int, rate: float, **changes: Any) -> GoodTrial:
+    of_epoch = {key: changes.pop(key) for key in ("cpu_s", "read_s", "task_s", "sink_s", "collect_cpu_s") if key in changes}
+    only = epoch(
+        work_s=100 / rate, images_per_s=rate, images_ok=100, latency_p50_s=0.01, latency_p95_s=0.02, latency_p99_s=0.03, **of_epoch
+    )  # fmt: skip
+    times = {"work_s": 100 / rate, "started_at": 1e9 + place, "ended_at": 1e9 + place + 0.5}
+    return good_trial(**{"round": place, "epochs": [only], **times, **changes})
 
 
 def point(label: str, rate: float, varying: Sequence[str] = ("mode", "workers"), **changes: Any) -> PointRecord:
@@ -49,18 +45,14 @@ def point(label: str, rate: float, varying: Sequence[str] = ("mode", "workers"),
         "config", {}
     )
     trials = [trial(place, rate * (1 + 0.001 * place), **changes) for place in range(8)]
-    record = {
-        "status": "ok", "error": None, "config": config, "trials": trials, "metrics": point_metrics(trials), "warnings": [],
-        "environment": ENVIRONMENT, "command": "python -m runner", "overrides": [],
-    }  # fmt: skip
-    return PointRecord(Path("nowhere"), record, label, varying)
+    return PointRecord(Path("nowhere"), result(config=config, trials=trials, metrics=point_metrics(trials)), label, varying)
 
 
-def compared(label: str, verdict: str, ratio: float, metric: str = "images_per_s") -> dict[str, Any]:
-    return {
-        "point": label, "baseline": "thread-w1", "metric": metric, "ratio": ratio, "low": ratio * 0.95, "high": ratio * 1.05,
-        "verdict": verdict, "n": 8, "rounds_needed": 20 if verdict == "inconclusive" else None, "voided_rounds": [],
-    }  # fmt: skip
+def compared(label: str, verdict: str, ratio: float, metric: str = "images_per_s") -> ComparisonRecord:
+    return comparison(
+        point=label, baseline="thread-w1", metric=metric, ratio=ratio, low=ratio * 0.95, high=ratio * 1.05, verdict=verdict,
+        rounds_needed=20 if verdict == "inconclusive" else None,
+    )  # fmt: skip
 
 
 def subject(points: Sequence[PointRecord], comparisons: Sequence[Mapping[str, Any]] = (), **changes: Any) -> Subject:
@@ -189,7 +181,8 @@ def test_speed_up_and_efficiency_follow_from_throughput() -> None:
 
 def test_bounds_follow_from_the_record_and_the_lowest_binds() -> None:
     alone = point("process-w1", 90)  # 10 ms of worker time an image
-    one = point("process-w4", 190, cpu_s=1.0, collect_cpu_s=0.2, gil={"held_pct": 50.0})  # of 100 images
+    gil: GilRecord = {"wakeups": 100, "held_pct": 50.0, "probe_cpu_s": 0.0}
+    one = point("process-w4", 190, cpu_s=1.0, collect_cpu_s=0.2, gil=gil)  # of 100 images
     bounds = bounds_of(one, alone)
     assert bounds is not None
     found = {bound.what: bound.images_per_s for bound in bounds.bounds}
@@ -230,9 +223,8 @@ def test_what_is_written_in_a_record_cannot_become_part_of_the_page() -> None:
     evil = '</title><script>alert("x")</script>'
     one = point("thread-w1", 100)
     one.record["warnings"].append({"kind": "k", "message": evil, "advice": evil})
-    other = PointRecord(
-        one.folder, {**one.record, "error": {"type": evil, "message": evil}, "status": "failed"}, evil, one.varying
-    )
+    error: ErrorRecord = {"type": evil, "message": evil, "traceback": None}
+    other = PointRecord(one.folder, {**one.record, "error": error, "status": "failed"}, evil, one.varying)
     shown = subject([one, other], command=evil, title=evil)
     page = rendered(shown, sections_of(shown))
     assert "<script" not in page

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from conftest import ROOT, Trials, left_in_shared_memory, shared_memory
 from faulty_task import Fault
+from made_records import good_trial
 from test_results import point
 
 from runner.analysis.warnings import _returned_otherwise
@@ -70,7 +71,7 @@ def test_a_result_too_large_for_its_slot_comes_back_all_the_same(trials: Trials)
 
 def test_a_point_whose_results_came_back_by_another_way_says_so(tmp_path: Path) -> None:
     subject = point(tmp_path / "point", mode=Process(returns=Returns.shared_memory))
-    trial = {"status": "ok", "backend": {"returned_by": {"pickle": 2, "shared_memory": 7}}}
+    trial = good_trial(backend={"returned_by": {"pickle": 2, "shared_memory": 7}})
     found = _returned_otherwise(subject.facts(), [trial])
     assert found is not None
     assert "2 of 9 results did not fit" in found.message
@@ -101,8 +102,9 @@ def test_whole_pictures_come_back_by_shared_memory(trials: Trials) -> None:
     assert report.backend == {"returned_by": {"pickle": 0, "shared_memory": 9}}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no such file system")
 def test_slots_are_not_in_the_file_system_of_64_mb_that_containers_have_for_shared_memory() -> None:
+    if sys.platform != "linux":
+        pytest.skip("elsewhere there is no such file system")
     slots = Slots(multiprocessing.get_context("fork"), 4096)
     slots.view(SLOTS - 1, (4096,), "u1")[:] = 7
     assert set(slots.view(SLOTS - 1, (4096,), "u1").tolist()) == {7}

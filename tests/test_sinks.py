@@ -77,15 +77,16 @@ def label(mode: Any) -> str:
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     pauses: list[float] = []
     monkeypatch.setattr(retry, "sleep", pauses.append)
-    monkeypatch.setattr(retry.random, "uniform", lambda _, whole: whole)
+    monkeypatch.setattr("runner.pipeline.retry.random.uniform", lambda _, whole: whole)
     return pauses
 
 
 def trial_of(supervisor: Supervisor, folder: Path, sink: SinkOption, display: Any = None, **changes: Any) -> dict[str, Any]:
     """The record of one trial with this sink, through the session, as the program runs it."""
     Session([of := point(folder / "point", sink=sink, **changes)], 0, display or Silent(), supervisor).run()
-    assert json.loads((of.folder / "result.json").read_text())["trials"] == json.loads(json.dumps(of.trials))
-    return of.trials[0]
+    recorded: list[dict[str, Any]] = json.loads((of.folder / "result.json").read_text())["trials"]
+    assert recorded == json.loads(json.dumps(of.trials))
+    return recorded[0]
 
 
 # ------------------------------------------------------------------------------------------------- what was sent, what arrived

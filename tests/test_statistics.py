@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import random
-from typing import Any
 
 import pytest
+from made_records import epoch, good_trial, killed
 from scipy import stats
 from simulation import Machine, one_after_the_other, ratio_after, tally, until_precise
 
 from runner.analysis.statistics import Ratio, hodges_lehmann, paired_ratio, rounds_to_settle
 from runner.analysis.stopping import LEAST_ROUNDS, half_width
 from runner.analysis.verdicts import Side, compared, verdict_on
+from runner.record.trial_schema import GoodTrial, TrialRecord
 
 SPOILT = Machine()
 STEADY = Machine(drift=0.0, noise=0.03, spikes=0.0)
@@ -124,21 +125,18 @@ def test_the_rounds_that_would_settle_it_do() -> None:
     assert settled / asked > 0.35
 
 
-def trial(number: int, seconds: float, session: str = "a", status: str = "ok") -> dict[str, Any]:
-    epoch = {
-        "work_s": seconds, "images_ok": 10, "images_failed": 0, "images_per_s": 10 / seconds, "cpu_s": 1.0,
-        "latency_p50_s": 0.1, "latency_p95_s": 0.1, "latency_p99_s": 0.1,
-    }  # fmt: skip
-    return {
-        "round": number, "session": session, "status": status, "epochs": [epoch], "startup_s": 1.0, "teardown_s": 0.1,
-        "total_s": 1.1 + seconds, "work_s": seconds, "peak_memory_bytes": 1_000_000,
-        "cpus_usable": 2.0, "gpu": {"devices": []},
-    }  # fmt: skip
+def trial(number: int, seconds: float, session: str = "a") -> GoodTrial:
+    return good_trial(
+        round=number, session=session, epochs=[epoch(work_s=seconds, images_per_s=10 / seconds)],
+        startup_s=1.0, teardown_s=0.1, total_s=1.1 + seconds, work_s=seconds,
+    )  # fmt: skip
 
 
 def test_a_failed_trial_voids_its_pair_and_says_so() -> None:
     baseline = Side("a", [trial(number, 1.0) for number in range(8)])
-    point = Side("b", [trial(number, 0.5 + number / 1000, status="killed" if number == 3 else "ok") for number in range(8)])
+    trials: list[TrialRecord] = [trial(number, 0.5 + number / 1000) for number in range(8)]
+    trials[3] = killed(trial(3, 0.5))
+    point = Side("b", trials)
     found = {comparison.metric: comparison for comparison in compared(point, baseline, 1)}
     assert found["images_per_s"].ratio is not None
     assert found["images_per_s"].ratio.n == 7

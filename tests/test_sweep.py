@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from conftest import Program, rows_in
+from made_records import good_trial
 from test_sources import photo
 
 from runner.config.options import METRICS
@@ -237,7 +238,7 @@ def test_points_that_disagree_on_the_same_input_are_called_out(tmp_path: Path) -
     enough = Protocol(rounds=8)
     points = [point(tmp_path / name, workers=workers, protocol=enough) for name, workers in (("a", 1), ("b", 2), ("c", 3))]
     for one, digest in zip(points, ("same", "same", "other"), strict=True):
-        one.trials.append({"digest": digest, "status": "ok", "error": None})
+        one.trials.append(good_trial(digest=digest))
     (warning,) = of_sweep([one.facts() for one in points])
     assert warning.kind == "results_differ"
     assert "thread-w3: other" in warning.message

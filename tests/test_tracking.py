@@ -27,10 +27,12 @@ from typing import Any
 import pytest
 from conftest import Program, can_be_apart
 from forking_program import ForkingProgram
+from made_records import comparison
 from troublesome_proxy import TroublesomeProxy
 
 from runner.analysis.agreement import agreement
 from runner.config.options import METRICS
+from runner.record.metric_schema import Metrics
 from runner.record.reading import read_point, read_sweep
 from runner.tracking.content import point_content, sweep_content
 from runner.tracking.system import MOST_SAMPLES, system_metrics
@@ -223,10 +225,7 @@ def test_a_run_carries_the_commit_and_whether_files_differ_from_it(recorded: Pat
 
 def test_a_verdict_is_in_the_note_of_its_run(recorded: Path) -> None:
     sweep = read_sweep(sweep_in(recorded))
-    found = {
-        "point": "process-w2", "baseline": "thread-w2", "metric": "images_per_s", "ratio": 1.5, "low": 1.4, "high": 1.6,
-        "verdict": "faster", "rounds_needed": None,
-    }  # fmt: skip
+    found = comparison(point="process-w2", baseline="thread-w2", ratio=1.5, low=1.4, high=1.6, verdict="faster")
     judged = type(sweep)(sweep.folder, {**sweep.record, "comparisons": [found]}, sweep.measured)
     notes = [point_content(point, judged).tags["mlflow.note.content"] for point in judged.measured]
     assert "1.50 x [1.40, 1.60], faster" in notes[1]
@@ -270,7 +269,9 @@ def test_memory_after_the_last_epoch_is_shown_there_however_many_pauses_there_we
     ],
 )
 def test_a_repetition_agrees_where_intervals_overlap_or_medians_are_close(then: Any, now: Any, outcome: str) -> None:
-    sides = [{"images_per_s": dict(zip(("value", "low", "high"), side, strict=True))} for side in (then, now)]
+    sides: list[Metrics] = [
+        {"images_per_s": {"value": value, "low": low, "high": high, "n": 8}} for value, low, high in (then, now)
+    ]
     (found,) = (found for found in agreement(*sides) if found.metric == "images_per_s")
     assert found.outcome == outcome
 
