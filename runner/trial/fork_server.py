@@ -7,6 +7,7 @@ TensorFlow, a trial that does not use it would start seconds later, and its memo
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import threading
 from collections.abc import Iterator
 from functools import cache
@@ -50,7 +51,7 @@ class ForkServer:
         timer.daemon = True
         timer.start()
         try:
-            with self._in_place_of_the_usual():
+            with self._in_place_of_the_usual(), _without_a_foreign_start_method():
                 process.start()
         except (EOFError, OSError) as error:
             # One that has failed is not asked again. What is killed is waited for, so that the next start sees that it is gone.
@@ -79,6 +80,20 @@ class ForkServer:
         pid = self._server._forkserver_pid  # noqa: SLF001  (there is no public way to end a server)
         if pid is not None:
             kill_pid(pid)
+
+
+@contextlib.contextmanager
+def _without_a_foreign_start_method() -> Iterator[None]:
+    """A process takes over its parent's start method, and in a worker of joblib's that is one which a fresh process does not know."""
+    method = multiprocessing.get_start_method(allow_none=True)
+    if method is None or method in multiprocessing.get_all_start_methods():
+        yield
+        return
+    multiprocessing.set_start_method(None, force=True)
+    try:
+        yield
+    finally:
+        multiprocessing.set_start_method(method, force=True)
 
 
 @cache
