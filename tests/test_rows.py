@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import made_records
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -30,6 +31,7 @@ from runner.record.reading import PointRecord
 from runner.record.rows import image_files, image_rows, images_of_trial, latencies_ms, write_csv
 from runner.record.trace import write_trace
 from runner.record.trial import TrialPlace
+from runner.record.trial_schema import GoodTrial
 from runner.record.writing import PointFolder
 from runner.sweep.measuring import measured_trial
 from runner.tracking.content import Artifact, point_content
@@ -56,14 +58,14 @@ def report(*epochs: Records, node_of: Mapping[int, str] | None = None) -> Report
     return SimpleNamespace(epochs=tuple(timed), node_of=node_of or {})  # type: ignore[return-value]
 
 
-def trial(number: int, *images: int) -> dict[str, Any]:
-    """What is looked at of a trial's record: its round, and its epochs with so many images each."""
+def trial(number: int, *images: int) -> GoodTrial:
+    """Of this round, with an epoch for each of ``images``, which is how many images it has."""
     epochs = [
-        {"images_ok": count, "images_failed": 0, "released_at": 100.0 + at, "images_per_s": 1.0}
+        made_records.epoch(images_ok=count, released_at=100.0 + at, images_per_s=1.0, latency_p50_s=0.1)
         for at, count in enumerate(images)
     ]
-    phases = [{"name": "epoch", "at": 100.0 + at, "wall_s": 1.0} for at in range(len(images))]
-    return {"round": number, "status": "ok", "epochs": epochs, "phases": phases}
+    phases = [{**Usage().record(), "name": "epoch", "at": 100.0 + at, "wall_s": 1.0} for at in range(len(images))]
+    return made_records.good_trial(round=number, epochs=epochs, phases=phases)
 
 
 @pytest.fixture
@@ -74,8 +76,8 @@ def folder(tmp_path: Path) -> Path:
     for number in (0, 1):
         rows_of = report(stamped(4), stamped(4, failed={2: 'ValueError: bad,\n"very" bad'}), node_of={0: "one", 1: "two"})
         PointFolder(at).write_images(number, rows_of, IMAGES)
-    record = {"trials": [trial(0, 4, 4), trial(1, 4, 4)], "overrides": ["workers=2"]}
-    PointFolder(at).write_record({"schema_version": 1, "name": "thread-w2", **record})
+    trials = [trial(0, 4, 4), trial(1, 4, 4)]
+    PointFolder(at).write_record(made_records.result(name="thread-w2", trials=trials, overrides=["workers=2"]))
     return at
 
 
@@ -316,7 +318,7 @@ def test_a_trace_of_a_large_trial_is_small_and_says_what_it_leaves_out(tmp_path:
     samples = 5 * trace.MOST_SAMPLES
     lines = ["round,unix_time_s,phase,cpu_pct", *(f"0,{100 + at / samples:.6f},epoch,50" for at in range(samples))]
     (tmp_path / "samples.csv").write_text("\n".join(lines) + "\n")
-    PointFolder(tmp_path).write_record({"trials": [subject], "overrides": []})
+    PointFolder(tmp_path).write_record(made_records.result(trials=[subject]))
     write_trace(tmp_path)
     content = json.loads((tmp_path / "trace.json").read_text())
     tasks = [event["args"] for event in content["traceEvents"] if event["name"] == "task"]
@@ -332,7 +334,7 @@ def test_a_trace_of_a_large_trial_is_small_and_says_what_it_leaves_out(tmp_path:
 
 def test_a_trace_has_no_more_phases_than_a_browser_can_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trace, "MOST_PHASES", 2)
-    PointFolder(tmp_path).write_record({"trials": [trial(0, 1, 1, 1)], "overrides": []})
+    PointFolder(tmp_path).write_record(made_records.result(trials=[trial(0, 1, 1, 1)]))
     write_trace(tmp_path)
     content = json.loads((tmp_path / "trace.json").read_text())
     assert [event["name"] for event in content["traceEvents"] if event["ph"] == "X"] == ["epoch 0", "epoch 1"]
@@ -438,7 +440,7 @@ def test_what_cannot_be_exported_is_refused_in_one_message(recorded: Path, folde
     nowhere = program("export", str(recorded / "0"), "--csv", "--output", "nowhere/rows.csv")
     assert [answer.returncode for answer in (several, nothing, no_rows, nowhere)] == [1] * 4
     assert "takes the rows of one point" in several.stderr
-    assert "result.json: cannot be read" in nothing.stderr
+    assert "holds no record of a point (result.json)" in nothing.stderr
     assert "holds no rows of images" in no_rows.stderr
     assert "there is no folder nowhere" in nowhere.stderr
     assert all("Traceback" not in answer.stderr for answer in (several, nothing, no_rows, nowhere))
