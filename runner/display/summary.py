@@ -147,16 +147,16 @@ def _print_comparisons(out: Console, record: SweepJson) -> None:
         table.add_column(title, justify="right" if title == "ratio" else "left")
     colours = {"faster": "green", "slower": "red", "same": "", "inconclusive": "yellow"}
     point = None
-    for found in record["comparisons"]:
-        if point not in {None, found["point"]}:
+    for comparison in record["comparisons"]:
+        if point not in {None, comparison["point"]}:
             table.add_section()
-        colour = colours[found["verdict"]]
-        words = f"[{colour}]{verdict_text(found)}[/]" if colour else verdict_text(found)
-        words += f", {escape(' against '.join(hosts))}" if (hosts := found.get("hosts")) else ""
-        voided = f" [dim]({len(found['voided_rounds'])} rounds without a pair)[/]" if found["voided_rounds"] else ""
-        name = "" if found["point"] == point else escape(found["point"])
-        point = found["point"]
-        table.add_row(name, metric_name(found["metric"]), escape(ratio_text(found)), words + voided)
+        colour = colours[comparison["verdict"]]
+        words = f"[{colour}]{verdict_text(comparison)}[/]" if colour else verdict_text(comparison)
+        words += f", {escape(' against '.join(hosts))}" if (hosts := comparison.get("hosts")) else ""
+        voided = f" [dim]({len(comparison['voided_rounds'])} rounds without a pair)[/]" if comparison["voided_rounds"] else ""
+        name = "" if comparison["point"] == point else escape(comparison["point"])
+        point = comparison["point"]
+        table.add_row(name, metric_name(comparison["metric"]), escape(ratio_text(comparison)), words + voided)
     out.print(table)
     if record["self_check"]:
         style = "dim" if record["trusted"] else "bold red"
@@ -216,9 +216,9 @@ def print_agreement(outcomes: Sequence[RepeatedPoint]) -> None:
     for name in ("point", "of", "then", "now", "outcome"):
         table.add_column(name)
     for outcome in outcomes:
-        for found in outcome["metrics"]:
-            sides = [with_interval(side) if side else "-" for side in (found["then"], found["now"])]
-            table.add_row(escape(outcome["name"]), metric_name(found["metric"]), *sides, found["outcome"])
+        for metric in outcome["metrics"]:
+            sides = [with_interval(side) if side else "-" for side in (metric["then"], metric["now"])]
+            table.add_row(escape(outcome["name"]), metric_name(metric["metric"]), *sides, metric["outcome"])
         table.add_section()
     out.print(table)
     if other := [outcome["name"] for outcome in outcomes if not outcome["same_configuration"]]:

@@ -136,8 +136,8 @@ def _load_1m() -> float | None:
 
 
 def _frequency_mhz() -> float | None:
-    found = psutil.cpu_freq()
-    return None if found is None or not found.current else float(found.current)
+    frequency = psutil.cpu_freq()
+    return None if frequency is None or not frequency.current else float(frequency.current)
 
 
 def _pressure_us(what: str) -> int | None:

@@ -99,14 +99,14 @@ def _memory(processes: Sequence[psutil.Process], fork_server: int | None) -> tup
 
 def _pages_of(pids: Sequence[int]) -> list[_Pages]:
     """Of those that are still there; raises OSError or KeyError where the system does not tell."""
-    found = []
+    pages = []
     for pid in pids:
         try:
-            found.append(_Pages.of(pid))
+            pages.append(_Pages.of(pid))
         except (FileNotFoundError, ProcessLookupError):
             if not _ROLLUP.exists():
                 raise
-    return found
+    return pages
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,10 @@ class _Pages:
 
 def _fields(path: Path) -> dict[str, int]:
     """The lines of a file of ``/proc`` that give kilobytes, in bytes."""
-    found = {}
+    sizes = {}
     for line in path.read_text().splitlines():
         name, _, value = line.partition(":")
         words = value.split()
         if len(words) == 2 and words[1] == "kB":
-            found[name] = int(words[0]) * 1024
-    return found
+            sizes[name] = int(words[0]) * 1024
+    return sizes

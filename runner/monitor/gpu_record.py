@@ -87,18 +87,18 @@ def gpu_metrics(record: GpuRecord, images: int) -> GpuMetrics:
     def known(name: _Figure) -> list[float]:
         return [value for device in devices if (value := device[name]) is not None]
 
-    found: GpuMetrics = {}
+    metrics: GpuMetrics = {}
     if values := known("utilization_pct"):
-        found["gpu_utilization_pct"] = statistics.fmean(values)
+        metrics["gpu_utilization_pct"] = statistics.fmean(values)
     if values := known("memory_peak_bytes"):
-        found["gpu_memory_mb"] = sum(values) / 1e6
+        metrics["gpu_memory_mb"] = sum(values) / 1e6
         if len(totals := known("memory_total_bytes")) == len(values):
-            found["gpu_memory_pct"] = sum(values) / sum(totals) * 100
+            metrics["gpu_memory_pct"] = sum(values) / sum(totals) * 100
     if values := known("power_w"):
-        found["gpu_power_w"] = sum(values)
+        metrics["gpu_power_w"] = sum(values)
     if (values := known("energy_j")) and images:
-        found["gpu_energy_j_per_image"] = sum(values) / images
-    return found
+        metrics["gpu_energy_j_per_image"] = sum(values) / images
+    return metrics
 
 
 def _over(of: Callable[[Sequence[float]], float], samples: Sequence[GpuSample], name: str) -> float | None:

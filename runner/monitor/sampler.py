@@ -234,8 +234,8 @@ class Sampler:
             return None, None
         if self._fork_server is None:
             self._fork_server = _fork_server_of(pids[0])
-        found = self._read("memory", lambda: footprint(pids, self._fork_server or None))
-        return found.memory_bytes if found.memory_method == "pss" else None, found.pss_bytes
+        memory = self._read("memory", lambda: footprint(pids, self._fork_server or None))
+        return memory.memory_bytes if memory.memory_method == "pss" else None, memory.pss_bytes
 
     def _gpu_samples(self, *, border: bool) -> Sequence[GpuSample]:
         if not self._gpus.devices or not self._allowed("gpu", border=border):

@@ -69,10 +69,10 @@ class Tree:
 
     def detail(self) -> Detail | None:
         """Memory, threads and processes of those that are there; None where the system does not tell."""
-        found = [reading for pid in self.pids if (reading := _reading_of(pid)) is not None]
-        if not found:
+        readings = [reading for pid in self.pids if (reading := _reading_of(pid)) is not None]
+        if not readings:
             return None
-        return Detail(sum(rss for rss, _ in found), sum(threads for _, threads in found), len(found))
+        return Detail(sum(rss for rss, _ in readings), sum(threads for _, threads in readings), len(readings))
 
 
 def _reading_of(pid: int) -> tuple[int, int] | None:

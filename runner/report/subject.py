@@ -88,7 +88,7 @@ class Subject:
 
     @cached_property
     def _compared(self) -> Mapping[tuple[str, MetricName], ComparisonRecord]:
-        return {(found["point"], found["metric"]): found for found in self.comparisons}
+        return {(comparison["point"], comparison["metric"]): comparison for comparison in self.comparisons}
 
     @cached_property
     def shown_in_detail(self) -> Sequence[PointRecord]:
@@ -157,10 +157,10 @@ def _compared_now(sweep: SweepRecord) -> list[ComparisonRecord]:
         return []
     across = bool(baseline.record["config"].get("compare_hosts", False))
     return [
-        found.record()
+        comparison.record()
         for point in sweep.measured
         if point is not baseline
-        for found in compared(_side(point), _side(baseline), others, across_hosts=across)
+        for comparison in compared(_side(point), _side(baseline), others, across_hosts=across)
     ]
 
 

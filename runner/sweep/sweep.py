@@ -85,11 +85,11 @@ class Sweep:
             return max((own_half_width(point.trials) for point in living), default=0.0)
         others = len(self.points) - 1
         ratios = [
-            found.ratio
+            comparison.ratio
             for point in living
             if point is not self.baseline
-            for found in compared(_side(point), _side(self.baseline), others)
-            if found.metric == "images_per_s"
+            for comparison in compared(_side(point), _side(self.baseline), others)
+            if comparison.metric == "images_per_s"
         ]
         return max(half_width(ratio) if ratio is not None else float("inf") for ratio in ratios)
 

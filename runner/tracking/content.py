@@ -214,11 +214,11 @@ def _system(point: PointRecord) -> Iterator[MetricValue]:
     pauses = [phase for phase in trial["phases"] if phase["name"] == "pause"]
     # What it has itself found when its workers were ready and after its last epoch: the monitor reads memory rarely, and of a short trial
     # never. There are more pauses where the page cache is emptied before each epoch.
-    for number, (pause, found) in enumerate(
+    for number, (pause, memory_bytes) in enumerate(
         zip(pauses[:1] + pauses[1:][-1:], trial.get("memory_at_pauses_bytes", []), strict=False)
     ):
-        if found is not None:
-            yield MetricValue(f"system/{MEMORY}", round(found * 1e-6, 3), int(pause["at"] * 1000), MOST_SAMPLES + number)
+        if memory_bytes is not None:
+            yield MetricValue(f"system/{MEMORY}", round(memory_bytes * 1e-6, 3), int(pause["at"] * 1000), MOST_SAMPLES + number)
 
 
 def _dataset(record: ResultJson) -> dict[str, str]:

@@ -90,11 +90,11 @@ class _Writer:
     def _search(self, tag: str, value: str) -> Iterator[Run]:
         page: str | None = None
         while True:
-            found = self._client.search_runs(
+            runs = self._client.search_runs(
                 [self._experiment], f"tags.`{tag}` = '{value}'", max_results=_RUNS_AT_ONCE, page_token=page
             )
-            yield from found
-            page = found.token
+            yield from runs
+            page = runs.token
             if not page:
                 return
 
