@@ -79,7 +79,7 @@ class Side:
     host: str | None = None
 
 
-def compared(point: Side, baseline: Side, comparisons: int, *, across_hosts: bool = False) -> list[Comparison]:
+def compare_sides(point: Side, baseline: Side, comparisons: int, *, across_hosts: bool = False) -> list[Comparison]:
     """Compare two points in every compared metric.
 
     Args:

@@ -90,7 +90,7 @@ def _reading_of(pid: int) -> tuple[int, int] | None:
         return None
 
 
-class Turn:
+class Pacing:
     """Says when a kind of reading is due: at its interval, or more rarely where it would cost more than it may.
 
     Args:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from runner.analysis.verdicts import Side, compared
+from runner.analysis.verdicts import Side, compare_sides
 from runner.errors import RunnerError
 from runner.record.metric_schema import MetricName
 from runner.record.point_schema import WarningRecord
@@ -22,7 +22,7 @@ from runner.record.reading import (
     was_interrupted,
 )
 from runner.record.sweep_schema import ComparisonRecord
-from runner.report.layout import Layout, Place, chosen_layout
+from runner.report.layout import Layout, Position, chosen_layout
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Subject:
         return chosen_layout(self.points)
 
     @cached_property
-    def places(self) -> Mapping[str, Place]:
+    def places(self) -> Mapping[str, Position]:
         """Where each point is drawn, by its label."""
         return {point.label: self.layout.place(point) for point in self.points}
 
@@ -160,7 +160,7 @@ def _compared_now(sweep: SweepRecord) -> list[ComparisonRecord]:
         comparison.record()
         for point in sweep.measured
         if point is not baseline
-        for comparison in compared(_side(point), _side(baseline), others, across_hosts=across)
+        for comparison in compare_sides(_side(point), _side(baseline), others, across_hosts=across)
     ]
 
 

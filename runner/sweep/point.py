@@ -31,7 +31,7 @@ from runner.record.metrics import point_metrics
 from runner.record.point_schema import ResultJson, Status
 from runner.record.reading import RESULT, SCHEMA_VERSION, read_result, was_interrupted
 from runner.record.trial_schema import TrialRecord
-from runner.record.warning import Warning  # noqa: A004
+from runner.record.warning import ResultWarning
 from runner.record.writing import PointFolder, Series
 from runner.secrets import masked_data, masked_override
 from runner.trial.messages import Report, TrialPlan
@@ -207,10 +207,10 @@ class Point:
         masked: ResultJson = masked_data(record)
         return masked
 
-    def warnings(self) -> list[Warning]:
+    def warnings(self) -> list[ResultWarning]:
         """What a reader should know of this point."""
         if self.recorded is not None:
-            return [Warning(**warning) for warning in self.recorded["warnings"]]
+            return [ResultWarning(**warning) for warning in self.recorded["warnings"]]
         return of_point(self.facts())
 
     def facts(self) -> PointFacts:

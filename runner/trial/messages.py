@@ -135,7 +135,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Failure:
+class TrialFailure:
     """A trial that did not come to its end, told by itself; ``status`` is as in the record."""
 
     status: str

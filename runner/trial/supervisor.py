@@ -21,7 +21,7 @@ from runner.host.connections import Connection
 from runner.host.processes import GRACE_S, end, kill_group
 from runner.modes import Mode
 from runner.trial.fork_server import fork_server
-from runner.trial.messages import Failure, Phase, Progress, Report, TrialPlan
+from runner.trial.messages import Phase, Progress, Report, TrialFailure, TrialPlan
 from runner.trial.start import ready, start_trial
 
 # How long a fresh process may take to say its first word; the fork server may import TensorFlow before the first.
@@ -31,7 +31,7 @@ START_LIMIT_S = 300.0
 EXIT_S = 10.0
 
 Event = Phase | Progress
-Message = Event | Report | Failure
+Message = Event | Report | TrialFailure
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _until_report(
             match message:
                 case Report():
                     return message
-                case Failure():
+                case TrialFailure():
                     raise _as_error(message)
                 case Phase():
                     phases.append(message)
@@ -190,7 +190,7 @@ class _Deadline:
         return TrialTimeout(f"the trial was not done after {self._limit_s:g} s; it was in phase {phase!r}")
 
 
-def _as_error(failure: Failure) -> TrialError:
+def _as_error(failure: TrialFailure) -> TrialError:
     kind = TrialKilled if failure.status == TrialKilled.status else TrialFailed
     return kind(failure.message, kind=failure.kind, remote_traceback=failure.traceback)
 
