@@ -26,8 +26,8 @@ from runner.host.gpu import Gpus
 from runner.host.usage import Usage, own_usage, total, usage_of
 from runner.monitor.sampler import Sampler
 from runner.monitor.tree import Pacing
+from runner.record.gil import gil_record
 from runner.record.trace import write_trace
-from runner.record.trial import gil_record
 from runner.sweep.point import Point
 from runner.sweep.session import Session
 from runner.trial.messages import Phase
