@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runner.record.factors import flattened
 from runner.record.metrics import trial_metrics
-from runner.record.reading import PointRecord, flattened, good_trials, workers_of
+from runner.record.reading import PointRecord, good_trials, workers_of
 
 # Three parameters take at least four worker counts to be contradicted by any of them.
 LEAST_COUNTS = 4

@@ -109,7 +109,7 @@ def trial_record(
         ended_at: Unix time.
     """
     report, error = outcome.report, outcome.error
-    trial = _any_trial(place, outcome, observations, images, wall_offset_s, (started_at, ended_at))
+    trial = _any_trial(place, outcome, observations, images=images, wall_offset_s=wall_offset_s, times=(started_at, ended_at))
     if report is None:
         error = error or TrialSilent("the trial ended without a report")
         return _not_reported(trial, error, observations)
@@ -123,6 +123,7 @@ def _any_trial(
     place: TrialPlace,
     outcome: Outcome,
     observations: Observations,
+    *,
     images: Sequence[Image],
     wall_offset_s: float,
     times: tuple[float, float],

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.config.restore import mode_of
-from runner.record.reading import PointRecord, flattened
+from runner.record.factors import flattened
+from runner.record.reading import PointRecord
 
 # More lines than this in one chart cannot be distinguished by colour and marker.
 MOST_SERIES = 7

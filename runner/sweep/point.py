@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 import uuid
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -284,20 +283,6 @@ class Point:
 def command(words: Sequence[str]) -> str:
     """A line for a shell that runs this program with these words again, from anywhere."""
     return f"cd {shlex.quote(str(Path.cwd()))} && " + shlex.join([sys.executable, "-m", "runner", *words])
-
-
-def label_points(points: Sequence[Point]) -> None:
-    """Give each point of a sweep its label: its name, with what differs where several have that name."""
-    names = Counter(point.name for point in points)
-    common = set.intersection(*(set(point.overrides) for point in points)) if points else set()
-    labels: set[str] = set()
-    for number, point in enumerate(points):
-        label = point.name
-        if names[label] > 1:
-            varying = [word for word in point.overrides if word not in common and not word.startswith(("mode=", "workers="))]
-            label = f"{label} {' '.join(varying)}".strip()
-        point.label = label if label not in labels else f"{label} #{number}"
-        labels.add(point.label)
 
 
 def complete(point: Point) -> bool:

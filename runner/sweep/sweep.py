@@ -19,7 +19,8 @@ from runner.record.reading import SCHEMA_VERSION, SELF_CHECK, SWEEP, read_sweep_
 from runner.record.sweep_schema import PointFailure, SweepJson
 from runner.record.warning import ResultWarning
 from runner.secrets import masked_data, masked_override
-from runner.sweep.point import Point, label_points
+from runner.sweep.labels import label_points
+from runner.sweep.point import Point
 
 
 @dataclass

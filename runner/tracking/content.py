@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 from runner.config.options import TrackingOption
 from runner.config.restore import mode_of
+from runner.record.factors import flattened
 from runner.record.metrics import summaries_of, trial_metrics, values_of
 from runner.record.point_schema import ResultJson
-from runner.record.reading import PointRecord, SweepRecord, flattened, good_trials, median_trial, was_interrupted
+from runner.record.reading import PointRecord, SweepRecord, good_trials, median_trial, was_interrupted
 from runner.record.rows import image_files
 from runner.record.trial_schema import TrialRecord
 from runner.tracking.note import LeftOut, point_note, sweep_note
