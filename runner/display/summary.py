@@ -222,8 +222,8 @@ def print_agreement(outcomes: Sequence[RepeatedPoint]) -> None:
         table.add_section()
     out.print(table)
     if other := [outcome["name"] for outcome in outcomes if not outcome["same_configuration"]]:
-        who = "all points" if len(other) == len(outcomes) > 1 else ", ".join(other)
-        out.print(f"No repetition, because the configuration is another one now: {who}", style="yellow", markup=False)
+        names = "all points" if len(other) == len(outcomes) > 1 else ", ".join(other)
+        out.print(f"No repetition, because the configuration is another one now: {names}", style="yellow", markup=False)
     if differing := [outcome["name"] for outcome in outcomes if outcome["same_results"] is False]:
         out.print(f"The results differ from the original's: {', '.join(differing)}", style="bold red", markup=False)
     same = [outcome["same_results"] for outcome in outcomes]

@@ -1,4 +1,4 @@
-"""The control groups that this process is in: what they let it have of the CPUs. What the system does not tell is None."""
+"""The control groups that this process is in: what they let it have of the CPUs. What the system does not provide is None."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ _VARIABLE_PREFIXES = (
 )  # fmt: skip
 
 
-# Where and by whom, which changes no result.
+# Place and user, which change no result.
 _INCIDENTAL = ("user", "folder")
 
 
@@ -46,7 +46,7 @@ class GitState(TypedDict):
 
 
 class Environment(TypedDict):
-    """What a run ran on. None is what the system does not tell."""
+    """What a run ran on. None is what the system does not provide."""
 
     runner: str
     python: str
@@ -148,7 +148,7 @@ def _memory_bytes() -> int | None:
 
 
 def cpu_model() -> str:
-    """The CPU's name as the system tells it."""
+    """The CPU's name, by the system."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

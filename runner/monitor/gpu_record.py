@@ -12,7 +12,7 @@ from runner.monitor.sampler import Sample
 
 
 class GpuDevice(TypedDict):
-    """One device over the timed epochs; None where it does not tell. ``missing`` says why, by figure."""
+    """One device over the timed epochs; None where a figure is not known. ``missing`` has the reason for each."""
 
     name: str
     memory_total_bytes: int | None
@@ -35,7 +35,7 @@ class GpuRecord(TypedDict):
 
 
 class GpuMetrics(TypedDict, total=False):
-    """The metrics of a trial that has GPUs; a figure that no device tells is left out."""
+    """The metrics of a trial that has GPUs; a figure that no device provides is left out."""
 
     gpu_utilization_pct: float
     gpu_memory_mb: float
@@ -78,7 +78,7 @@ def gpu_record(gpus: Gpus, samples: Sequence[Sample], *, sampled: bool) -> GpuRe
 
 
 def gpu_metrics(record: GpuRecord, images: int) -> GpuMetrics:
-    """The metrics of a trial that has GPUs, over all of them; a figure that no device tells is left out.
+    """The metrics of a trial that has GPUs, over all of them; a figure that no device provides is left out.
 
     ``gpu_utilization_pct`` is the mean over devices, ``gpu_memory_mb`` and ``gpu_power_w`` are sums.
     """

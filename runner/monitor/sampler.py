@@ -16,7 +16,7 @@ from runner.host.load import busy_and_total_s
 from runner.host.memory import footprint
 from runner.monitor.tree import Pacing, Tree
 
-# A pause between samples of more than so many intervals is a gap.
+# A pause between samples of more than this many intervals is a gap.
 _GAP_INTERVALS = 2.0
 
 # NVML's own figures are means over a sixth of a second and more.

@@ -15,7 +15,7 @@ from runner.host.usage import cpu_s_of, stat_fields
 
 @dataclass(frozen=True)
 class Detail:
-    """What the processes of a tree come to; pages that several share count once for each."""
+    """The sums over the processes of a tree; pages that several share count once for each."""
 
     rss_bytes: int
     threads: int
@@ -68,7 +68,7 @@ class Tree:
         self.pids = tuple(dict.fromkeys((*self.pids, *(process.pid for process in below))))
 
     def detail(self) -> Detail | None:
-        """Memory, threads and processes of those that are there; None where the system does not tell."""
+        """Memory, threads and processes of those that are there; None where the system does not say."""
         readings = [reading for pid in self.pids if (reading := _reading_of(pid)) is not None]
         if not readings:
             return None
@@ -114,7 +114,7 @@ class Pacing:
         return now >= self._next and self._spent_s + cost_s <= allowed_s
 
     def took(self, cost_s: float) -> None:
-        """A reading is done that has cost so many CPU seconds."""
+        """Count a reading that has cost this many CPU seconds."""
         self._usual_s = cost_s if not self._spent_s else 0.75 * self._usual_s + 0.25 * cost_s
         self._spent_s += cost_s
         # A little early, so that a reading at every sample is not missed for a timer's jitter.

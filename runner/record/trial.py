@@ -97,7 +97,7 @@ def trial_record(
     started_at: float,
     ended_at: float,
 ) -> TrialRecord:
-    """One trial; a trial that did not come to its end has its status, its error, and None for what is not known.
+    """The record of one trial; a trial that did not finish has its status, its error, and None for what is not known.
 
     Args:
         place: where in the sweep it stands.
@@ -239,7 +239,7 @@ def _peaks(report: Report | None, observations: Observations) -> TrialPeaks:
 
 
 def _cpus_of(report: Report) -> list[int] | None:
-    """The CPUs that the trial and all its workers may use, read back; None where the system does not tell."""
+    """The CPUs that the trial and all its workers may use, read back; None where the system does not say."""
     read_back = [report.cpus, *(worker.cpus for worker in report.workers)]
     known = [set(cpus) for cpus in read_back if cpus is not None]
     return sorted(set.union(*known)) if known else None

@@ -216,7 +216,7 @@ class Unwatched(TypedDict):
 
 
 class FailedTrial(AnyTrial):
-    """A trial that did not come to its end, or whose results are not to be used. None is what is not known."""
+    """A trial that did not finish, or whose results are not to be used. None is what is not known."""
 
     status: FailedStatus
     error: ErrorRecord

@@ -34,14 +34,14 @@ class Subject:
         title: what was swept, and when.
         points: those that have a trial, in their order.
         expected: how many points there were to be.
-        baseline: the label of the one that the others are compared with; None for a point by itself.
+        baseline: the label of the point that the others are compared with; None for a single point.
         comparisons: as in ``sweep.json``.
         self_check: the baseline against its duplicate, as in ``sweep.json``.
         duplicate: the duplicate's own record.
         trusted: whether the self-check found the baseline equal to itself.
         warnings: those that take more than one point.
         command: a line that runs it again.
-        cut_short: whether the sweep has not come to its end, so that its comparisons were made now, from what there is.
+        cut_short: whether the sweep did not finish; its comparisons are then made now, from what there is.
     """
 
     folder: Path

@@ -201,7 +201,7 @@ def of_laws(laws: Mapping[str, Law]) -> Table | None:
 
 
 def of_failures(subject: Subject) -> Table | None:
-    """The points that did not come to their end, and why."""
+    """The points that did not finish, and why."""
     rows = []
     for point in subject.points:
         error = point.record["error"]

@@ -53,7 +53,7 @@ class RunContent:
     """One MLflow run.
 
     Attributes:
-        key: of the record, by which the run is found again.
+        key: of the record; it identifies the run.
         digest: of everything that the run is made of.
         status: in MLflow's words.
         start_ms, end_ms: Unix time; they are as far apart as the trials took, without what other points ran in between.
@@ -203,7 +203,7 @@ def _metrics(point: PointRecord) -> Iterator[MetricValue]:
 
 
 def _system(point: PointRecord) -> Iterator[MetricValue]:
-    """Of the trial in the middle by images per second, the one that trace.json shows; of all together, little could be seen."""
+    """From the median trial by images per second, which trace.json shows; all trials together would be unreadable."""
     path = point.folder / "samples.csv"
     if not path.is_file():
         return

@@ -61,7 +61,7 @@ class Supervisor:
         """Have the fork server of trials with or without TensorFlow import now, so that the first trial finds what the others find.
 
         Raises:
-            TrialError: it did not come to start a process.
+            TrialError: no process could be started.
         """
         if self.start_method != "forkserver":
             return
@@ -117,7 +117,7 @@ def _until_report(
     """The trial's report; what it says until then goes to ``on_event``, and its phases are added to ``phases``.
 
     Raises:
-        TrialError: it did not come to its end.
+        TrialError: the trial did not finish.
     """
     try:
         while True:

@@ -60,7 +60,7 @@ def draw(subject: Subject) -> Chart | None:
 def stage_shares(point: PointRecord) -> dict[str, float]:
     """Per cent of workers × wall-clock time in each stage, and what is left of it; empty without figures.
 
-    Images can be in hand beyond the number of workers (results that wait to be taken), so that stages may come to more than all the
+    More images than workers can be in progress (results that wait to be taken), so that stages may come to more than all the
     time there is: then the shares are those of the stages' sum.
     """
     shares_pct: dict[str, list[float]] = {name: [] for name in STAGES}
