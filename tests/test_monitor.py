@@ -407,7 +407,7 @@ def test_without_proc_everything_works_with_less_precision_and_says_so(program: 
     assert trial["host"]["other_cpu_pct"] is None
     (less,) = (warning for warning in record["warnings"] if warning["kind"] == "less_precise")
     assert "bytes read and written are unknown" in less["message"]
-    assert "this system tells less" in answer.stdout
+    assert "this system measures less" in answer.stdout
 
 
 def test_without_samples_the_exact_figures_remain(tmp_path: Path, supervisor: Supervisor) -> None:

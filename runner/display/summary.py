@@ -167,9 +167,7 @@ def _print_failures(out: Console, record: SweepJson, folder: Path) -> None:
     failed = [(point, error) for point in record["points"] if (error := point["error"]) is not None]
     if not failed:
         return
-    table = Table(
-        title=f"{len(failed)} of {len(record['points'])} points did not come to their end", title_justify="left", style="red"
-    )
+    table = Table(title=f"{len(failed)} of {len(record['points'])} points did not finish", title_justify="left", style="red")
     for title in ("point", "status", "rounds done", "why", "log"):
         table.add_column(title, overflow="fold")
     for point, error in failed:

@@ -152,7 +152,7 @@ class Gpus:
         running = self._nvml.nvmlDeviceGetComputeRunningProcesses(self._handles[index])
         own = [process.usedGpuMemory for process in running if process.pid in pids]
         if any(size is None for size in own):
-            self.devices[index].missing["own_memory_bytes"] = "this driver does not tell memory by process"
+            self.devices[index].missing["own_memory_bytes"] = "this driver does not report memory by process"
             return None
         if not own:
             # Also where the trial does not use the GPU: from outside a container's process numbers, the two look the same.

@@ -25,7 +25,7 @@ _GPU_INTERVAL_S = 0.2
 # How the share of a core that the monitor may use is divided among kinds of readings.
 _SHARES = {"detail": 0.25, "search": 0.1, "host": 0.1, "memory": 0.25, "gpu": 0.2}
 
-# What it costs to read the memory of a process with TensorFlow, as long as it is not known.
+# The assumed cost of reading the memory of a process with TensorFlow, until it is measured.
 _MEMORY_COST_S = 0.01
 
 

@@ -26,7 +26,7 @@ class Tree:
     """The processes known to belong to a trial, and what their CPU clocks have shown.
 
     Attributes:
-        pids: the processes, the trial first; empty before it has said its first word, and after its end.
+        pids: the processes, the trial first; empty before its first message and after its end.
         used_s: CPU seconds that have been seen to be used by processes of the tree since ``start_counting``.
     """
 
@@ -36,7 +36,7 @@ class Tree:
         self._clocks: dict[int, float] = {}
 
     def become(self, pids: Iterable[int]) -> None:
-        """The tree consists of these processes now; one that is new counts with all it has used, for it was born in the tree."""
+        """The tree consists of these processes now; a new one counts with all its usage, since it was started within the tree."""
         self.pids = tuple(pids)
 
     def start_counting(self) -> None:
@@ -58,7 +58,7 @@ class Tree:
         return used if seen else None
 
     def look_for_more(self) -> None:
-        """Add processes that have come since; the system has to be searched for them, which is costly on a full one."""
+        """Add processes that were started since. This searches all processes of the system, which is costly where there are many."""
         if not self.pids:
             return
         try:
@@ -68,7 +68,7 @@ class Tree:
         self.pids = tuple(dict.fromkeys((*self.pids, *(process.pid for process in below))))
 
     def detail(self) -> Detail | None:
-        """Memory, threads and processes of those that are there; None where the system does not say."""
+        """Memory, threads and number of the processes that still run; None where the system does not say."""
         readings = [reading for pid in self.pids if (reading := _reading_of(pid)) is not None]
         if not readings:
             return None

@@ -226,7 +226,7 @@ def was_interrupted(point: ResultJson | SweepPoint) -> bool:
 
 def _id_of(record: ResultJson | SweepJson, path: Path) -> str:
     if "id" not in record:
-        raise RunnerError(f"{path}: has no id, by which MLflow's runs are found again: it was made before records had one")
+        raise RunnerError(f"{path}: has no id, which identifies its run in MLflow: it was made before records had one")
     return record["id"]
 
 

@@ -38,14 +38,14 @@ from runner.trial.supervisor import Outcome
 
 @dataclass(frozen=True)
 class Observations:
-    """What the conductor saw of a trial from outside.
+    """What the conductor observed of a trial from outside.
 
     Attributes:
         samples: the monitor's.
-        monitor, host, gpu: as the record has them: how well the trial was watched, and what was around it.
+        monitor, host, gpu: as in the record: how well the trial was watched, and the state of its host.
         cpus_usable: CPUs that the trial could use: its affinity, or the control group's quota where that is less.
         delivery: how its results came to where they were sent; None where none were sent.
-        services: the servers beside the trial, what they did and what they took.
+        services: the servers beside the trial, with their requests and their usage.
     """
 
     samples: Samples
@@ -102,7 +102,7 @@ def trial_record(
     Args:
         place: where in the sweep it stands.
         outcome: how it went.
-        observations: what was seen of it from outside.
+        observations: what was observed from outside.
         images: the different images of its point.
         wall_offset_s: what to add to the shared clock, in seconds, for the time of day (Unix time).
         started_at: Unix time.
@@ -279,7 +279,7 @@ def digest_of(verification: Records) -> str:
 
 
 def _threads_of(workers: Sequence[Worker]) -> ThreadSettings:
-    """The thread settings that the workers read back: numbers where all agree, otherwise the list of what there is."""
+    """The thread settings that the workers read back: numbers where all agree, otherwise the list of the different ones."""
 
     def one_or_all(values: Sequence[int | None]) -> ThreadCount:
         distinct = sorted(set(values), key=str)

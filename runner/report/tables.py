@@ -221,7 +221,7 @@ def of_failures(subject: Subject) -> Table | None:
     if not rows:
         return None
     columns = [Column("point"), Column("status"), Column("rounds done"), Column("why"), Column("log")]
-    return Table("Points that did not come to their end", columns, rows)
+    return Table("Points that did not finish", columns, rows)
 
 
 def of_environment(subject: Subject) -> Table:

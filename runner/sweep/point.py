@@ -99,7 +99,7 @@ class Point:
 
     @property
     def spool(self) -> Path:
-        """The file in which a trial keeps records that are too many for its memory, until they have been written as they should be."""
+        """The temporary file for a trial's records that do not fit into memory."""
         return self.folder / ".records"
 
     @property
@@ -108,7 +108,7 @@ class Point:
 
     @property
     def status(self) -> Status:
-        """``ok`` if every trial was; otherwise that of the first that was not; ``killed`` where it was stopped, or has not begun."""
+        """``ok`` if every trial is; otherwise the first other status; ``killed`` where the point was stopped or has no trial."""
         failed = next((trial["status"] for trial in self.trials if trial["status"] != "ok"), None)
         if failed is None and self.lost is not None:
             return self.lost.status
@@ -116,7 +116,7 @@ class Point:
 
     @property
     def error(self) -> ErrorRecord | None:
-        """Type, message and traceback of the first trial's that failed; None if none did."""
+        """Type, message and traceback of the first failed trial; None if none failed."""
         failed = next((trial["error"] for trial in self.trials if trial["error"] is not None), None)
         if failed is None and self.lost is not None:
             return self.lost.record()
@@ -235,7 +235,7 @@ class Point:
             self.trials, self.id = record["trials"], record.get("id", self.id)
 
     def restore_here(self) -> None:
-        """The same for a job that was put back into the queue; what it has measured on another host is removed, and begun anew."""
+        """The same for a job that was requeued; what it measured on another host is removed and measured again."""
         record = self._on_disk()
         if record is not None and record["environment"]["host"] != environment()["host"]:
             PointFolder(self.folder).clear()

@@ -75,7 +75,7 @@ def sweep_note(sweep: SweepJson, folder: Path) -> str:
         f"- `{comparison['point']}`: {ratio_text(comparison)}, {verdict_text(comparison)}" for comparison in of_throughput
     ]
     if not of_throughput:
-        lines += ["No verdicts: the protocol gives none, or the sweep did not come to its end."]
+        lines += ["No verdicts: the protocol gives none, or the sweep did not finish."]
     if sweep["self_check"]:
         lines += ["", self_check_text(sweep["self_check"], trusted=sweep["trusted"]).capitalize() + "."]
     lines += [f"- **{warning['kind']}**: {warning['message']}; {warning['advice']}" for warning in sweep["warnings"]]

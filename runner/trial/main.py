@@ -174,7 +174,7 @@ class _Trial:
         return all(worker.pid == os.getpid() for worker in self._workers)
 
     def _enter(self, phase: str) -> int:
-        """Tell the conductor, and go on when it has taken its sample: from then on it is idle. Returns the time, on the shared clock."""
+        """Announce the phase, and go on when the conductor has taken its sample: from then on it is idle. Returns the time, on the shared clock."""
         self._connection.send(Phase(phase, perf_counter_ns(), self._accounting.pids, self._accounting.usage()))
         try:
             self._connection.recv()

@@ -27,7 +27,7 @@ class TrialPlan:
         cpus: the CPUs that the trial and its workers may use; None for all that this process may.
         gil_probe: whether the time that a waking thread waits for Python's interpreter lock is measured.
         cache: what is done about the system's page cache before epochs.
-        log: the file that takes what the trial's processes print, None for this process's own streams.
+        log: the file for what the trial's processes print; None for this process's own streams.
     """
 
     mode_module: str
@@ -95,10 +95,10 @@ class EpochReport:
 
 @dataclass(frozen=True)
 class Report:
-    """A trial that came to its end. Seconds are wall-clock seconds unless their name says CPU.
+    """A trial that finished. Seconds are wall-clock seconds unless their name says CPU.
 
     Attributes:
-        import_s: what this process spent importing what it needs; next to nothing where the fork server had it already.
+        import_s: the time of this process's imports; close to 0 where the fork server has made them already.
         preload_s: what the fork server had spent on imports, before the first trial; None where there is none.
         startup_s, warmup_s, teardown_s: as in the record.
         workers: what each worker process said when it was ready.
@@ -109,8 +109,8 @@ class Report:
         memory_bytes: of the tree at each pause: when every worker was ready, and after the last epoch.
         cpus: the CPUs that the trial may use, read back; None where the system does not say.
         backend: what the mode says of itself, such as what was chosen for it.
-        nodes: of a cluster, each with what its workers took; empty where all are the trial's own processes or threads.
-        node_of: the node of each worker that there ever was, by its number; empty likewise.
+        nodes: of a cluster, each with what its workers used; empty without a cluster.
+        node_of: the node of each worker that ever ran, by the worker's number; empty without a cluster.
         gil: how long a waking thread waited for Python's interpreter lock; None where that was not asked for, or is not known.
         cache: what was done about the page cache; None where it was left as it is.
     """

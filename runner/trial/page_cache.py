@@ -128,7 +128,7 @@ class PageCache:
     def _judge(self, resident: int | None) -> None:
         report = self.report
         if resident is None:
-            report.cannot = report.cannot or (self.cold and "this system does not tell which pages are in memory") or None
+            report.cannot = report.cannot or (self.cold and "this system does not report which pages are in memory") or None
             return
         report.resident_bytes = resident if report.resident_bytes is None else max(report.resident_bytes, resident)
         if self.plan.kind is Cache.warm and resident < report.size_bytes:

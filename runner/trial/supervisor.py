@@ -24,7 +24,7 @@ from runner.trial.fork_server import fork_server
 from runner.trial.messages import Phase, Progress, Report, TrialFailure, TrialPlan
 from runner.trial.start import ready, start_trial
 
-# How long a fresh process may take to say its first word; the fork server may import TensorFlow before the first.
+# How long a fresh process may take until its first message; the fork server may import TensorFlow before the first.
 START_LIMIT_S = 300.0
 
 # How long a trial that has sent its report gets to leave.
@@ -47,8 +47,8 @@ class Supervisor:
     """Executes trials one after the other.
 
     Args:
-        start_method: how a trial's process comes to be; by default ``forkserver`` where there is one, otherwise ``spawn``.
-        start_limit_s: how long a fresh process may take to say its first word, the imports of its fork server included.
+        start_method: how a trial's process is started; by default ``forkserver`` where there is one, otherwise ``spawn``.
+        start_limit_s: how long a fresh process may take until its first message, the imports of its fork server included.
     """
 
     def __init__(self, start_method: str | None = None, start_limit_s: float = START_LIMIT_S) -> None:
@@ -58,7 +58,7 @@ class Supervisor:
         self._start_limit_s = start_limit_s
 
     def warm(self, *, tensorflow: bool = True) -> None:
-        """Have the fork server of trials with or without TensorFlow import now, so that the first trial finds what the others find.
+        """Have the fork server import now, with or without TensorFlow, so that the first trial starts like the others.
 
         Raises:
             TrialError: no process could be started.
@@ -114,7 +114,7 @@ class Supervisor:
 def _until_report(
     process: BaseProcess, connection: Connection, clock: _Deadline, on_event: Callable[[Event], None], phases: list[Phase]
 ) -> Report:
-    """The trial's report; what it says until then goes to ``on_event``, and its phases are added to ``phases``.
+    """The trial's report; its events until then go to ``on_event``, and its phases are added to ``phases``.
 
     Raises:
         TrialError: the trial did not finish.
@@ -157,7 +157,7 @@ def _next_message(process: BaseProcess, connection: Connection, clock: _Deadline
 
 
 class _Deadline:
-    """When a trial must be done: ``timeout_s`` after its first word, which itself must come within ``start_limit_s``.
+    """When a trial must be done: ``timeout_s`` after its first message, which itself must come within ``start_limit_s``.
 
     A trial that stops in the middle of a message would hold its reader for ever; a little after the deadline a timer ends it,
     and with it the message.
@@ -204,7 +204,7 @@ def _explained(plan: TrialPlan, error: TrialError) -> TrialError:
 
 
 def _after(plan: TrialPlan) -> None:
-    """Have the mode remove what a trial of it may leave that is no process; most leave nothing."""
+    """Have the mode remove what its trial may leave behind apart from processes; most leave nothing."""
     mode: type[Mode] = import_module(plan.mode_module).PROVIDES
     mode.after_trial()
 

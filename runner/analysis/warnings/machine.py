@@ -114,7 +114,9 @@ def less_precise(good: Sequence[GoodTrial]) -> ResultWarning | None:
         without.append("the wait for the interpreter lock contains that for a CPU")
     if not without:
         return None
-    return ResultWarning("less_precise", "this system tells less: " + "; ".join(without), "read these figures as what they are")
+    return ResultWarning(
+        "less_precise", "this system measures less: " + "; ".join(without), "read these figures as what they are"
+    )
 
 
 def _middle(good: Sequence[GoodTrial], name: Literal["other_cpu_pct", "stolen_pct", "pressure_memory_pct"]) -> float | None:
