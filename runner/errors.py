@@ -6,7 +6,7 @@ RunnerError
 │   ├── ImageRefused          its header claims more pixels than anyone would want allocated
 │   ├── ImageNotFetched       its bytes could not be had from its address, however often it was tried
 │   └── SinkError             its result could not be delivered
-├── TrialError                a trial did not come to its end; carries the status of the record
+├── TrialError                a trial did not finish; carries the status of the record
 │   ├── TrialFailed           an exception in the trial or in a worker, or an exit without a report   "failed"
 │   │   └── TrialSilent       the latter: nothing but the exit status is known                        "failed"
 │   ├── TrialKilled           the trial or a worker was ended by a signal                              "killed"
@@ -74,7 +74,7 @@ class SinkError(ImageError):
 
 
 class TrialError(RunnerError):
-    """A trial that did not come to its end.
+    """A trial that did not finish.
 
     Attributes:
         status: the trial's status in the record.
@@ -122,7 +122,7 @@ class TrackingError(RunnerError):
     """MLflow could not be reached or written; the results on disk are not touched by it."""
 
 
-def ended_by(who: str, exitcode: int | None) -> TrialError:
+def ended_by(process: str, exitcode: int | None) -> TrialError:
     """The error for a process that ended without a report, by how it ended.
 
     ``exitcode`` is as in ``multiprocessing.Process.exitcode``: negative for a signal.
@@ -132,8 +132,8 @@ def ended_by(who: str, exitcode: int | None) -> TrialError:
             name = signal.Signals(-exitcode).name
         except ValueError:
             name = f"signal {-exitcode}"
-        return TrialKilled(f"{who} was killed by {name}")
-    return TrialSilent(f"{who} exited with status {exitcode} without a report")
+        return TrialKilled(f"{process} was killed by {name}")
+    return TrialSilent(f"{process} exited with status {exitcode} without a report")
 
 
 def first_line(error: BaseException) -> str:

@@ -25,7 +25,7 @@ def is_secret(name: str) -> bool:
 def masked(text: str) -> str:
     """``text`` with the credentials of URLs, and the values of secret fields of their queries, replaced by ``***``."""
     text = _CREDENTIALS.sub(rf"\g<scheme>{MASK}@", text)
-    return _QUERY.sub(lambda found: f"{found['name']}{found['equals']}{MASK}" if is_secret(found["name"]) else found[0], text)
+    return _QUERY.sub(lambda match: f"{match['name']}{match['equals']}{MASK}" if is_secret(match["name"]) else match[0], text)
 
 
 def masked_data(value: Any) -> Any:

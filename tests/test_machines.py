@@ -21,7 +21,7 @@ from made_records import epoch, good_trial
 from test_sources import photo
 from test_tracking import local_store, runs_at, sweep_in
 
-from runner.analysis.verdicts import Side, compared
+from runner.analysis.verdicts import Side, compare_sides
 from runner.errors import ConfigurationError
 from runner.host.lock import host_lock
 from runner.sweep.gathering import sweep_begun_in
@@ -257,14 +257,14 @@ def side(label: str, host: str | None, rates: Sequence[float], session: str) -> 
 
 def test_equal_names_of_sessions_do_not_pair_trials_of_two_hosts() -> None:
     fast, slow = side("fast", "a", [30, 31, 30, 32, 31, 30, 31, 30], "s"), side("slow", "b", [10, 11, 10] * 2 + [11, 10], "s")
-    assert compared(fast, slow, 1)[0].ratio is None
-    asked = compared(fast, slow, 1, across_hosts=True)[0]
+    assert compare_sides(fast, slow, 1)[0].ratio is None
+    asked = compare_sides(fast, slow, 1, across_hosts=True)[0]
     assert (asked.verdict, asked.hosts) == ("faster", ("a", "b"))
 
 
 def test_to_ask_for_verdicts_across_hosts_gives_none_to_points_measured_apart_on_one() -> None:
     one, other = side("one", "a", [30] * 8, "first"), side("other", "a", [10] * 8, "second")
-    assert compared(one, other, 1, across_hosts=True)[0].ratio is None
+    assert compare_sides(one, other, 1, across_hosts=True)[0].ratio is None
 
 
 # ------------------------------------------------------------------------------------------------------ before it starts

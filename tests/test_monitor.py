@@ -26,9 +26,9 @@ from runner.host.control_groups import cpu_quota, throttling
 from runner.host.gpu import Gpus
 from runner.host.usage import Usage, own_usage, total, usage_of
 from runner.monitor.sampler import Sampler
-from runner.monitor.tree import Turn
+from runner.monitor.tree import Pacing
+from runner.record.gil import gil_record
 from runner.record.trace import write_trace
-from runner.record.trial import gil_record
 from runner.sweep.point import Point
 from runner.sweep.session import Session
 from runner.trial.messages import Phase
@@ -195,11 +195,11 @@ def test_a_costly_reading_is_made_more_rarely(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("runner.monitor.tree.time.monotonic", lambda: clock[0])
     for cost_s, expected in ((0.01, 10), (0.00001, 111)):
         clock[0] = 0.0
-        turn, made = Turn(0.1, 0.01), 0
+        pacing, made = Pacing(0.1, 0.01), 0
         for tick in range(1001):
             clock[0] = tick * 0.01
-            if turn.due(expected_s=cost_s):
-                turn.took(cost_s)
+            if pacing.due(expected_s=cost_s):
+                pacing.took(cost_s)
                 made += 1
         assert made == pytest.approx(expected, abs=2)
 
@@ -411,7 +411,7 @@ def test_without_proc_everything_works_with_less_precision_and_says_so(program: 
     assert trial["host"]["other_cpu_pct"] is None
     (less,) = (warning for warning in record["warnings"] if warning["kind"] == "less_precise")
     assert "bytes read and written are unknown" in less["message"]
-    assert "this system tells less" in answer.stdout
+    assert "this system measures less" in answer.stdout
 
 
 def test_without_samples_the_exact_figures_remain(tmp_path: Path, supervisor: Supervisor) -> None:

@@ -34,7 +34,8 @@ from runner.config.options import (
 from runner.config.registry import module_of
 from runner.config.restore import choices_of, mode_of
 from runner.errors import ConfigurationError
-from runner.record.reading import PointRecord, varying_keys
+from runner.record.factors import varying_keys
+from runner.record.reading import PointRecord
 
 # A value for every key, none of them the default.
 EVERY_KEY = [

@@ -127,7 +127,7 @@ def test_nothing_is_claimed_of_files_of_others(on_disk: Path, monkeypatch: pytes
     subject.before_each_epoch()
     assert (subject.report.resident_bytes, subject.report.cannot) == (
         None,
-        "this system does not tell which pages are in memory",
+        "this system does not report which pages are in memory",
     )
 
 

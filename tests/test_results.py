@@ -41,8 +41,9 @@ from runner.modes.workers.runtime import Threads
 from runner.pipeline.sources import images_of
 from runner.pipeline.sources.image import Image
 from runner.pipeline.stamps import Records
+from runner.record.epochs import epoch_record
 from runner.record.metrics import summary, trial_metrics
-from runner.record.trial import Observations, TrialPlace, digest_of, epoch_record, trial_record
+from runner.record.trial import Observations, TrialPlace, digest_of, trial_record
 from runner.record.trial_schema import GoodTrial
 from runner.sweep.point import Point
 from runner.sweep.session import Session

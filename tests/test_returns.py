@@ -18,14 +18,15 @@ from faulty_task import Fault
 from made_records import good_trial
 from test_results import point
 
-from runner.analysis.warnings import _returned_otherwise
+from runner.analysis.warnings.settings import returned_otherwise
 from runner.config.options import Math, Pillow, Process, ProcessPool, Python, Returns, StartMethod, Tensorflow, ThreadPool
 from runner.modes.workers.queues import run_length
 from runner.modes.workers.returning import slot_bytes
 from runner.modes.workers.shared_memory import SLOTS, Slots
 from runner.pipeline.collector import BATCH, IN_MEMORY, Collector, unloading
 from runner.pipeline.stamps import WIDTH, Records
-from runner.record.trial import digest_of, epoch_record
+from runner.record.epochs import epoch_record
+from runner.record.trial import digest_of
 from runner.trial.messages import Phase
 from runner.trial.supervisor import Event
 
@@ -72,11 +73,11 @@ def test_a_result_too_large_for_its_slot_comes_back_all_the_same(trials: Trials)
 def test_a_point_whose_results_came_back_by_another_way_says_so(tmp_path: Path) -> None:
     subject = point(tmp_path / "point", mode=Process(returns=Returns.shared_memory))
     trial = good_trial(backend={"returned_by": {"pickle": 2, "shared_memory": 7}})
-    found = _returned_otherwise(subject.facts(), [trial])
+    found = returned_otherwise(subject.facts(), [trial])
     assert found is not None
     assert "2 of 9 results did not fit" in found.message
     trial["backend"] = {"returned_by": {"pickle": 0, "shared_memory": 9}}
-    assert _returned_otherwise(subject.facts(), [trial]) is None
+    assert returned_otherwise(subject.facts(), [trial]) is None
 
 
 @pytest.mark.parametrize(

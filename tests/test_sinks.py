@@ -45,7 +45,7 @@ from runner.pipeline.receipts import Arrivals, Ledger, Receipt, fingerprint
 from runner.pipeline.retry import MayPass, retried
 from runner.pipeline.servers.receiver import Receiver
 from runner.pipeline.sinks import Sent
-from runner.pipeline.sinks.delivery import compared
+from runner.pipeline.sinks.delivery import delivery_from_arrivals
 from runner.pipeline.sinks.encodings import as_example, as_npy, as_png, item_of_example
 from runner.pipeline.sinks.file import FileDestination, FileSink
 from runner.pipeline.sinks.http import HttpSink
@@ -129,7 +129,7 @@ def arrived(*items: int, damaged: int | None = None) -> Arrivals:
 )
 def test_a_difference_between_what_was_sent_and_what_arrived_is_named(what: Sent, there: Arrivals, says: str | None) -> None:
     items = what.receipt.count + len(what.failed) or 4
-    problem = compared([what], {0: there}, items, "here").problem
+    problem = delivery_from_arrivals([what], {0: there}, items, "here").problem
     assert problem is None if says is None else says in (problem or "")
 
 
@@ -143,18 +143,18 @@ def test_of_very_many_images_that_fail_all_are_known_to_have_failed() -> None:
 
 
 def test_what_comes_twice_counts_once_and_is_reported() -> None:
-    delivery = compared([sent(3)], {0: arrived(0, 1, 1, 2, 1)}, 3, "here")
+    delivery = delivery_from_arrivals([sent(3)], {0: arrived(0, 1, 1, 2, 1)}, 3, "here")
     assert (delivery.problem, delivery.received, delivery.duplicates) == (None, 3, 2)
 
 
 def test_what_arrived_although_its_sender_gave_up_is_reported() -> None:
     failed = frozenset({1})
-    delivery = compared([sent(3, failed, failed)], {0: arrived(0, 1, 2)}, 3, "here")
+    delivery = delivery_from_arrivals([sent(3, failed, failed)], {0: arrived(0, 1, 2)}, 3, "here")
     assert (delivery.problem, delivery.sent, delivery.received, delivery.unacknowledged) == (None, 2, 3, 1)
 
 
 def test_what_arrives_for_an_epoch_that_there_was_not_is_told() -> None:
-    problem = compared([sent(1)], {0: arrived(0), 7: arrived(0)}, 1, "here").problem
+    problem = delivery_from_arrivals([sent(1)], {0: arrived(0), 7: arrived(0)}, 1, "here").problem
     assert problem == "something arrived for pass 7, which there was not"
 
 

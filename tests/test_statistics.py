@@ -12,7 +12,7 @@ from simulation import Machine, one_after_the_other, ratio_after, tally, until_p
 
 from runner.analysis.statistics import Ratio, hodges_lehmann, paired_ratio, rounds_to_settle
 from runner.analysis.stopping import LEAST_ROUNDS, half_width
-from runner.analysis.verdicts import Side, compared, verdict_on
+from runner.analysis.verdicts import Side, compare_sides, verdict_on
 from runner.record.trial_schema import GoodTrial, TrialRecord
 
 SPOILT = Machine()
@@ -137,7 +137,7 @@ def test_a_failed_trial_voids_its_pair_and_says_so() -> None:
     trials: list[TrialRecord] = [trial(number, 0.5 + number / 1000) for number in range(8)]
     trials[3] = killed(trial(3, 0.5))
     point = Side("b", trials)
-    found = {comparison.metric: comparison for comparison in compared(point, baseline, 1)}
+    found = {comparison.metric: comparison for comparison in compare_sides(point, baseline, 1)}
     assert found["images_per_s"].ratio is not None
     assert found["images_per_s"].ratio.n == 7
     assert found["images_per_s"].voided == (3,)
@@ -148,7 +148,7 @@ def test_a_failed_trial_voids_its_pair_and_says_so() -> None:
 def test_trials_of_different_sessions_make_no_pair() -> None:
     baseline = Side("a", [trial(number, 1.0, session="yesterday" if number < 4 else "today") for number in range(8)])
     point = Side("b", [trial(number, 1.0, session="yesterday" if number < 3 else "today") for number in range(8)])
-    (found, *_) = compared(point, baseline, 1)
+    (found, *_) = compare_sides(point, baseline, 1)
     assert found.voided == (3,)
     assert found.ratio is not None
     assert found.ratio.n == 7

@@ -42,7 +42,8 @@ from runner.pipeline.sources.image import Image, inspect
 from runner.pipeline.sources.synthetic import photo_like
 from runner.pipeline.tasks.arrays import roughly_hashed
 from runner.pipeline.tasks.chances import Box, Chances, chances, crop_box, factors, is_flipped
-from runner.record.trial import digest_of, gil_record
+from runner.record.gil import gil_record
+from runner.record.trial import digest_of
 
 LIBRARIES = [Tensorflow, Pillow, Opencv]
 

@@ -75,13 +75,13 @@ def bounds_of(point: PointRecord, alone: PointRecord | None) -> Bounds | None:
 
     Args:
         point: whose bounds.
-        alone: the point of the same kind with the fewest workers: how long an image takes where the fewest hinder each other.
+        alone: the point of the same kind with the fewest workers: the time of an image with the least interference between workers.
     """
     measured, trials = value_of(point, "images_per_s"), good_trials(point)
     if measured is None or not trials:
         return None
-    found = [_cpus(point, trials), _workers(point, alone), _return_path(trials), _lock(trials, measured)]
-    bounds = [bound for bound in found if bound is not None]
+    candidates = [_cpus(point, trials), _workers(point, alone), _return_path(trials), _lock(trials, measured)]
+    bounds = [bound for bound in candidates if bound is not None]
     return Bounds(measured, sorted(bounds, key=lambda bound: bound.images_per_s))
 
 

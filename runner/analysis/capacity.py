@@ -100,5 +100,5 @@ def capacity(record: ResultJson, images: float, deadline_s: float | None, price:
 
 
 def _range(value: float, ends: list[float]) -> Range:
-    """``value`` within its ends; since machines are whole, the value itself may lie outside of what the two ends come to."""
+    """``value`` within its ends; since machines are whole, the value itself may lie outside the two ends."""
     return Range(value, min([value, *ends]), max([value, *ends])) if ends else Range(value, None, None)

@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runner.record.factors import flattened
 from runner.record.metrics import trial_metrics
-from runner.record.reading import PointRecord, flattened, good_trials, workers_of
+from runner.record.reading import PointRecord, good_trials, workers_of
 
 # Three parameters take at least four worker counts to be contradicted by any of them.
 LEAST_COUNTS = 4
@@ -166,8 +167,8 @@ def _fit(medians: Mapping[int, float], start: tuple[float, float, float] | None 
     rate, contention, coherency = start or (medians[first] / first, 0.1, 0.001)
     begin = [math.log(rate), min(max(contention, 1e-6), 1 - 1e-6), max(coherency, 1e-9)]  # within the bounds, not on them
     limits = ([-math.inf, 0, 0], [math.inf, 1, math.inf])
-    found = least_squares(residuals, begin, jac=jacobian, bounds=limits, x_scale=[1, 0.1, 0.01])
-    return math.exp(found.x[0]), float(found.x[1]), float(found.x[2])
+    fit = least_squares(residuals, begin, jac=jacobian, bounds=limits, x_scale=[1, 0.1, 0.01])
+    return math.exp(fit.x[0]), float(fit.x[1]), float(fit.x[2])
 
 
 def _drawn_fits(

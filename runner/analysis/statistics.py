@@ -93,7 +93,7 @@ def hodges_lehmann(values: Sequence[float], alpha: float) -> tuple[float, float,
 
 
 def rounds_to_settle(ratio: Ratio) -> int | None:
-    """How many rounds would give a verdict, if they went on as they did; None where not even ``MOST_ROUNDS`` would.
+    """How many rounds would give a verdict if the rest were like these; None where not even ``MOST_ROUNDS`` would.
 
     Either the interval excludes 1 with the ratio beyond the margin, or it lies within the margin; whichever the estimate is nearer to.
     """

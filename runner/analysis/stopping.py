@@ -14,7 +14,7 @@ LEAST_ROUNDS = 8
 
 
 def rounds_to_prove(points: int) -> int:
-    """The least rounds after which a difference between a baseline and the other points can be proven at all.
+    """The fewest rounds after which a difference between a baseline and the other points can be proven at all.
 
     The signed-rank interval of n pairs reaches a level of 2 / 2^n, and the level is shared among the comparisons.
     """

@@ -38,7 +38,7 @@ class Comparison:
         verdict: ``faster`` means better and ``slower`` worse: more images a second, less start-up, CPU or memory.
         rounds_needed: how many rounds would give a verdict where there is none; None where no reasonable number would.
         voided: rounds in which one of the two failed or was measured apart from the other, so that there is no pair.
-        hosts: that of the point and that of the baseline where they are two, and were compared all the same; otherwise None.
+        hosts: those of the point and of the baseline, where they differ and were compared anyway; otherwise None.
     """
 
     point: str
@@ -79,7 +79,7 @@ class Side:
     host: str | None = None
 
 
-def compared(point: Side, baseline: Side, comparisons: int, *, across_hosts: bool = False) -> list[Comparison]:
+def compare_sides(point: Side, baseline: Side, comparisons: int, *, across_hosts: bool = False) -> list[Comparison]:
     """Compare two points in every compared metric.
 
     Args:

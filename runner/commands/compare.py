@@ -15,7 +15,7 @@ from typing import TypedDict
 from rich.markup import escape
 from rich.table import Table
 
-from runner.analysis.verdicts import COMPARED, Side, compared
+from runner.analysis.verdicts import COMPARED, Side, compare_sides
 from runner.display.console import console, print_line
 from runner.display.words import metric_name, ratio_text, verdict_text
 from runner.errors import RunnerError
@@ -97,7 +97,8 @@ def compare(points: Sequence[PointRecord], baseline: PointRecord, *, across_host
         if why_not is None:
             mine, theirs = (Side(one.label, one.record["trials"], one.host) for one in (point, baseline))
             texts = [
-                _texts(comparison.record()) for comparison in compared(mine, theirs, len(others), across_hosts=across_hosts)
+                _texts(comparison.record())
+                for comparison in compare_sides(mine, theirs, len(others), across_hosts=across_hosts)
             ]
         else:
             texts = [(metric, _ratio_of_medians(point, baseline, metric), f"no verdict: {why_not}") for metric in COMPARED]

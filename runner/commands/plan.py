@@ -48,9 +48,9 @@ def duration_s(text: str) -> float:
     Raises:
         RunnerError: it is none.
     """
-    found = re.fullmatch(r"([0-9.]+)\s*(s|m|min|h|d)", text.strip())
+    match = re.fullmatch(r"([0-9.]+)\s*(s|m|min|h|d)", text.strip())
     try:
-        seconds = float(found[1]) * _UNITS_S[found[2]] if found else 0.0
+        seconds = float(match[1]) * _UNITS_S[match[2]] if match else 0.0
     except ValueError:
         seconds = 0.0
     if seconds <= 0:
@@ -65,10 +65,10 @@ def _chosen(folder: Path, name: str | None) -> PointRecord:
             if point.label == name:
                 return point
         raise RunnerError(f"--point={name}: is none of {', '.join(point.label for point in sweep.measured)}")
-    found = recommended(sweep.measured, "throughput")
-    if found is None:
+    fastest = recommended(sweep.measured, "throughput")
+    if fastest is None:
         raise RunnerError(f"{folder}: no point of this sweep went well")
-    return found.point
+    return fastest.point
 
 
 def _price(price: float | None) -> float | None:
@@ -97,9 +97,9 @@ def _print(point: PointRecord, images: float, plan: Capacity, deadline_s: float 
         ("machines", plan.machines, ".0f"),
         ("hours until done", plan.hours, ".2f"),
     ]
-    for title, found, digits in [*rows, ("price", plan.money, ",.2f")]:
-        if found is not None:
-            table.add_row(title, _shown(found, digits))
+    for title, quantity, digits in [*rows, ("price", plan.money, ",.2f")]:
+        if quantity is not None:
+            table.add_row(title, _shown(quantity, digits))
     out.print(table)
     environment = point.record["environment"]
     rate = point.record["metrics"]["images_per_s"]
@@ -123,7 +123,7 @@ def _print(point: PointRecord, images: float, plan: Capacity, deadline_s: float 
         out.print(f"  - {line}", markup=False, soft_wrap=True)
 
 
-def _shown(found: Range, digits: str) -> str:
-    if found.low is None or found.high is None:
-        return format(found.value, digits)
-    return f"{found.value:{digits}} [{found.low:{digits}}, {found.high:{digits}}]"
+def _shown(quantity: Range, digits: str) -> str:
+    if quantity.low is None or quantity.high is None:
+        return format(quantity.value, digits)
+    return f"{quantity.value:{digits}} [{quantity.low:{digits}}, {quantity.high:{digits}}]"

@@ -38,11 +38,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the recommendations."""
     sweep = read_sweep(arguments.folder)
-    found = recommendations(sweep)
-    chosen = next(one for one in found if one.criterion == arguments.by)
+    choices = recommendations(sweep)
+    chosen = next(one for one in choices if one.criterion == arguments.by)
     if arguments.preset is not None:
         write_preset(chosen, arguments.preset)
-    _print(found, chosen)
+    _print(choices, chosen)
     for name, law in laws(sweep.measured).items():
         print_line(law_text(name, law))
     if arguments.preset is not None:
@@ -56,10 +56,10 @@ def recommendations(sweep: SweepRecord) -> list[Recommendation]:
     Raises:
         RunnerError: no point of the sweep went well.
     """
-    found = [one for criterion in CRITERIA if (one := recommended(sweep.measured, criterion)) is not None]
-    if not found:
+    choices = [one for criterion in CRITERIA if (one := recommended(sweep.measured, criterion)) is not None]
+    if not choices:
         raise RunnerError(f"{sweep.folder}: no point of this sweep went well")
-    return found
+    return choices
 
 
 def write_preset(recommendation: Recommendation, path: Path) -> None:
@@ -104,12 +104,12 @@ def _figures(recommendation: Recommendation) -> str:
     )
 
 
-def _print(found: Sequence[Recommendation], chosen: Recommendation) -> None:
+def _print(choices: Sequence[Recommendation], chosen: Recommendation) -> None:
     out = console()
     table = Table(title="What to take, where it is about", title_justify="left")
     for name in ("", "take", "images/s", "p95 ms", "memory MB", "CPU s an image", "best by median", "not provably worse"):
         table.add_column(name)
-    for one in found:
+    for one in choices:
         medians = [one.point.record["metrics"][name]["value"] for name in _FIGURES]
         figures = ["-" if value is None else f"{value:.4g}" for value in medians]
         as_good = f"{one.as_good} of {one.as_good + one.proven}" if one.provable else "unknown"

@@ -22,8 +22,8 @@ def run(arguments: argparse.Namespace) -> int:
     refused = 0
     for folder in arguments.folders:
         try:
-            for found in _folders(folder):
-                _report(found, terminal=arguments.terminal)
+            for subfolder in _folders(folder):
+                _report(subfolder, terminal=arguments.terminal)
         except RunnerError as error:
             refused += 1
             print_error(str(error))

@@ -1,4 +1,4 @@
-"""``runner [run] [key=value ...]``: hands the command line to Hydra, and turns what goes wrong into one message and an exit status."""
+"""``runner [run] [key=value ...]``: passes the command line to Hydra, and turns an error into one message and an exit status."""
 
 from __future__ import annotations
 

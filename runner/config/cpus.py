@@ -12,7 +12,7 @@ def cpus_of(text: str) -> tuple[int, ...]:
     Raises:
         ValueError: it is no such list.
     """
-    found: set[int] = set()
+    numbers: set[int] = set()
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
@@ -21,8 +21,8 @@ def cpus_of(text: str) -> tuple[int, ...]:
             raise ValueError(f"the range {part!r} runs backwards")
         if int(last or first) > _HIGHEST:
             raise ValueError(f"{part!r} goes beyond any CPU there is")
-        found.update(range(int(first), int(last or first) + 1))
-    return tuple(sorted(found))
+        numbers.update(range(int(first), int(last or first) + 1))
+    return tuple(sorted(numbers))
 
 
 def as_text(cpus: tuple[int, ...]) -> str:

@@ -21,17 +21,17 @@ from runner.errors import ConfigurationError
 def explain(error: BaseException, overrides: Sequence[str]) -> ConfigurationError:
     """The one message for an error that Hydra or OmegaConf raised while composing ``overrides``."""
     chain = _chain(error)
-    for found in chain:
-        if isinstance(found, ConfigurationError):
-            return found
+    for cause in chain:
+        if isinstance(cause, ConfigurationError):
+            return cause
     choice = _bad_choice(chain, overrides)
     if choice is not None:
         return choice
-    for found in chain:
-        if isinstance(found, OmegaConfBaseException) and found.full_key:
-            return _bad_key(found, overrides)
-        no_override = re.search(r"Could not override '([^']+)'", str(found))
-        if no_override and not isinstance(found.__cause__, OmegaConfBaseException):
+    for cause in chain:
+        if isinstance(cause, OmegaConfBaseException) and cause.full_key:
+            return _bad_key(cause, overrides)
+        no_override = re.search(r"Could not override '([^']+)'", str(cause))
+        if no_override and not isinstance(cause.__cause__, OmegaConfBaseException):
             return unknown_key(no_override[1], _given(no_override[1], overrides), None)
     first = str(error).strip().splitlines()
     reason = first[0] if first else type(error).__name__
@@ -42,16 +42,16 @@ def explain(error: BaseException, overrides: Sequence[str]) -> ConfigurationErro
 
 def _bad_choice(chain: Sequence[BaseException], overrides: Sequence[str]) -> ConfigurationError | None:
     """The message where an option of a group was chosen that is none, or several without -m."""
-    for found in chain:
-        missing = re.search(r"(?:Could not find|Could not load) '?([\w/]+)/([^'/\s]+?)'?(?:\s|$|\.)", str(found))
+    for cause in chain:
+        missing = re.search(r"(?:Could not find|Could not load) '?([\w/]+)/([^'/\s]+?)'?(?:\s|$|\.)", str(cause))
         if missing and missing[1] in _groups():
             return no_such_option(missing[1], missing[2])
-        if "Config group override must be" in str(found):
+        if "Config group override must be" in str(cause):
             for group in _groups():
                 given = _given(group, overrides)
                 if given is not None and not set(given.split(",")) <= set(_groups()[group]):
                     return no_such_option(group, given)
-        ambiguous = re.search(r"Ambiguous value for argument '([^=']+)=([^']*)'", str(found))
+        ambiguous = re.search(r"Ambiguous value for argument '([^=']+)=([^']*)'", str(cause))
         if ambiguous:
             return ConfigurationError(
                 ambiguous[1], ambiguous[2], "several values make a sweep", "one value; or add -m to run every combination"
@@ -70,12 +70,12 @@ def accepted_by(owner: Any, key: str) -> str:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    found: list[BaseException] = []
+    chain: list[BaseException] = []
     current: BaseException | None = error
-    while current is not None and current not in found:
-        found.append(current)
+    while current is not None and current not in chain:
+        chain.append(current)
         current = current.__cause__ or current.__context__
-    return found
+    return chain
 
 
 def _groups() -> dict[str, list[str]]:

@@ -141,7 +141,7 @@ def _options_of(group: str, base: type[Option]) -> dict[str, type[Any]]:
 
 
 def _derived(base: type[Any]) -> list[type[Any]]:
-    return [found for kind in base.__subclasses__() for found in (kind, *_derived(kind))]
+    return [subclass for kind in base.__subclasses__() for subclass in (kind, *_derived(kind))]
 
 
 def _import_plugins() -> None:

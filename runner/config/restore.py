@@ -53,7 +53,7 @@ def mode_of(config: Mapping[str, Any]) -> ModeOption:
 
 
 def with_overrides(choices: Sequence[str], overrides: Sequence[str]) -> list[str]:
-    """The choices with a user's own after them; who chooses another option of a group leaves its old fields behind."""
+    """The choices, then the user's own; another option of a group drops the old option's fields."""
     groups = {key for word in overrides if (key := word.partition("=")[0]) in options()}
     return [word for word in choices if word.partition("=")[0].partition(".")[0] not in groups] + list(overrides)
 

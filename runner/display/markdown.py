@@ -20,8 +20,13 @@ def comparison_table(record: SweepJson) -> str:
     if record["comparisons"]:
         lines += ["", f"Against {_escaped(record['baseline'])}, paired by round:", ""]
         lines += ["| point | of | ratio [95 % interval] | verdict |", "|---|---|---:|---|"]
-        for found in record["comparisons"]:
-            words = [_escaped(found["point"]), metric_name(found["metric"]), ratio_text(found), verdict_text(found)]
+        for comparison in record["comparisons"]:
+            words = [
+                _escaped(comparison["point"]),
+                metric_name(comparison["metric"]),
+                ratio_text(comparison),
+                verdict_text(comparison),
+            ]
             lines.append(f"| {' | '.join(words)} |")
     else:
         lines += ["", "No verdicts: this protocol does not give any."]

@@ -147,16 +147,16 @@ def _print_comparisons(out: Console, record: SweepJson) -> None:
         table.add_column(title, justify="right" if title == "ratio" else "left")
     colours = {"faster": "green", "slower": "red", "same": "", "inconclusive": "yellow"}
     point = None
-    for found in record["comparisons"]:
-        if point not in {None, found["point"]}:
+    for comparison in record["comparisons"]:
+        if point not in {None, comparison["point"]}:
             table.add_section()
-        colour = colours[found["verdict"]]
-        words = f"[{colour}]{verdict_text(found)}[/]" if colour else verdict_text(found)
-        words += f", {escape(' against '.join(hosts))}" if (hosts := found.get("hosts")) else ""
-        voided = f" [dim]({len(found['voided_rounds'])} rounds without a pair)[/]" if found["voided_rounds"] else ""
-        name = "" if found["point"] == point else escape(found["point"])
-        point = found["point"]
-        table.add_row(name, metric_name(found["metric"]), escape(ratio_text(found)), words + voided)
+        colour = colours[comparison["verdict"]]
+        words = f"[{colour}]{verdict_text(comparison)}[/]" if colour else verdict_text(comparison)
+        words += f", {escape(' against '.join(hosts))}" if (hosts := comparison.get("hosts")) else ""
+        voided = f" [dim]({len(comparison['voided_rounds'])} rounds without a pair)[/]" if comparison["voided_rounds"] else ""
+        name = "" if comparison["point"] == point else escape(comparison["point"])
+        point = comparison["point"]
+        table.add_row(name, metric_name(comparison["metric"]), escape(ratio_text(comparison)), words + voided)
     out.print(table)
     if record["self_check"]:
         style = "dim" if record["trusted"] else "bold red"
@@ -167,9 +167,7 @@ def _print_failures(out: Console, record: SweepJson, folder: Path) -> None:
     failed = [(point, error) for point in record["points"] if (error := point["error"]) is not None]
     if not failed:
         return
-    table = Table(
-        title=f"{len(failed)} of {len(record['points'])} points did not come to their end", title_justify="left", style="red"
-    )
+    table = Table(title=f"{len(failed)} of {len(record['points'])} points did not finish", title_justify="left", style="red")
     for title in ("point", "status", "rounds done", "why", "log"):
         table.add_column(title, overflow="fold")
     for point, error in failed:
@@ -216,14 +214,14 @@ def print_agreement(outcomes: Sequence[RepeatedPoint]) -> None:
     for name in ("point", "of", "then", "now", "outcome"):
         table.add_column(name)
     for outcome in outcomes:
-        for found in outcome["metrics"]:
-            sides = [with_interval(side) if side else "-" for side in (found["then"], found["now"])]
-            table.add_row(escape(outcome["name"]), metric_name(found["metric"]), *sides, found["outcome"])
+        for metric in outcome["metrics"]:
+            sides = [with_interval(side) if side else "-" for side in (metric["then"], metric["now"])]
+            table.add_row(escape(outcome["name"]), metric_name(metric["metric"]), *sides, metric["outcome"])
         table.add_section()
     out.print(table)
     if other := [outcome["name"] for outcome in outcomes if not outcome["same_configuration"]]:
-        who = "all points" if len(other) == len(outcomes) > 1 else ", ".join(other)
-        out.print(f"No repetition, because the configuration is another one now: {who}", style="yellow", markup=False)
+        names = "all points" if len(other) == len(outcomes) > 1 else ", ".join(other)
+        out.print(f"No repetition, because the configuration is another one now: {names}", style="yellow", markup=False)
     if differing := [outcome["name"] for outcome in outcomes if outcome["same_results"] is False]:
         out.print(f"The results differ from the original's: {', '.join(differing)}", style="bold red", markup=False)
     same = [outcome["same_results"] for outcome in outcomes]

@@ -1,1 +1,1 @@
-"""What the system is asked: usage, memory, GPUs, load, CPUs; and what the system is told: a lock, an affinity."""
+"""What is read from the host (usage, memory, GPUs, load, CPUs) and what is set on it (a lock, an affinity)."""

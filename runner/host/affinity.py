@@ -26,7 +26,7 @@ def restrict(cpus: Sequence[int] | None) -> None:
 
 
 def allowed_cpus() -> tuple[int, ...] | None:
-    """The CPUs that this process may use, in order, as the system tells; None where it has no such notion (macOS)."""
+    """The CPUs that this process may use, in order; None where it has no such notion (macOS)."""
     if sys.platform == "linux":
         return tuple(sorted(os.sched_getaffinity(0)))
     if sys.platform == "darwin":

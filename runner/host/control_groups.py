@@ -1,4 +1,4 @@
-"""The control groups that this process is in: what they let it have of the CPUs. What the system does not tell is None."""
+"""The control groups that this process is in: what they let it have of the CPUs. What the system does not provide is None."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def throttling(root: Path = _ROOT, membership: Path = _MEMBERSHIP) -> tuple[floa
 
     Seconds, summed over CPUs.
     """
-    found = [stopped for folder in _folders(root, membership) if (stopped := _throttled(folder)) is not None]
-    return max(found, default=None)
+    stopped_s = [stopped for folder in _folders(root, membership) if (stopped := _throttled(folder)) is not None]
+    return max(stopped_s, default=None)
 
 
 def _folders(root: Path, membership: Path) -> list[Path]:
@@ -31,14 +31,14 @@ def _folders(root: Path, membership: Path) -> list[Path]:
         lines = [line.split(":", 2) for line in membership.read_text().splitlines()]
     except OSError:
         lines = []
-    found = []
+    folders = []
     for _, controllers, path in (line for line in lines if len(line) == 3):
         if controllers and "cpu" not in controllers.split(","):
             continue
         for top in (root / "cpu", root / controllers) if controllers else (root,):
             own = top / path.lstrip("/")
-            found += [own, *(around for around in own.parents if around.is_relative_to(top))]
-    return list(dict.fromkeys([*found, root, root / "cpu"]))
+            folders += [own, *(around for around in own.parents if around.is_relative_to(top))]
+    return list(dict.fromkeys([*folders, root, root / "cpu"]))
 
 
 def _quota(folder: Path) -> float | None:

@@ -34,7 +34,7 @@ _VARIABLE_PREFIXES = (
 )  # fmt: skip
 
 
-# Where and by whom, which changes no result.
+# Place and user, which change no result.
 _INCIDENTAL = ("user", "folder")
 
 
@@ -46,7 +46,7 @@ class GitState(TypedDict):
 
 
 class Environment(TypedDict):
-    """What a run ran on. None is what the system does not tell."""
+    """What a run ran on. None is what the system does not provide."""
 
     runner: str
     python: str
@@ -100,7 +100,7 @@ def environment() -> Environment:
         "memory_bytes": _memory_bytes(),
         "gpus": [device.name for device in gpus.devices],
         "gpu_driver": gpus.driver,
-        "packages": {name: found for name in _PACKAGES if (found := _version(name)) is not None},
+        "packages": {name: release for name in _PACKAGES if (release := _version(name)) is not None},
         "git": git_state(Path.cwd()),
         "variables": masked_data(
             {name: value for name, value in sorted(os.environ.items()) if name.startswith(_VARIABLE_PREFIXES)}
@@ -110,13 +110,13 @@ def environment() -> Environment:
 
 def differences(then: Environment, now: Environment) -> list[Difference]:
     """What is not the same in two environments: ``{what, then, now}`` for each, what is missing as None."""
-    found: list[Difference] = []
+    changed: list[Difference] = []
     flat = [_flat(side) for side in (then, now)]
     for what in dict.fromkeys([*flat[0], *flat[1]]):
         sides = [side.get(what) for side in flat]
         if sides[0] != sides[1] and what not in _INCIDENTAL:
-            found.append({"what": what, "then": sides[0], "now": sides[1]})
-    return found
+            changed.append({"what": what, "then": sides[0], "now": sides[1]})
+    return changed
 
 
 def _flat(environment: Environment) -> dict[str, object]:
@@ -148,7 +148,7 @@ def _memory_bytes() -> int | None:
 
 
 def cpu_model() -> str:
-    """The CPU's name as the system tells it."""
+    """The CPU's name, by the system."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

@@ -12,12 +12,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class GpuSample:
-    """One device at one moment; None where the driver does not tell.
+    """One device at one moment; None where the driver does not say.
 
     Attributes:
         utilization_pct: share of the driver's last interval (1/6 to 1 s) in which some kernel ran.
         memory_bytes: in use, by whomever.
-        power_w, temperature_c: as the device's sensors tell.
+        power_w, temperature_c: by the device's sensors.
         energy_j: since the driver was loaded; differences count.
         own_utilization_pct, own_memory_bytes: of the trial's processes alone.
     """
@@ -36,8 +36,8 @@ class Gpu:
     """One device, or one MIG instance of a device, which counts as a device of its own.
 
     Attributes:
-        name: as the driver tells it.
-        memory_bytes: in all.
+        name: by the driver.
+        memory_bytes: the device's total.
         missing: for each figure that cannot be had, the reason.
     """
 
@@ -152,7 +152,7 @@ class Gpus:
         running = self._nvml.nvmlDeviceGetComputeRunningProcesses(self._handles[index])
         own = [process.usedGpuMemory for process in running if process.pid in pids]
         if any(size is None for size in own):
-            self.devices[index].missing["own_memory_bytes"] = "this driver does not tell memory by process"
+            self.devices[index].missing["own_memory_bytes"] = "this driver does not report memory by process"
             return None
         if not own:
             # Also where the trial does not use the GPU: from outside a container's process numbers, the two look the same.

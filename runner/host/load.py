@@ -1,4 +1,4 @@
-"""The host around a trial: what others take of it, and what it holds back. What the system does not tell is None."""
+"""The host around a trial: what others take of it, and what it holds back. What the system does not provide is None."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PRESSURES = ("cpu", "memory", "io")
 
 
 def busy_and_total_s() -> tuple[float, float] | None:
-    """Seconds that the host's CPUs were busy, and all their seconds, since it started; None where the system does not tell."""
+    """Seconds that the host's CPUs were busy, and all their seconds, since it started; None where the system does not say."""
     try:
         times = psutil.cpu_times()
     except (psutil.Error, OSError):
@@ -31,7 +31,7 @@ def busy_and_total_s() -> tuple[float, float] | None:
 
 
 class HostLoad(TypedDict):
-    """What was the case on the host during a trial; None is what the system does not tell."""
+    """What was the case on the host during a trial; None is what the system does not provide."""
 
     other_cpu_pct: float | None
     stolen_pct: float | None
@@ -136,8 +136,8 @@ def _load_1m() -> float | None:
 
 
 def _frequency_mhz() -> float | None:
-    found = psutil.cpu_freq()
-    return None if found is None or not found.current else float(found.current)
+    frequency = psutil.cpu_freq()
+    return None if frequency is None or not frequency.current else float(frequency.current)
 
 
 def _pressure_us(what: str) -> int | None:

@@ -53,7 +53,7 @@ def _shared_folder() -> Path:
 
 
 def _note(path: Path) -> Path:
-    """The file beside the lock in which its holder says who it is."""
+    """The file beside the lock that identifies its holder."""
     return path.with_suffix(".holder")
 
 

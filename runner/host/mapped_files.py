@@ -11,7 +11,7 @@ def write_back_mapped_files() -> None:
     """Have the system write to disk what it still has to of every file that this process has mapped.
 
     Until then Linux counts the pages of a file that was installed a moment ago as private and dirty memory of whoever maps them,
-    though nobody has written to them in memory, and they could not be told from pages that are a process's own.
+    though nobody has written to them in memory, and they could not be distinguished from a process's own pages.
     """
     try:
         lines = Path("/proc/self/maps").read_text(encoding="utf-8", errors="surrogateescape").splitlines()

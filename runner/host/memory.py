@@ -17,10 +17,10 @@ class Footprint:
 
     Attributes:
         memory_bytes: what the trial would need alone, every shared page counted once; None where nothing is known.
-        memory_method: how that was found: ``pss``; where the system does not tell that, the sum of ``uss`` (shared pages left
+        memory_method: how that was measured: ``pss``; where the system does not provide that, the sum of ``uss`` (shared pages left
             out), of ``rss`` (shared pages counted for each), or of ``largest_rss`` (the most that each ever had resident).
         pss_bytes: the sum of proportional shares; it leaves out what the trial shares with the fork server it came from.
-        threads: of the tree, None where the system does not tell.
+        threads: of the tree, None where the system does not say.
         processes: of the tree.
     """
 
@@ -42,7 +42,7 @@ def footprint(pids: Sequence[int], fork_server: int | None, largest_rss_bytes: i
     * Mapped files (mostly libraries) by the process that has most of them resident: forked or spawned, all map the same.
     * Shared memory by proportional shares.
 
-    ``largest_rss_bytes``, where the processes have told it, stands in where nothing can be read from outside.
+    ``largest_rss_bytes``, where the processes report it, is used where nothing can be read from outside.
     """
     living = []
     threads: int | None = 0
@@ -62,7 +62,7 @@ def footprint(pids: Sequence[int], fork_server: int | None, largest_rss_bytes: i
 
 
 def together(parts: Sequence[Footprint]) -> Footprint:
-    """Of several hosts; what one of them does not tell is left out of the sum, and the first says how memory was found."""
+    """The sum over several hosts, without what a host does not provide; the method is the first host's."""
 
     def summed(name: str) -> int | None:
         known = [value for part in parts if (value := getattr(part, name)) is not None]
@@ -98,15 +98,15 @@ def _memory(processes: Sequence[psutil.Process], fork_server: int | None) -> tup
 
 
 def _pages_of(pids: Sequence[int]) -> list[_Pages]:
-    """Of those that are still there; raises OSError or KeyError where the system does not tell."""
-    found = []
+    """Of those that are still there; raises OSError or KeyError where the system does not say."""
+    pages = []
     for pid in pids:
         try:
-            found.append(_Pages.of(pid))
+            pages.append(_Pages.of(pid))
         except (FileNotFoundError, ProcessLookupError):
             if not _ROLLUP.exists():
                 raise
-    return found
+    return pages
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class _Pages:
 
     @classmethod
     def of(cls, pid: int) -> _Pages:
-        """From ``/proc``; raises OSError or KeyError where the system does not tell, or the process is gone."""
+        """From ``/proc``; raises OSError or KeyError where the system does not say, or the process is gone."""
         rollup, status = (_fields(Path(f"/proc/{pid}/{name}")) for name in ("smaps_rollup", "status"))
         # What is private and dirty is anonymous, once mapped files have been written back; what is private and clean is of a file.
         return cls(rollup["Pss"], rollup["Pss_Anon"], rollup["Pss_Shmem"], rollup["Private_Dirty"], status["RssFile"])
@@ -129,10 +129,10 @@ class _Pages:
 
 def _fields(path: Path) -> dict[str, int]:
     """The lines of a file of ``/proc`` that give kilobytes, in bytes."""
-    found = {}
+    sizes = {}
     for line in path.read_text().splitlines():
         name, _, value = line.partition(":")
         words = value.split()
         if len(words) == 2 and words[1] == "kB":
-            found[name] = int(words[0]) * 1024
-    return found
+            sizes[name] = int(words[0]) * 1024
+    return sizes

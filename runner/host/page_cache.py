@@ -23,9 +23,9 @@ def drop(handle: int) -> None:
 
 
 def resident_bytes(handle: int) -> int | None:
-    """How much of an open file is in memory, in bytes of whole pages; None where the system does not tell.
+    """How much of an open file is in memory, in bytes of whole pages; None where the system does not say.
 
-    By mincore(2): Linux tells the truth only of a file that this user owns or may write to, and says of any other that all is there.
+    By mincore(2): Linux is accurate only for a file that this user owns or may write to; any other is reported as fully in memory.
     """
     about = os.fstat(handle)
     if sys.platform != "linux" or not (os.geteuid() in (0, about.st_uid) or os.access(f"/proc/self/fd/{handle}", os.W_OK)):

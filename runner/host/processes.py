@@ -115,7 +115,7 @@ else:
             return None
 
     def _await_removal(group: int) -> None:
-        """Wait until the killed group is gone; what nobody reaps stays as a zombie, which is gone but for its name."""
+        """Wait until the killed group is gone; a zombie that is not reaped counts as gone."""
         limit = monotonic() + REMOVAL_S
         while alive := _living(group):
             if monotonic() >= limit:

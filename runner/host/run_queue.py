@@ -10,7 +10,7 @@ class RunQueueDelay:
     """Of the thread that makes this object.
 
     Attributes:
-        known: whether the system tells.
+        known: whether the system provides it.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class RunQueueDelay:
             self.known = False
 
     def read_ns(self) -> int:
-        """Nanoseconds since the thread began; always 0 where the system does not tell."""
+        """Nanoseconds since the thread began; always 0 where the system does not say."""
         if sys.platform != "linux" or not self.known:
             return 0
         return int(os.pread(self._file, 64, 0).split()[1])

@@ -38,7 +38,7 @@ class UsageRecord(TypedDict):
 
 @dataclass(frozen=True)
 class Usage:
-    """What some processes, and their children that have ended, have used. None is what this system does not tell.
+    """The usage of some processes and of their children that have ended. None is what this system does not provide.
 
     Attributes:
         cpu_user_s, cpu_system_s: CPU seconds in the program, and in the kernel on its behalf.
@@ -128,7 +128,7 @@ def own_usage() -> Usage:
 
 
 def largest_resident_bytes() -> int | None:
-    """The most memory that this process has ever had resident; None where the system does not tell."""
+    """The most memory that this process has ever had resident; None where the system does not say."""
     if sys.platform == "win32":
         return None
     import resource
@@ -229,7 +229,7 @@ def _by_psutil(pid: int) -> Usage:
         return Usage()
     read_bytes: int | None = None
     written_bytes: int | None = None
-    if sys.platform != "darwin":  # which does not tell
+    if sys.platform != "darwin":  # not known there
         with contextlib.suppress(psutil.Error, OSError):
             counters = process.io_counters()
             read_bytes, written_bytes = counters.read_bytes, counters.write_bytes

@@ -12,7 +12,7 @@ from runner.monitor.sampler import Sample
 
 
 class GpuDevice(TypedDict):
-    """One device over the timed epochs; None where it does not tell. ``missing`` says why, by figure."""
+    """One device over the timed epochs; None where a figure is not known. ``missing`` has the reason for each."""
 
     name: str
     memory_total_bytes: int | None
@@ -35,7 +35,7 @@ class GpuRecord(TypedDict):
 
 
 class GpuMetrics(TypedDict, total=False):
-    """The metrics of a trial that has GPUs; a figure that no device tells is left out."""
+    """The metrics of a trial that has GPUs; a figure that no device provides is left out."""
 
     gpu_utilization_pct: float
     gpu_memory_mb: float
@@ -78,7 +78,7 @@ def gpu_record(gpus: Gpus, samples: Sequence[Sample], *, sampled: bool) -> GpuRe
 
 
 def gpu_metrics(record: GpuRecord, images: int) -> GpuMetrics:
-    """The metrics of a trial that has GPUs, over all of them; a figure that no device tells is left out.
+    """The metrics of a trial that has GPUs, over all of them; a figure that no device provides is left out.
 
     ``gpu_utilization_pct`` is the mean over devices, ``gpu_memory_mb`` and ``gpu_power_w`` are sums.
     """
@@ -87,18 +87,18 @@ def gpu_metrics(record: GpuRecord, images: int) -> GpuMetrics:
     def known(name: _Figure) -> list[float]:
         return [value for device in devices if (value := device[name]) is not None]
 
-    found: GpuMetrics = {}
+    metrics: GpuMetrics = {}
     if values := known("utilization_pct"):
-        found["gpu_utilization_pct"] = statistics.fmean(values)
+        metrics["gpu_utilization_pct"] = statistics.fmean(values)
     if values := known("memory_peak_bytes"):
-        found["gpu_memory_mb"] = sum(values) / 1e6
+        metrics["gpu_memory_mb"] = sum(values) / 1e6
         if len(totals := known("memory_total_bytes")) == len(values):
-            found["gpu_memory_pct"] = sum(values) / sum(totals) * 100
+            metrics["gpu_memory_pct"] = sum(values) / sum(totals) * 100
     if values := known("power_w"):
-        found["gpu_power_w"] = sum(values)
+        metrics["gpu_power_w"] = sum(values)
     if (values := known("energy_j")) and images:
-        found["gpu_energy_j_per_image"] = sum(values) / images
-    return found
+        metrics["gpu_energy_j_per_image"] = sum(values) / images
+    return metrics
 
 
 def _over(of: Callable[[Sequence[float]], float], samples: Sequence[GpuSample], name: str) -> float | None:

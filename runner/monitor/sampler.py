@@ -14,9 +14,9 @@ from runner.config.options import Monitor
 from runner.host.gpu import Gpus, GpuSample
 from runner.host.load import busy_and_total_s
 from runner.host.memory import footprint
-from runner.monitor.tree import Tree, Turn
+from runner.monitor.tree import Pacing, Tree
 
-# A pause between samples of more than so many intervals is a gap.
+# A pause between samples of more than this many intervals is a gap.
 _GAP_INTERVALS = 2.0
 
 # NVML's own figures are means over a sixth of a second and more.
@@ -25,7 +25,7 @@ _GPU_INTERVAL_S = 0.2
 # How the share of a core that the monitor may use is divided among kinds of readings.
 _SHARES = {"detail": 0.25, "search": 0.1, "host": 0.1, "memory": 0.25, "gpu": 0.2}
 
-# What it costs to read the memory of a process with TensorFlow, as long as it is not known.
+# The assumed cost of reading the memory of a process with TensorFlow, until it is measured.
 _MEMORY_COST_S = 0.01
 
 
@@ -114,7 +114,7 @@ class Sampler:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._sample_on, name="monitor", daemon=True)
-        self._turns = {kind: self._turn(kind) for kind in _SHARES}
+        self._pacings = {kind: self._pacing(kind) for kind in _SHARES}
         self._tree = Tree()
         self._counting = False
         self._fork_server: int | None = None
@@ -124,10 +124,10 @@ class Sampler:
         self._began_ns = 0
         self._cpu_s = 0.0
 
-    def _turn(self, kind: str) -> Turn:
+    def _pacing(self, kind: str) -> Pacing:
         option = self._option
         slower = {"memory": option.memory_interval_s, "gpu": max(option.interval_s, _GPU_INTERVAL_S)}
-        return Turn(slower.get(kind, option.interval_s), _SHARES[kind] * option.cost_limit_pct / 100)
+        return Pacing(slower.get(kind, option.interval_s), _SHARES[kind] * option.cost_limit_pct / 100)
 
     def start(self) -> None:
         self._began_ns = time.perf_counter_ns()
@@ -203,14 +203,14 @@ class Sampler:
         return self._option.enabled and elapsed_s > _GAP_INTERVALS * self._option.interval_s
 
     def _allowed(self, kind: str, *, border: bool) -> bool:
-        return self._option.enabled and (border or self._turns[kind].due())
+        return self._option.enabled and (border or self._pacings[kind].due())
 
     def _read(self, kind: str, reading: Any) -> Any:
         began = time.thread_time()
         try:
             return reading()
         finally:
-            self._turns[kind].took(time.thread_time() - began)
+            self._pacings[kind].took(time.thread_time() - began)
 
     def _host_cpu_pct(self, *, border: bool) -> float | None:
         if not self._allowed("host", border=border):
@@ -230,12 +230,12 @@ class Sampler:
         pids = self._tree.pids
         if self._phase != "epoch" or not pids or not self._option.enabled:
             return None, None
-        if not self._turns["memory"].due(_MEMORY_COST_S * len(pids)):
+        if not self._pacings["memory"].due(_MEMORY_COST_S * len(pids)):
             return None, None
         if self._fork_server is None:
             self._fork_server = _fork_server_of(pids[0])
-        found = self._read("memory", lambda: footprint(pids, self._fork_server or None))
-        return found.memory_bytes if found.memory_method == "pss" else None, found.pss_bytes
+        memory = self._read("memory", lambda: footprint(pids, self._fork_server or None))
+        return memory.memory_bytes if memory.memory_method == "pss" else None, memory.pss_bytes
 
     def _gpu_samples(self, *, border: bool) -> Sequence[GpuSample]:
         if not self._gpus.devices or not self._allowed("gpu", border=border):

@@ -15,7 +15,7 @@ from runner.host.usage import cpu_s_of, stat_fields
 
 @dataclass(frozen=True)
 class Detail:
-    """What the processes of a tree come to; pages that several share count once for each."""
+    """The sums over the processes of a tree; pages that several share count once for each."""
 
     rss_bytes: int
     threads: int
@@ -26,7 +26,7 @@ class Tree:
     """The processes known to belong to a trial, and what their CPU clocks have shown.
 
     Attributes:
-        pids: the processes, the trial first; empty before it has said its first word, and after its end.
+        pids: the processes, the trial first; empty before its first message and after its end.
         used_s: CPU seconds that have been seen to be used by processes of the tree since ``start_counting``.
     """
 
@@ -36,7 +36,7 @@ class Tree:
         self._clocks: dict[int, float] = {}
 
     def become(self, pids: Iterable[int]) -> None:
-        """The tree consists of these processes now; one that is new counts with all it has used, for it was born in the tree."""
+        """The tree consists of these processes now; a new one counts with all its usage, since it was started within the tree."""
         self.pids = tuple(pids)
 
     def start_counting(self) -> None:
@@ -58,7 +58,7 @@ class Tree:
         return used if seen else None
 
     def look_for_more(self) -> None:
-        """Add processes that have come since; the system has to be searched for them, which is costly on a full one."""
+        """Add processes that were started since. This searches all processes of the system, which is costly where there are many."""
         if not self.pids:
             return
         try:
@@ -68,11 +68,11 @@ class Tree:
         self.pids = tuple(dict.fromkeys((*self.pids, *(process.pid for process in below))))
 
     def detail(self) -> Detail | None:
-        """Memory, threads and processes of those that are there; None where the system does not tell."""
-        found = [reading for pid in self.pids if (reading := _reading_of(pid)) is not None]
-        if not found:
+        """Memory, threads and number of the processes that still run; None where the system does not say."""
+        readings = [reading for pid in self.pids if (reading := _reading_of(pid)) is not None]
+        if not readings:
             return None
-        return Detail(sum(rss for rss, _ in found), sum(threads for _, threads in found), len(found))
+        return Detail(sum(rss for rss, _ in readings), sum(threads for _, threads in readings), len(readings))
 
 
 def _reading_of(pid: int) -> tuple[int, int] | None:
@@ -90,7 +90,7 @@ def _reading_of(pid: int) -> tuple[int, int] | None:
         return None
 
 
-class Turn:
+class Pacing:
     """Says when a kind of reading is due: at its interval, or more rarely where it would cost more than it may.
 
     Args:
@@ -114,7 +114,7 @@ class Turn:
         return now >= self._next and self._spent_s + cost_s <= allowed_s
 
     def took(self, cost_s: float) -> None:
-        """A reading is done that has cost so many CPU seconds."""
+        """Count a reading that has cost this many CPU seconds."""
         self._usual_s = cost_s if not self._spent_s else 0.75 * self._usual_s + 0.25 * cost_s
         self._spent_s += cost_s
         # A little early, so that a reading at every sample is not missed for a timer's jitter.

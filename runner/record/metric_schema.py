@@ -29,7 +29,7 @@ MetricName = Literal[
 
 
 class TrialMetrics(GpuMetrics):
-    """The metrics of one trial that succeeded. None is what the system does not tell; GPU metrics are there where a GPU is."""
+    """The metrics of one trial that succeeded. None is what the system does not provide; GPU metrics are there where a GPU is."""
 
     images_per_s: float
     total_s: float

@@ -65,7 +65,7 @@ def summary(values: Sequence[float]) -> MetricSummary:
     n = len(ordered)
     rank = _interval_rank(n)
     return {
-        "value": statistics.median(ordered) if ordered else None,  # None: no trial could tell
+        "value": statistics.median(ordered) if ordered else None,  # None: not known in any trial
         "low": None if rank is None else ordered[rank],
         "high": None if rank is None else ordered[n - 1 - rank],
         "n": n,

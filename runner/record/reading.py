@@ -1,4 +1,4 @@
-"""The records of points and sweeps, read back from their folders: all that anything made later is made from."""
+"""The records of points and sweeps, read from their folders: reports, MLflow runs and exports are made from these alone."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import json
 import os
 import stat
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeGuard, cast
 
-from runner.config.fields import MEASURING
-from runner.config.registry import BESIDE, KEYS, keys_of
 from runner.errors import RunnerError
 from runner.files import ARTIFACTS
+from runner.record.factors import chosen_keys, varying_keys
 from runner.record.metric_schema import MetricName
 from runner.record.point_schema import ResultJson
 from runner.record.shape import misfit
@@ -32,12 +31,6 @@ SELF_CHECK = "self_check"
 
 # The mode that has one worker.
 _SEQUENTIAL = "sequential"
-
-# What differs between points without making them different.
-_NO_FACTORS = {*keys_of(lambda role: not role.varies), *BESIDE}
-
-# How it is measured, rather than what.
-_HOW = {key for key, spec in KEYS.items() if spec.metadata["role"] is MEASURING}
 
 
 @dataclass(frozen=True)
@@ -134,10 +127,7 @@ def read_point(folder: Path) -> PointRecord | None:
         RunnerError: its record cannot be read.
     """
     record = read_result(folder / RESULT)
-    chosen = [
-        key for word in record["overrides"] if _is_factor(key := word.partition("=")[0]) and key.split(".")[0] not in _HOW
-    ]
-    return PointRecord(folder, record, name_of(record), chosen) if record["trials"] else None
+    return PointRecord(folder, record, name_of(record), chosen_keys(record["overrides"])) if record["trials"] else None
 
 
 def read_sweep(folder: Path) -> SweepRecord:
@@ -210,13 +200,6 @@ def _folders_with(name: str, folder: Path) -> list[Path]:
     return sorted(path.parent for path in folder.rglob(name) if ARTIFACTS not in path.relative_to(folder).parts)
 
 
-def varying_keys(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The dotted names of what is not the same in all of these configurations that have it at all."""
-    flat = [flattened(config) for config in configs]
-    keys = dict.fromkeys(key for one in flat for key in one)
-    return [key for key in keys if _is_factor(key) and len({json.dumps(one[key]) for one in flat if key in one}) > 1]
-
-
 def median_trial(record: ResultJson) -> GoodTrial | None:
     """Of a point's trials that succeeded, the one in the middle by images per second; None where none did."""
     good = [trial for trial in record["trials"] if trial["status"] == "ok"]
@@ -236,23 +219,6 @@ def ended_phases(trial: TrialRecord) -> list[EndedPhase]:
     return [phase for phase in trial["phases"] if has_ended(phase)]
 
 
-def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A configuration as dotted names and values: ``mode`` is the option's name, ``mode.start_method`` its field."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            flat |= flattened(value, f"{prefix}{key}.")
-        elif key == "name" and prefix:
-            flat[prefix.rstrip(".")] = value
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
-def _is_factor(key: str) -> bool:
-    return key.partition(".")[0] not in _NO_FACTORS
-
-
 def was_interrupted(point: ResultJson | SweepPoint) -> bool:
     """Whether the user stopped the point before all its rounds were run."""
     return point["error"] is not None and point["error"]["type"] == "Interrupted"
@@ -260,7 +226,7 @@ def was_interrupted(point: ResultJson | SweepPoint) -> bool:
 
 def _id_of(record: ResultJson | SweepJson, path: Path) -> str:
     if "id" not in record:
-        raise RunnerError(f"{path}: has no id, by which MLflow's runs are found again: it was made before records had one")
+        raise RunnerError(f"{path}: has no id, which identifies its run in MLflow: it was made before records had one")
     return record["id"]
 
 

@@ -144,7 +144,26 @@ class NodeRecord(TypedDict):
     gpu: NodeGpus
 
 
-class AnyTrial(TypedDict):
+class TrialCpu(TypedDict):
+    """CPU seconds of a trial, and how they were measured."""
+
+    cpu_s: float | None
+    cpu_user_s: float | None
+    cpu_system_s: float | None
+    cpu_method: NotRequired[str | None]
+
+
+class TrialPeaks(TypedDict):
+    """The most memory, threads and processes of a trial."""
+
+    peak_memory_bytes: int | None
+    peak_memory_method: NotRequired[str | None]
+    memory_at_pauses_bytes: NotRequired[list[int | None]]
+    threads_peak: int | None
+    processes_peak: int | None
+
+
+class AnyTrial(TrialCpu, TrialPeaks):
     """What every trial has, however it ended. ``session`` is the block of trials that ran without a gap."""
 
     round: int
@@ -152,17 +171,8 @@ class AnyTrial(TypedDict):
     session: str
     started_at: float
     ended_at: float
-    cpu_s: float | None
-    cpu_user_s: float | None
-    cpu_system_s: float | None
-    cpu_method: NotRequired[str | None]
     cpus: NotRequired[list[int] | None]
     cpus_usable: float
-    peak_memory_bytes: int | None
-    peak_memory_method: NotRequired[str | None]
-    memory_at_pauses_bytes: NotRequired[list[int | None]]
-    threads_peak: int | None
-    processes_peak: int | None
     phases: list[PhaseRecord]
     epochs: list[EpochRecord]
     image_errors: dict[str, str]
@@ -206,7 +216,7 @@ class Unwatched(TypedDict):
 
 
 class FailedTrial(AnyTrial):
-    """A trial that did not come to its end, or whose results are not to be used. None is what is not known."""
+    """A trial that did not finish, or whose results are not to be used. None is what is not known."""
 
     status: FailedStatus
     error: ErrorRecord

@@ -8,7 +8,7 @@ from runner.record.point_schema import WarningRecord
 
 
 @dataclass(frozen=True)
-class Warning:  # noqa: A001  (the name that the record uses)
+class ResultWarning:
     """One thing to know.
 
     Attributes:

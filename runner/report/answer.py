@@ -45,27 +45,27 @@ def _headline(subject: Subject, best: PointRecord) -> str:
     baseline = subject.baseline or ""
     if best.label == baseline:
         return _baseline_is_best(subject, baseline)
-    found = subject.comparison(best.label, "images_per_s")
-    if found is None or found["ratio"] is None:
+    comparison = subject.comparison(best.label, "images_per_s")
+    if comparison is None or comparison["ratio"] is None:
         return f"{_shown(best)} is first by its median, but has no round in common with {baseline}: the data do not say more."
     against = _named(subject, baseline)
-    if hosts := found.get("hosts"):
+    if hosts := comparison.get("hosts"):
         against += f" ({hosts[0]} against {hosts[1]}: machine and setting together)"
-    match found["verdict"]:
+    match comparison["verdict"]:
         case "faster":
-            return f"{_shown(best)} is {ratio_text(found).replace(' x', ' times')} as fast as {against}{_costs(subject, best.label)}."
+            return f"{_shown(best)} is {ratio_text(comparison).replace(' x', ' times')} as fast as {against}{_costs(subject, best.label)}."
         case "slower":  # its median is the largest, its rounds say otherwise
             return _baseline_is_best(subject, baseline)
         case "same":
-            return f"No point is faster than {against} by more than 2 %: {_shown(best)}, first by its median, came to {ratio_text(found)} of it."
-    needed = found["rounds_needed"]
+            return f"No point is faster than {against} by more than 2 %: {_shown(best)}, first by its median, came to {ratio_text(comparison)} of it."
+    needed = comparison["rounds_needed"]
     settle = f"about {needed} rounds would settle it" if needed else "more rounds would not settle it"
-    return f"The data do not say which is fastest: {_shown(best)}, first by its median, came to {ratio_text(found)} of {against}; {settle}."
+    return f"The data do not say which is fastest: {_shown(best)}, first by its median, came to {ratio_text(comparison)} of {against}; {settle}."
 
 
 def _baseline_is_best(subject: Subject, baseline: str) -> str:
-    others = [found for found in subject.comparisons if found["metric"] == "images_per_s"]
-    slower = sum(found["verdict"] == "slower" for found in others)
+    others = [comparison for comparison in subject.comparisons if comparison["metric"] == "images_per_s"]
+    slower = sum(comparison["verdict"] == "slower" for comparison in others)
     named = _named(subject, baseline)
     if slower == len(others):
         return (
@@ -76,8 +76,8 @@ def _baseline_is_best(subject: Subject, baseline: str) -> str:
     return f"No point is faster than {named}: of {len(others)} others {slower} are slower, and of the rest the data do not show a difference."
 
 
-def _one_slower(named: str, found: ComparisonRecord) -> str:
-    return f"{named} is the faster: {found['point']} came to {ratio_text(found)} of it."
+def _one_slower(named: str, comparison: ComparisonRecord) -> str:
+    return f"{named} is the faster: {comparison['point']} came to {ratio_text(comparison)} of it."
 
 
 _COSTS: Mapping[MetricName, str] = {"peak_memory_mb": "the memory", "cpu_s_per_image": "the CPU time an image"}
@@ -87,9 +87,9 @@ def _costs(subject: Subject, label: str) -> str:
     """What the faster one costs in memory and CPU, where that is proven."""
     said = []
     for metric, what in _COSTS.items():
-        found = subject.comparison(label, metric)
-        if found is not None and found["verdict"] in {"faster", "slower"} and found["ratio"] is not None:
-            said.append(f"{found['ratio']:.3g} times {what}")
+        comparison = subject.comparison(label, metric)
+        if comparison is not None and comparison["verdict"] in {"faster", "slower"} and comparison["ratio"] is not None:
+            said.append(f"{comparison['ratio']:.3g} times {what}")
     return f", and costs {' and '.join(said)}" if said else ""
 
 
@@ -135,12 +135,12 @@ def warnings_by_kind(points: Sequence[PointRecord]) -> list[tuple[str, WarningRe
         for warning in point.record["warnings"]:
             kinds.setdefault(warning["kind"], []).append((point.label, warning))
     lines = []
-    for found in kinds.values():
-        labels = [label for label, _ in found]
+    for tables in kinds.values():
+        labels = [label for label, _ in tables]
         where = (
             "all points"
             if len(labels) == len(points) > 1
             else ", ".join(labels[:4]) + (f" and {len(labels) - 4} more" if len(labels) > 4 else "")
         )
-        lines.append((where, found[0][1]))
+        lines.append((where, tables[0][1]))
     return lines

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.config.restore import mode_of
-from runner.record.reading import PointRecord, flattened
+from runner.record.factors import flattened
+from runner.record.reading import PointRecord
 
 # More lines than this in one chart cannot be distinguished by colour and marker.
 MOST_SERIES = 7
@@ -55,7 +56,7 @@ class Factor:
 
 
 @dataclass(frozen=True)
-class Place:
+class Position:
     """Where a point is drawn: its number on the horizontal axis, None where there is none, its series and its panel."""
 
     x: float | None
@@ -77,12 +78,12 @@ class Layout:
     series: Factor | None
     panels: tuple[Factor, ...]
 
-    def place(self, point: PointRecord) -> Place:
+    def place(self, point: PointRecord) -> Position:
         """Where this point belongs."""
         config = flattened(point.record["config"])
         x = None if self.x is None else self.x.of(config)
         series = point.label if self.series is None and self.x is None else self._text(self.series, config, bare=True)
-        return Place(
+        return Position(
             x=None if x is None or x == ABSENT else float(x),
             series=series,
             panel=", ".join(self._text(factor, config) for factor in self.panels if factor.of(config) != ABSENT),

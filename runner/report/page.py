@@ -167,7 +167,7 @@ def _facts(subject: Subject) -> list[tuple[str, str]]:
 def _recommendations(subject: Subject) -> list[dict[str, str]]:
     if len(subject.good) < 2:
         return []
-    found = [one for criterion in CRITERIA if (one := recommended(subject.points, criterion)) is not None]
+    recommendations = [one for criterion in CRITERIA if (one := recommended(subject.points, criterion)) is not None]
     return [
         {
             "criterion": f"by {one.criterion}",
@@ -176,7 +176,7 @@ def _recommendations(subject: Subject) -> list[dict[str, str]]:
             "words": _words(one),
             "why": _why(one),
         }
-        for one in found
+        for one in recommendations
     ]
 
 
@@ -221,8 +221,8 @@ def _drawn(*charts: Chart | None) -> list[Chart]:
     return [chart for chart in charts if chart is not None]
 
 
-def _known(*found: Table | None) -> list[Table]:
-    return [table for table in found if table is not None]
+def _known(*tables: Table | None) -> list[Table]:
+    return [table for table in tables if table is not None]
 
 
 def _sentence(text: str) -> str:

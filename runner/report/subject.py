@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from runner.analysis.verdicts import Side, compared
+from runner.analysis.verdicts import Side, compare_sides
 from runner.errors import RunnerError
 from runner.record.metric_schema import MetricName
 from runner.record.point_schema import WarningRecord
@@ -22,7 +22,7 @@ from runner.record.reading import (
     was_interrupted,
 )
 from runner.record.sweep_schema import ComparisonRecord
-from runner.report.layout import Layout, Place, chosen_layout
+from runner.report.layout import Layout, Position, chosen_layout
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class Subject:
         title: what was swept, and when.
         points: those that have a trial, in their order.
         expected: how many points there were to be.
-        baseline: the label of the one that the others are compared with; None for a point by itself.
+        baseline: the label of the point that the others are compared with; None for a single point.
         comparisons: as in ``sweep.json``.
         self_check: the baseline against its duplicate, as in ``sweep.json``.
         duplicate: the duplicate's own record.
         trusted: whether the self-check found the baseline equal to itself.
         warnings: those that take more than one point.
         command: a line that runs it again.
-        cut_short: whether the sweep has not come to its end, so that its comparisons were made now, from what there is.
+        cut_short: whether the sweep did not finish; its comparisons are then made now, from what there is.
     """
 
     folder: Path
@@ -63,7 +63,7 @@ class Subject:
         return chosen_layout(self.points)
 
     @cached_property
-    def places(self) -> Mapping[str, Place]:
+    def places(self) -> Mapping[str, Position]:
         """Where each point is drawn, by its label."""
         return {point.label: self.layout.place(point) for point in self.points}
 
@@ -88,7 +88,7 @@ class Subject:
 
     @cached_property
     def _compared(self) -> Mapping[tuple[str, MetricName], ComparisonRecord]:
-        return {(found["point"], found["metric"]): found for found in self.comparisons}
+        return {(comparison["point"], comparison["metric"]): comparison for comparison in self.comparisons}
 
     @cached_property
     def shown_in_detail(self) -> Sequence[PointRecord]:
@@ -157,10 +157,10 @@ def _compared_now(sweep: SweepRecord) -> list[ComparisonRecord]:
         return []
     across = bool(baseline.record["config"].get("compare_hosts", False))
     return [
-        found.record()
+        comparison.record()
         for point in sweep.measured
         if point is not baseline
-        for found in compared(_side(point), _side(baseline), others, across_hosts=across)
+        for comparison in compare_sides(_side(point), _side(baseline), others, across_hosts=across)
     ]
 
 

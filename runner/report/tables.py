@@ -99,19 +99,19 @@ def of_comparisons(subject: Subject) -> Table | None:
         Column("pairs", number=True),
     ]
     rows, last = [], None
-    for found in subject.comparisons:
-        voided = f" ({len(found['voided_rounds'])} rounds without a pair)" if found["voided_rounds"] else ""
-        hosts = f", {' against '.join(both)}" if (both := found.get("hosts")) else ""
+    for comparison in subject.comparisons:
+        voided = f" ({len(comparison['voided_rounds'])} rounds without a pair)" if comparison["voided_rounds"] else ""
+        hosts = f", {' against '.join(both)}" if (both := comparison.get("hosts")) else ""
         rows.append(
             [
-                Cell("" if found["point"] == last else found["point"]),
-                Cell(metric_name(found["metric"])),
-                Cell(ratio_text(found)),
-                Cell(verdict_text(found) + hosts + voided, _TONES[found["verdict"]]),
-                Cell(str(found["n"])),
+                Cell("" if comparison["point"] == last else comparison["point"]),
+                Cell(metric_name(comparison["metric"])),
+                Cell(ratio_text(comparison)),
+                Cell(verdict_text(comparison) + hosts + voided, _TONES[comparison["verdict"]]),
+                Cell(str(comparison["n"])),
             ]
         )
-        last = found["point"]
+        last = comparison["point"]
     note = (
         "Ratios are paired by round; their intervals hold together, for all points of the sweep at once. Faster and slower take both "
         "Student's and the signed-rank interval; the same means within 2 %."
@@ -121,12 +121,12 @@ def of_comparisons(subject: Subject) -> Table | None:
 
 def of_bounds(subject: Subject) -> Table | None:
     """What throughput cannot exceed, and which bound binds."""
-    found = [(point, bounds) for point in _few(subject) if (bounds := bounds_of(point, alone_of(subject, point))) is not None]
-    if not found:
+    bounded = [(point, bounds) for point in _few(subject) if (bounds := bounds_of(point, alone_of(subject, point))) is not None]
+    if not bounded:
         return None
-    kinds = [kind for kind in KINDS if any(bound.what == kind for _, bounds in found for bound in bounds.bounds)]
+    kinds = [kind for kind in KINDS if any(bound.what == kind for _, bounds in bounded for bound in bounds.bounds)]
     rows = []
-    for point, bounds in found:
+    for point, bounds in bounded:
         known = {bound.what: bound.images_per_s for bound in bounds.bounds}
         cells = [
             Cell(_number(known.get(kind), 4), "" if bounds.bounds and kind == bounds.bounds[0].what else "unsure")
@@ -170,8 +170,8 @@ def of_amortisation(subject: Subject) -> Table | None:
 
 def _imports(cost: Cost) -> list[Cell]:
     trials = good_trials(cost.point)
-    found = [max(trial.get("preload_s") or 0.0, trial.get("import_s") or 0.0) for trial in trials]
-    return [Cell(f"{statistics.median(found):.2f}" if found else "-")]
+    start_s = [max(trial.get("preload_s") or 0.0, trial.get("import_s") or 0.0) for trial in trials]
+    return [Cell(f"{statistics.median(start_s):.2f}" if start_s else "-")]
 
 
 def of_laws(laws: Mapping[str, Law]) -> Table | None:
@@ -201,7 +201,7 @@ def of_laws(laws: Mapping[str, Law]) -> Table | None:
 
 
 def of_failures(subject: Subject) -> Table | None:
-    """The points that did not come to their end, and why."""
+    """The points that did not finish, and why."""
     rows = []
     for point in subject.points:
         error = point.record["error"]
@@ -221,7 +221,7 @@ def of_failures(subject: Subject) -> Table | None:
     if not rows:
         return None
     columns = [Column("point"), Column("status"), Column("rounds done"), Column("why"), Column("log")]
-    return Table("Points that did not come to their end", columns, rows)
+    return Table("Points that did not finish", columns, rows)
 
 
 def of_environment(subject: Subject) -> Table:
@@ -256,10 +256,10 @@ def _few(subject: Subject) -> Sequence[PointRecord]:
     return sorted(subject.good, key=lambda point: -(value_of(point, "images_per_s") or 0.0))[:_MOST]
 
 
-def _estimate(found: Estimate) -> str:
-    if found.low is None or found.high is None:
-        return _small(found.value)
-    return f"{_small(found.value)} [{_small(found.low)}, {_small(found.high)}]"
+def _estimate(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return _small(estimate.value)
+    return f"{_small(estimate.value)} [{_small(estimate.low)}, {_small(estimate.high)}]"
 
 
 def _small(value: float) -> str:

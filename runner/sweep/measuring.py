@@ -30,7 +30,7 @@ log = logging.getLogger("runner")
 
 @dataclass(frozen=True)
 class _Watched:
-    """How a trial went, what was seen of it from outside, and the clock that its times are on.
+    """How a trial went, what was observed from outside, and the clock that its times are on.
 
     Attributes:
         wall_offset_s: what to add to the shared clock, in seconds, for the time of day (Unix time).

@@ -41,7 +41,7 @@ def launch_with_another(
     """Have ``submit`` run the points that ``job_overrides`` describe, and gather their records.
 
     Args:
-        config: of the sweep; its launcher is the one that the user has chosen.
+        config: of the sweep, with the launcher that the user has chosen.
         hydra_context: what Hydra composes a point with.
         job_overrides: of each point.
         earlier: points of the same sweep that were run before; the new ones are added.
@@ -90,7 +90,7 @@ def _submitted(
     output = "" if jobs is None else f"; their own output is in {short(jobs)}"
     print_note(f"With the launcher {_name(config)}: {len(points)} point{'' if len(points) == 1 else 's'}{output}")
     if jobs is not None:
-        # A launcher hands a job its configuration in a file there, with any secret in it.
+        # A launcher passes a job its configuration in a file there, with any secret in it.
         jobs.mkdir(mode=0o700, parents=True, exist_ok=True)
     later = f"jobs that still run go on; when they have ended: {command_line('gather', short(folder))}"
     try:

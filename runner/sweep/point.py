@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 import uuid
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +30,7 @@ from runner.record.metrics import point_metrics
 from runner.record.point_schema import ResultJson, Status
 from runner.record.reading import RESULT, SCHEMA_VERSION, read_result, was_interrupted
 from runner.record.trial_schema import TrialRecord
-from runner.record.warning import Warning  # noqa: A004
+from runner.record.warning import ResultWarning
 from runner.record.writing import PointFolder, Series
 from runner.secrets import masked_data, masked_override
 from runner.trial.messages import Report, TrialPlan
@@ -100,7 +99,7 @@ class Point:
 
     @property
     def spool(self) -> Path:
-        """The file in which a trial keeps records that are too many for its memory, until they have been written as they should be."""
+        """The temporary file for a trial's records that do not fit into memory."""
         return self.folder / ".records"
 
     @property
@@ -109,7 +108,7 @@ class Point:
 
     @property
     def status(self) -> Status:
-        """``ok`` if every trial was; otherwise that of the first that was not; ``killed`` where it was stopped, or has not begun."""
+        """``ok`` if every trial is; otherwise the first other status; ``killed`` where the point was stopped or has no trial."""
         failed = next((trial["status"] for trial in self.trials if trial["status"] != "ok"), None)
         if failed is None and self.lost is not None:
             return self.lost.status
@@ -117,7 +116,7 @@ class Point:
 
     @property
     def error(self) -> ErrorRecord | None:
-        """Type, message and traceback of the first trial's that failed; None if none did."""
+        """Type, message and traceback of the first failed trial; None if none failed."""
         failed = next((trial["error"] for trial in self.trials if trial["error"] is not None), None)
         if failed is None and self.lost is not None:
             return self.lost.record()
@@ -207,10 +206,10 @@ class Point:
         masked: ResultJson = masked_data(record)
         return masked
 
-    def warnings(self) -> list[Warning]:
+    def warnings(self) -> list[ResultWarning]:
         """What a reader should know of this point."""
         if self.recorded is not None:
-            return [Warning(**warning) for warning in self.recorded["warnings"]]
+            return [ResultWarning(**warning) for warning in self.recorded["warnings"]]
         return of_point(self.facts())
 
     def facts(self) -> PointFacts:
@@ -236,7 +235,7 @@ class Point:
             self.trials, self.id = record["trials"], record.get("id", self.id)
 
     def restore_here(self) -> None:
-        """The same for a job that was put back into the queue; what it has measured on another host is removed, and begun anew."""
+        """The same for a job that was requeued; what it measured on another host is removed and measured again."""
         record = self._on_disk()
         if record is not None and record["environment"]["host"] != environment()["host"]:
             PointFolder(self.folder).clear()
@@ -284,20 +283,6 @@ class Point:
 def command(words: Sequence[str]) -> str:
     """A line for a shell that runs this program with these words again, from anywhere."""
     return f"cd {shlex.quote(str(Path.cwd()))} && " + shlex.join([sys.executable, "-m", "runner", *words])
-
-
-def label_points(points: Sequence[Point]) -> None:
-    """Give each point of a sweep its label: its name, with what differs where several have that name."""
-    names = Counter(point.name for point in points)
-    common = set.intersection(*(set(point.overrides) for point in points)) if points else set()
-    labels: set[str] = set()
-    for number, point in enumerate(points):
-        label = point.name
-        if names[label] > 1:
-            varying = [word for word in point.overrides if word not in common and not word.startswith(("mode=", "workers="))]
-            label = f"{label} {' '.join(varying)}".strip()
-        point.label = label if label not in labels else f"{label} #{number}"
-        labels.add(point.label)
 
 
 def complete(point: Point) -> bool:

@@ -96,7 +96,7 @@ def _outcome(record: PointRecord, point: Point) -> RepeatedPoint:
         "name": record.label,
         "same_configuration": record.record["config_hash"] == point.hash,
         "same_results": same_results,
-        "metrics": [found.record() for found in agreement(record.record["metrics"], point.metrics)],
+        "metrics": [metric.record() for metric in agreement(record.record["metrics"], point.metrics)],
     }
 
 

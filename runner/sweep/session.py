@@ -34,7 +34,7 @@ class Display(Protocol):
         """Something that the user should know now."""
 
     def trial_starts(self, name: str, number: int, left: int, *, epochs: int, images: int) -> None:
-        """A trial of the point ``name``, in round ``number``; as far as is known, ``left`` trials are to come, with this one."""
+        """A trial of the point ``name``, in round ``number``; ``left`` trials remain as far as is known, this one included."""
 
     def event(self, event: Event) -> None:
         """The trial is in another phase, or has come further in this one."""
@@ -82,7 +82,7 @@ class Session:
         self._supervisor = supervisor or Supervisor()
         self._fail_fast = fail_fast
         self._measure = measure
-        # With the host: two processes on two hosts may have one process id, and begin in one second.
+        # With the host: processes on two hosts may have the same id and start in the same second.
         self._block = f"{time.strftime('%Y-%m-%dT%H:%M:%S')}-{socket.gethostname()}-{os.getpid()}"
         self.gpus = Gpus()
         self.idle_cpu_pct: float | None = None

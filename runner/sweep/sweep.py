@@ -10,16 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.analysis.stopping import half_width, own_half_width
-from runner.analysis.verdicts import FASTER, SLOWER, Comparison, Side, compared
+from runner.analysis.verdicts import FASTER, SLOWER, Comparison, Side, compare_sides
 from runner.analysis.warnings import of_hosts, of_sweep
 from runner.display.markdown import comparison_table
 from runner.errors import ConfigurationError, RunnerError
 from runner.files import write_atomically
 from runner.record.reading import SCHEMA_VERSION, SELF_CHECK, SWEEP, read_sweep_json
 from runner.record.sweep_schema import PointFailure, SweepJson
-from runner.record.warning import Warning  # noqa: A004
+from runner.record.warning import ResultWarning
 from runner.secrets import masked_data, masked_override
-from runner.sweep.point import Point, label_points
+from runner.sweep.labels import label_points
+from runner.sweep.point import Point
 
 
 @dataclass
@@ -44,7 +45,7 @@ class Sweep:
     duplicate: Point | None = None
     comparisons: list[Comparison] = field(default_factory=list)
     noise_floor: Comparison | None = None
-    warnings: list[Warning] = field(default_factory=list)
+    warnings: list[ResultWarning] = field(default_factory=list)
     command: str = ""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
@@ -68,10 +69,10 @@ class Sweep:
         if self.baseline.config.protocol.verdicts:
             for point in others:
                 across_hosts = self.baseline.config.compare_hosts
-                self.comparisons += compared(_side(point), _side(self.baseline), len(others), across_hosts=across_hosts)
+                self.comparisons += compare_sides(_side(point), _side(self.baseline), len(others), across_hosts=across_hosts)
         if self.duplicate is not None:
             twin = Side(SELF_CHECK, self.duplicate.trials, self.duplicate.host)
-            (self.noise_floor,) = (one for one in compared(twin, _side(self.baseline), 1) if one.metric == "images_per_s")
+            (self.noise_floor,) = (one for one in compare_sides(twin, _side(self.baseline), 1) if one.metric == "images_per_s")
         facts = [point.facts() for point in self.points]
         self.warnings = [*of_sweep(facts), *of_hosts(facts, self.baseline.facts())]
 
@@ -85,11 +86,11 @@ class Sweep:
             return max((own_half_width(point.trials) for point in living), default=0.0)
         others = len(self.points) - 1
         ratios = [
-            found.ratio
+            comparison.ratio
             for point in living
             if point is not self.baseline
-            for found in compared(_side(point), _side(self.baseline), others)
-            if found.metric == "images_per_s"
+            for comparison in compare_sides(_side(point), _side(self.baseline), others)
+            if comparison.metric == "images_per_s"
         ]
         return max(half_width(ratio) if ratio is not None else float("inf") for ratio in ratios)
 

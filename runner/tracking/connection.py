@@ -172,19 +172,19 @@ def _probe(database: Path) -> None:
 
 
 def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
-    found = client.get_experiment_by_name(name)
-    if found is None:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
         try:
             return str(client.create_experiment(name, artifact_location=artifacts, tags=_KIND))
         except MlflowException:
-            found = client.get_experiment_by_name(name)  # another program was quicker
-            if found is None:
+            experiment = client.get_experiment_by_name(name)  # another program was quicker
+            if experiment is None:
                 raise
-    if found.lifecycle_stage == "deleted":
+    if experiment.lifecycle_stage == "deleted":
         raise TrackingError(
             f"the experiment {name} has been deleted; restore it in MLflow, or take another tracking.experiment"
         )
-    if not {tag for tag in _KIND if tag in found.tags}:
+    if not {tag for tag in _KIND if tag in experiment.tags}:
         for key, value in _KIND.items():
-            client.set_experiment_tag(found.experiment_id, key, value)
-    return str(found.experiment_id)
+            client.set_experiment_tag(experiment.experiment_id, key, value)
+    return str(experiment.experiment_id)

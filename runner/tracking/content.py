@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 from runner.config.options import TrackingOption
 from runner.config.restore import mode_of
+from runner.record.factors import flattened
 from runner.record.metrics import summaries_of, trial_metrics, values_of
 from runner.record.point_schema import ResultJson
-from runner.record.reading import PointRecord, SweepRecord, flattened, good_trials, median_trial, was_interrupted
+from runner.record.reading import PointRecord, SweepRecord, good_trials, median_trial, was_interrupted
 from runner.record.rows import image_files
 from runner.record.trial_schema import TrialRecord
 from runner.tracking.note import LeftOut, point_note, sweep_note
@@ -52,7 +53,7 @@ class RunContent:
     """One MLflow run.
 
     Attributes:
-        key: of the record, by which the run is found again.
+        key: of the record; it identifies the run.
         digest: of everything that the run is made of.
         status: in MLflow's words.
         start_ms, end_ms: Unix time; they are as far apart as the trials took, without what other points ran in between.
@@ -202,7 +203,7 @@ def _metrics(point: PointRecord) -> Iterator[MetricValue]:
 
 
 def _system(point: PointRecord) -> Iterator[MetricValue]:
-    """Of the trial in the middle by images per second, the one that trace.json shows; of all together, little could be seen."""
+    """From the median trial by images per second, which trace.json shows; all trials together would be unreadable."""
     path = point.folder / "samples.csv"
     if not path.is_file():
         return
@@ -214,11 +215,11 @@ def _system(point: PointRecord) -> Iterator[MetricValue]:
     pauses = [phase for phase in trial["phases"] if phase["name"] == "pause"]
     # What it has itself found when its workers were ready and after its last epoch: the monitor reads memory rarely, and of a short trial
     # never. There are more pauses where the page cache is emptied before each epoch.
-    for number, (pause, found) in enumerate(
+    for number, (pause, memory_bytes) in enumerate(
         zip(pauses[:1] + pauses[1:][-1:], trial.get("memory_at_pauses_bytes", []), strict=False)
     ):
-        if found is not None:
-            yield MetricValue(f"system/{MEMORY}", round(found * 1e-6, 3), int(pause["at"] * 1000), MOST_SAMPLES + number)
+        if memory_bytes is not None:
+            yield MetricValue(f"system/{MEMORY}", round(memory_bytes * 1e-6, 3), int(pause["at"] * 1000), MOST_SAMPLES + number)
 
 
 def _dataset(record: ResultJson) -> dict[str, str]:

@@ -18,13 +18,13 @@ def credentials_to_environment(words: Sequence[str], environment: MutableMapping
 
 def uri_without_credentials(uri: str, environment: MutableMapping[str, str] = os.environ) -> str:
     """The address of an MLflow server; a user and password in it go to the variables from which MLflow takes them."""
-    found = re.fullmatch(r"(['\"]?)(https?://)([^/]*)@([^@]*)", uri)
-    if found is None:
+    match = re.fullmatch(r"(['\"]?)(https?://)([^/]*)@([^@]*)", uri)
+    if match is None:
         return uri
-    parts = urlsplit(f"{found[2]}{found[3]}@host")
+    parts = urlsplit(f"{match[2]}{match[3]}@host")
     if parts.password is None:
         environment["MLFLOW_TRACKING_TOKEN"] = unquote(parts.username or "")
     else:
         environment["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username or "")
         environment["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password)
-    return f"{found[1]}{found[2]}{found[4]}"
+    return f"{match[1]}{match[2]}{match[4]}"

@@ -1,6 +1,6 @@
 """Writes runs into an MLflow store, each exactly once however often it is asked to.
 
-A run is found again by the id of the record that it was made from. Everything in it comes from that record, its time stamps
+A run is identified by the id of the record that it was made from. Everything in it comes from that record, its time stamps
 too, so that writing it a second time, after a server died half-way say, completes the run and doubles nothing.
 """
 
@@ -21,7 +21,7 @@ from runner.record.reading import PointRecord, SweepRecord
 from runner.tracking.connection import Connection, as_tracking_errors, is_gone
 from runner.tracking.content import RunContent, point_content, sweep_content
 
-# The tags by which a run is found again, and by which it is known to be complete.
+# The tags that identify a run and mark it as complete.
 _KEY, _DIGEST, _COMPLETE = "record", "record.digest", "record.complete"
 _PARENT = "mlflow.parentRunId"
 
@@ -90,11 +90,11 @@ class _Writer:
     def _search(self, tag: str, value: str) -> Iterator[Run]:
         page: str | None = None
         while True:
-            found = self._client.search_runs(
+            runs = self._client.search_runs(
                 [self._experiment], f"tags.`{tag}` = '{value}'", max_results=_RUNS_AT_ONCE, page_token=page
             )
-            yield from found
-            page = found.token
+            yield from runs
+            page = runs.token
             if not page:
                 return
 

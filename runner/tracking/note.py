@@ -54,7 +54,10 @@ def point_note(record: ResultJson, verdicts: Sequence[ComparisonRecord], folder:
         lines += [", ".join(shown) + ".", ""]
     if verdicts:
         lines += [f"Against `{verdicts[0]['baseline']}`:", ""]
-        lines += [f"- {metric_name(found['metric'])}: {ratio_text(found)}, {verdict_text(found)}" for found in verdicts]
+        lines += [
+            f"- {metric_name(comparison['metric'])}: {ratio_text(comparison)}, {verdict_text(comparison)}"
+            for comparison in verdicts
+        ]
         lines += [""]
     lines += [f"- {warning['message']}; {warning['advice']}" for warning in record["warnings"]]
     if left_out is not None:
@@ -67,10 +70,12 @@ def point_note(record: ResultJson, verdicts: Sequence[ComparisonRecord], folder:
 def sweep_note(sweep: SweepJson, folder: Path) -> str:
     """For the parent run of a sweep."""
     lines = [f"{len(sweep['points'])} points, compared with `{sweep['baseline']}`.", ""]
-    of_throughput = [found for found in sweep["comparisons"] if found["metric"] == "images_per_s"]
-    lines += [f"- `{found['point']}`: {ratio_text(found)}, {verdict_text(found)}" for found in of_throughput]
+    of_throughput = [comparison for comparison in sweep["comparisons"] if comparison["metric"] == "images_per_s"]
+    lines += [
+        f"- `{comparison['point']}`: {ratio_text(comparison)}, {verdict_text(comparison)}" for comparison in of_throughput
+    ]
     if not of_throughput:
-        lines += ["No verdicts: the protocol gives none, or the sweep did not come to its end."]
+        lines += ["No verdicts: the protocol gives none, or the sweep did not finish."]
     if sweep["self_check"]:
         lines += ["", self_check_text(sweep["self_check"], trusted=sweep["trusted"]).capitalize() + "."]
     lines += [f"- **{warning['kind']}**: {warning['message']}; {warning['advice']}" for warning in sweep["warnings"]]

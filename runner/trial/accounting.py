@@ -1,4 +1,4 @@
-"""The processes of a trial's tree, and what they have used: asked in the trial, outside what is timed."""
+"""The processes of a trial's tree and their usage, read in the trial outside the timed work."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Accounting:
         self._mode = None
 
     def remove_workers(self) -> None:
-        """The workers are gone. Other processes may live on, such as the one in which loky counts what is to be tidied up."""
+        """The workers have ended. Other processes may still run, such as loky's resource tracker."""
         gone = {worker.pid for worker in self._workers} - {os.getpid()}
         self.pids = tuple(pid for pid in self.pids if pid not in gone)
 
@@ -57,12 +57,12 @@ class Accounting:
         self.pids = (os.getpid(), *_children_except(pids), *pids)
 
     def usage(self) -> Usage:
-        """What the tree has used by now. Workers that live are asked; the system counts those that have ended with this process."""
+        """The tree's usage so far. Live workers are read; the system adds those that have ended to this process."""
         if self._mode is not None:
             self._reports = self._mode.worker_usage()
         asked = {os.getpid(), *self._reports}
         others = [usage_of(pid) for pid in self.pids if pid not in asked]
-        # Where the system does not count workers that have ended, what they reported last stands.
+        # Where the system does not add workers that have ended, their last report counts.
         reports = self._reports.values() if self._mode is not None or not self._counts_ended else ()
         return total([own_usage(), *others, *(report.usage for report in reports)])
 
@@ -87,7 +87,7 @@ class Accounting:
 
 
 def _children_except(workers: Sequence[int]) -> list[int]:
-    """Processes of the tree that are no workers: the trial's own fork server, where it has one, belongs to what it takes."""
+    """The tree's processes that are no workers. The trial's own fork server, if any, is one of them."""
     try:
         below = psutil.Process().children(recursive=True)
     except (psutil.Error, OSError):

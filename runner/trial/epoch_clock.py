@@ -46,8 +46,8 @@ class EpochClock:
         accounting.look_again()
         self.cpu_s += accounting.cpu_s()
         self.usage = accounting.usage() - self._before
-        # No clock of this host shows remote workers, nor those that have ended; both have reported.
+        # This host has no clock for remote workers or for ended ones; both have reported.
         ended = (pid for pid in self._pids if cpu_s_of(pid) is None)
         self.cpu_s += accounting.reported_cpu_s([*accounting.remote_workers(), *ended])
-        # Nor is there a clock of what was born and ended within the epoch; its parent's usage contains it.
+        # A process that started and ended within the epoch has no clock either; its parent's usage contains it.
         self.cpu_s += self.usage.ended_cpu_s or 0.0

@@ -54,7 +54,7 @@ class ForkServer:
             with self._in_place_of_the_usual(), _without_a_foreign_start_method():
                 process.start()
         except (EOFError, OSError) as error:
-            # One that has failed is not asked again. What is killed is waited for, so that the next start sees that it is gone.
+            # A failed server is not used again. A killed one is waited for, so that the next start sees that it has ended.
             self._kill()
             self._server._stop()  # noqa: SLF001
             if late.is_set():

@@ -32,7 +32,7 @@ class GilWaits:
 
     Attributes:
         at_ns: of each wake-up on the shared clock; ``wait_ns``: how long each waited for the lock.
-        exact: whether time spent waiting for a CPU has been told from it; otherwise it is in it.
+        exact: whether the wait excludes time spent waiting for a CPU.
         cpu_s: CPU seconds that the probe itself used.
     """
 

@@ -26,12 +26,12 @@ from runner.trial import preload
 from runner.trial.accounting import Accounting
 from runner.trial.epoch_clock import EpochClock
 from runner.trial.gil_probe import GilProbe, GilWaits
-from runner.trial.messages import EpochReport, Failure, Phase, Progress, Report, TrialPlan
+from runner.trial.messages import EpochReport, Phase, Progress, Report, TrialFailure, TrialPlan
 from runner.trial.page_cache import PageCache
 
 
 def run_trial(connection: Connection, plan: TrialPlan, forked_by_server: bool) -> None:
-    """The trial process, from its first line to its last; its last message is a ``Report`` or a ``Failure``."""
+    """The trial process, from its first line to its last; its last message is a ``Report`` or a ``TrialFailure``."""
     lead_session()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if plan.log is not None:
@@ -43,9 +43,9 @@ def run_trial(connection: Connection, plan: TrialPlan, forked_by_server: bool) -
         kill_own_group()
     except TrialError as error:
         text = error.remote_traceback or traceback.format_exc()
-        connection.send(Failure(error.status, error.kind, str(error), text))
+        connection.send(TrialFailure(error.status, error.kind, str(error), text))
     except BaseException as error:  # sent to the supervisor, which records it
-        connection.send(Failure("failed", type(error).__name__, str(error), traceback.format_exc()))
+        connection.send(TrialFailure("failed", type(error).__name__, str(error), traceback.format_exc()))
 
 
 class _Trial:
@@ -174,7 +174,7 @@ class _Trial:
         return all(worker.pid == os.getpid() for worker in self._workers)
 
     def _enter(self, phase: str) -> int:
-        """Tell the conductor, and go on when it has taken its sample: from then on it is idle. Returns the time, on the shared clock."""
+        """Announce the phase, and go on when the conductor has taken its sample: from then on it is idle. Returns the time, on the shared clock."""
         self._connection.send(Phase(phase, perf_counter_ns(), self._accounting.pids, self._accounting.usage()))
         try:
             self._connection.recv()

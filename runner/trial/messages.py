@@ -1,4 +1,4 @@
-"""What a trial is told, and what it tells the supervisor."""
+"""The messages between a trial and its supervisor: its plan, its progress and its report."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TrialPlan:
         cpus: the CPUs that the trial and its workers may use; None for all that this process may.
         gil_probe: whether the time that a waking thread waits for Python's interpreter lock is measured.
         cache: what is done about the system's page cache before epochs.
-        log: the file that takes what the trial's processes print, None for this process's own streams.
+        log: the file for what the trial's processes print; None for this process's own streams.
     """
 
     mode_module: str
@@ -42,7 +42,7 @@ class TrialPlan:
 
     @property
     def uses_tensorflow(self) -> bool:
-        """Whether its mode, its task or its sink takes TensorFlow; a trial that does not imports it nowhere."""
+        """Whether its mode, task or sink uses TensorFlow; otherwise the trial does not import it."""
         pipeline = self.mode.pipeline
         return any(option.uses_tensorflow for option in (self.mode.mode, pipeline.task, pipeline.sink))
 
@@ -66,7 +66,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Progress:
-    """So many items of the epoch with this number are done; warm-up epochs have no number."""
+    """How many items of an epoch are done; warm-up epochs have no number."""
 
     epoch: int | None
     done: int
@@ -79,7 +79,7 @@ class EpochReport:
     Attributes:
         released_ns, finished_ns: on the shared clock; the difference is ``work_s``.
         cpu_s: CPU seconds of the trial and its workers between the two, by the clocks of the processes.
-        usage: the same stretch by the processes' own books, in which their bookkeeping shows: some 50 µs of CPU each.
+        usage: the same stretch by the kernel's accounting, which includes the cost of the accounting itself: about 50 µs of CPU for each process.
         records: one for each item.
         collect_cpu_s: CPU seconds of the trial's thread that takes back what worker processes send; one at a time, so that it bounds
             how many can come back. None where workers are threads.
@@ -95,10 +95,10 @@ class EpochReport:
 
 @dataclass(frozen=True)
 class Report:
-    """A trial that came to its end. Seconds are wall-clock seconds unless their name says CPU.
+    """A trial that finished. Seconds are wall-clock seconds unless their name says CPU.
 
     Attributes:
-        import_s: what this process spent importing what it needs; next to nothing where the fork server had it already.
+        import_s: the time of this process's imports; close to 0 where the fork server has made them already.
         preload_s: what the fork server had spent on imports, before the first trial; None where there is none.
         startup_s, warmup_s, teardown_s: as in the record.
         workers: what each worker process said when it was ready.
@@ -107,11 +107,11 @@ class Report:
         sent: what went to the sink in each pass, warm-up first.
         footprint: the largest at the pauses.
         memory_bytes: of the tree at each pause: when every worker was ready, and after the last epoch.
-        cpus: the CPUs that the trial may use, read back; None where the system does not tell.
+        cpus: the CPUs that the trial may use, read back; None where the system does not say.
         backend: what the mode says of itself, such as what was chosen for it.
-        nodes: of a cluster, each with what its workers took; empty where all are the trial's own processes or threads.
-        node_of: the node of each worker that there ever was, by its number; empty likewise.
-        gil: how long a waking thread waited for Python's interpreter lock; None where that was not asked for, or cannot be told.
+        nodes: of a cluster, each with what its workers used; empty without a cluster.
+        node_of: the node of each worker that ever ran, by the worker's number; empty without a cluster.
+        gil: how long a waking thread waited for Python's interpreter lock; None where that was not asked for, or is not known.
         cache: what was done about the page cache; None where it was left as it is.
     """
 
@@ -135,8 +135,8 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A trial that did not come to its end, told by itself; ``status`` is as in the record."""
+class TrialFailure:
+    """A trial's own report that it failed; ``status`` is as in the record."""
 
     status: str
     kind: str

@@ -43,8 +43,8 @@ class CacheReport:
         files, size_bytes: how many there are, and how large they are together.
         times: how often it was done.
         took_s: wall-clock seconds, in no other figure.
-        resident_bytes: the most that was in memory after it, by ``mincore``; None where that cannot be told.
-        cannot: why it has not been done, or cannot be told to have been; None where it has.
+        resident_bytes: the most that was in memory after it, by ``mincore``; None where that is not known.
+        cannot: why it has not been done or cannot be confirmed; None where it has been done.
     """
 
     kind: str
@@ -128,7 +128,7 @@ class PageCache:
     def _judge(self, resident: int | None) -> None:
         report = self.report
         if resident is None:
-            report.cannot = report.cannot or (self.cold and "this system does not tell which pages are in memory") or None
+            report.cannot = report.cannot or (self.cold and "this system does not report which pages are in memory") or None
             return
         report.resident_bytes = resident if report.resident_bytes is None else max(report.resident_bytes, resident)
         if self.plan.kind is Cache.warm and resident < report.size_bytes:

@@ -18,7 +18,7 @@ from runner.config.registry import options
 from runner.host.mapped_files import write_back_mapped_files
 from runner.modes.workers.runtime import VARIABLES
 
-# Seconds that the imports took, paid once by the fork server and not by the trials; None in a process that comes from none.
+# Seconds that the imports took, paid once by the fork server and not by the trials; None in a process without a fork server.
 import_s: float | None = None
 
 # The user's own settings, to be put back where TensorFlow is left to choose.
@@ -28,7 +28,7 @@ users_environment = {name: os.environ.get(name) for name in VARIABLES}
 def preload(modules: Sequence[str] = ()) -> None:
     """Import what every trial needs, and ``modules``, in this process, which is a fork server."""
     global import_s  # noqa: PLW0603
-    # Ctrl-C goes to every process of the terminal; it is the conductor that decides what follows.
+    # Ctrl-C reaches every process of the terminal; the conductor decides what follows.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     began = perf_counter()
     with _one_blas_thread(), _silence():
@@ -39,7 +39,7 @@ def preload(modules: Sequence[str] = ()) -> None:
                 import_module(option.module())
     import_s = perf_counter() - began
     write_back_mapped_files()  # or the memory of the first trials after an installation would come out too small
-    # Objects that exist now live on in every trial: out of the collector's sight, their pages stay shared.
+    # Every trial inherits the objects that exist now. Frozen, the garbage collector does not touch them, and their pages stay shared.
     gc.collect()
     gc.freeze()
 
@@ -59,7 +59,7 @@ def _one_blas_thread() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """TensorFlow greets on stderr from C++, past Python; the greeting would land in the user's terminal."""
+    """TensorFlow's C++ code writes a greeting to stderr, past Python; it would show up in the user's terminal."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

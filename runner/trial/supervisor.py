@@ -21,17 +21,17 @@ from runner.host.connections import Connection
 from runner.host.processes import GRACE_S, end, kill_group
 from runner.modes import Mode
 from runner.trial.fork_server import fork_server
-from runner.trial.messages import Failure, Phase, Progress, Report, TrialPlan
+from runner.trial.messages import Phase, Progress, Report, TrialFailure, TrialPlan
 from runner.trial.start import ready, start_trial
 
-# How long a fresh process may take to say its first word; the fork server may import TensorFlow before the first.
+# How long a fresh process may take until its first message; the fork server may import TensorFlow before the first.
 START_LIMIT_S = 300.0
 
 # How long a trial that has sent its report gets to leave.
 EXIT_S = 10.0
 
 Event = Phase | Progress
-Message = Event | Report | Failure
+Message = Event | Report | TrialFailure
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Supervisor:
     """Executes trials one after the other.
 
     Args:
-        start_method: how a trial's process comes to be; by default ``forkserver`` where there is one, otherwise ``spawn``.
-        start_limit_s: how long a fresh process may take to say its first word, the imports of its fork server included.
+        start_method: how a trial's process is started; by default ``forkserver`` where there is one, otherwise ``spawn``.
+        start_limit_s: how long a fresh process may take until its first message, the imports of its fork server included.
     """
 
     def __init__(self, start_method: str | None = None, start_limit_s: float = START_LIMIT_S) -> None:
@@ -58,10 +58,10 @@ class Supervisor:
         self._start_limit_s = start_limit_s
 
     def warm(self, *, tensorflow: bool = True) -> None:
-        """Have the fork server of trials with or without TensorFlow import now, so that the first trial finds what the others find.
+        """Have the fork server import now, with or without TensorFlow, so that the first trial starts like the others.
 
         Raises:
-            TrialError: it did not come to start a process.
+            TrialError: no process could be started.
         """
         if self.start_method != "forkserver":
             return
@@ -114,10 +114,10 @@ class Supervisor:
 def _until_report(
     process: BaseProcess, connection: Connection, clock: _Deadline, on_event: Callable[[Event], None], phases: list[Phase]
 ) -> Report:
-    """The trial's report; what it says until then goes to ``on_event``, and its phases are added to ``phases``.
+    """The trial's report; its events until then go to ``on_event``, and its phases are added to ``phases``.
 
     Raises:
-        TrialError: it did not come to its end.
+        TrialError: the trial did not finish.
     """
     try:
         while True:
@@ -126,7 +126,7 @@ def _until_report(
             match message:
                 case Report():
                     return message
-                case Failure():
+                case TrialFailure():
                     raise _as_error(message)
                 case Phase():
                     phases.append(message)
@@ -157,7 +157,7 @@ def _next_message(process: BaseProcess, connection: Connection, clock: _Deadline
 
 
 class _Deadline:
-    """When a trial must be done: ``timeout_s`` after its first word, which itself must come within ``start_limit_s``.
+    """When a trial must be done: ``timeout_s`` after its first message, which itself must come within ``start_limit_s``.
 
     A trial that stops in the middle of a message would hold its reader for ever; a little after the deadline a timer ends it,
     and with it the message.
@@ -190,7 +190,7 @@ class _Deadline:
         return TrialTimeout(f"the trial was not done after {self._limit_s:g} s; it was in phase {phase!r}")
 
 
-def _as_error(failure: Failure) -> TrialError:
+def _as_error(failure: TrialFailure) -> TrialError:
     kind = TrialKilled if failure.status == TrialKilled.status else TrialFailed
     return kind(failure.message, kind=failure.kind, remote_traceback=failure.traceback)
 
@@ -203,7 +203,7 @@ def _explained(plan: TrialPlan, error: TrialError) -> TrialError:
 
 
 def _after(plan: TrialPlan) -> None:
-    """Have the mode remove what a trial of it may leave that is no process; most leave nothing."""
+    """Have the mode remove what its trial may leave behind apart from processes; most leave nothing."""
     _mode_class(plan).after_trial()
 
 

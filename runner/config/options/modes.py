@@ -65,7 +65,7 @@ class ModeOption(CodeOption):
         return False
 
     def label(self, workers: int) -> str:
-        """The name of a point with so many workers: ``process-w10``, ``process-w5x3`` with three threads in each."""
+        """The name of a point with this many workers: ``process-w10``, ``process-w5x3`` with three threads in each."""
         return f"{self.name}-w{self.effective_workers(workers)}"
 
 

@@ -63,7 +63,7 @@ def unchecked(sent: Sequence[Sent], method: str, *, checked: bool = False) -> De
     return Delivery(total.count, total.bytes, total.repeated, method, checked)
 
 
-def compared(sent: Sequence[Sent], arrived: Mapping[int, Arrivals], items: int, method: str) -> Delivery:
+def delivery_from_arrivals(sent: Sequence[Sent], arrived: Mapping[int, Arrivals], items: int, method: str) -> Delivery:
     """Compare pass by pass; ``arrived`` is by the number of the pass, of which each has ``items`` items."""
     total, problem, unacknowledged = _total(sent), None, 0
     for number, of_pass in enumerate(sent):

@@ -15,7 +15,7 @@ from typing import Any
 from runner.config.options import FileFormat, ToFile
 from runner.errors import SinkError, TrialFailed
 from runner.pipeline.receipts import Arrivals, Ledger, Payload, Receipt, fingerprint
-from runner.pipeline.sinks.delivery import Delivery, Sent, compared, unchecked
+from runner.pipeline.sinks.delivery import Delivery, Sent, delivery_from_arrivals, unchecked
 from runner.pipeline.sinks.encodings import as_example, as_npy, as_png, item_of_example
 from runner.pipeline.sinks.folders import OutputFolder, local_path, output_folder
 from runner.pipeline.wire import records
@@ -154,7 +154,7 @@ class FileDestination:
             folder, _, file = name.rpartition("/")
             for item, payload in self._results(file, content):
                 arrived[int(folder.removeprefix("epoch-"))].take(item, payload)
-        return compared(sent, arrived, items, "read back")
+        return delivery_from_arrivals(sent, arrived, items, "read back")
 
     def close(self) -> None:
         if self.config.remove:

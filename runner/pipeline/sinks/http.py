@@ -21,7 +21,7 @@ from runner.pipeline.receipts import Ledger, Receipt, fingerprint
 from runner.pipeline.receipts import Payload as Body
 from runner.pipeline.retry import MayPass, retried
 from runner.pipeline.servers.receiver import Receiver
-from runner.pipeline.sinks.delivery import Delivery, Sent, compared, unchecked
+from runner.pipeline.sinks.delivery import Delivery, Sent, delivery_from_arrivals, unchecked
 
 # The statuses after which another attempt may do better; so may any 5xx.
 _MAY_PASS = {408, 429}
@@ -130,7 +130,7 @@ class Loopback:
 
     def check(self, sent: Sequence[Sent], items: int) -> Delivery:
         arrived, cpu_s = self._receiver.arrivals()
-        delivery = compared(sent, arrived, items, "counted by the receiver")
+        delivery = delivery_from_arrivals(sent, arrived, items, "counted by the receiver")
         return dataclasses.replace(delivery, details={"receiver_cpu_s": cpu_s})
 
     def close(self) -> None:

@@ -44,9 +44,11 @@ def draw(subject: Subject) -> Chart | None:
 
 def sentence(one: Cost, other: Cost) -> str:
     """Which of two points is the quicker, from how many images on."""
-    found = break_even(one, other)
-    if found is not None:
-        return f"{found.later.label} is quicker than {found.sooner.label} from {found.images:,} images on.".replace(",", " ")
+    crossing = break_even(one, other)
+    if crossing is not None:
+        return f"{crossing.later.label} is quicker than {crossing.sooner.label} from {crossing.images:,} images on.".replace(
+            ",", " "
+        )
     better = one if one.total_s(1) <= other.total_s(1) and one.image_s <= other.image_s else other
     worse = other if better is one else one
     return f"{better.point.label} is quicker than {worse.point.label} for any number of images."

@@ -72,12 +72,12 @@ def looks(subject: Subject) -> Mapping[str, Look]:
 def detail_looks(subject: Subject) -> Mapping[str, tuple[str, object]]:
     """Colour and dashes of each point that is shown in detail: its series' colour, and other dashes for the second of a series."""
     seen: dict[str, int] = {}
-    found = {}
+    styles = {}
     for point in subject.shown_in_detail:
         series = subject.places[point.label].series
         seen[series] = seen.get(series, -1) + 1
-        found[point.label] = (looks(subject)[series][0], DASHES[seen[series] % len(DASHES)])
-    return found
+        styles[point.label] = (looks(subject)[series][0], DASHES[seen[series] % len(DASHES)])
+    return styles
 
 
 def grid_of(count: int) -> tuple[int, int]:

@@ -16,7 +16,7 @@ _QUANTILES = 250
 
 def draw(subject: Subject) -> Chart | None:
     """None where no image's times were kept."""
-    curves = {point.label: found for point in subject.shown_in_detail if len(found := latencies_ms(point.folder))}
+    curves = {point.label: latencies for point in subject.shown_in_detail if len(latencies := latencies_ms(point.folder))}
     if not curves:
         return None
     shares = np.linspace(0, 1, _QUANTILES)

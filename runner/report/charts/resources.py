@@ -77,8 +77,8 @@ def _column(axes: Any, point: PointRecord, trial: GoodTrial, rows: Sequence[Mapp
             va="center", annotation_clip=False,
         )  # fmt: skip
     at_memory, memory = series(rows, "memory_bytes", begin)
-    found = [(phase["at"] - begin, size) for phase, size in _pauses(trial)]
-    both = sorted([*zip(at_memory, memory, strict=True), *found])
+    pauses = [(phase["at"] - begin, size) for phase, size in _pauses(trial)]
+    both = sorted([*zip(at_memory, memory, strict=True), *pauses])
     axes[1].plot([x for x, _ in both], [y * 1e-6 for _, y in both], color=SERIES[3], marker=".", markersize=3)
     for number, name in enumerate(gpus):
         at, load = series(rows, name, begin)
@@ -93,9 +93,9 @@ def _column(axes: Any, point: PointRecord, trial: GoodTrial, rows: Sequence[Mapp
 
 def _pauses(trial: GoodTrial) -> list[tuple[PhaseRecord, int]]:
     pauses = [phase for phase in trial["phases"] if phase["name"] == "pause"]
-    found = trial.get("memory_at_pauses_bytes", [])
+    sizes = trial.get("memory_at_pauses_bytes", [])
     # The first and the last pause are those in which memory is read; others are for the page cache.
-    return [(pause, size) for pause, size in zip((pauses[:1] + pauses[-1:]), found, strict=False) if size is not None]
+    return [(pause, size) for pause, size in zip((pauses[:1] + pauses[-1:]), sizes, strict=False) if size is not None]
 
 
 def _shade(axes: Any, phases: Sequence[EndedPhase], begin: float) -> None:

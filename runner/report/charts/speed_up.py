@@ -124,12 +124,12 @@ def _lowest_bound(line: Line) -> list[tuple[float, float, str]]:
     """Place, height and name of the lowest bound that is not the number of workers, which is the line of perfect scaling itself."""
     first = value_of(line[0][1], "images_per_s") or 1.0
     top = 1.6 * max(speed for _, speed in speed_up(line))
-    found = []
+    curve = []
     for place, point in line:
         bounds = bounds_of(point, None)
         if bounds is not None and bounds.bounds and bounds.bounds[0].images_per_s / first <= top:
-            found.append((place, bounds.bounds[0].images_per_s / first, bounds.bounds[0].what))
-    return found if len(found) > 1 else []
+            curve.append((place, bounds.bounds[0].images_per_s / first, bounds.bounds[0].what))
+    return curve if len(curve) > 1 else []
 
 
 def _panels(subject: Subject) -> Mapping[str, Mapping[str, Line]]:
@@ -137,10 +137,10 @@ def _panels(subject: Subject) -> Mapping[str, Mapping[str, Line]]:
     x = subject.layout.x
     if x is None or "workers" not in x.keys:
         return {}
-    found = {
+    panels = {
         panel: {name: line for name, line in lines.items() if len(line) > 1} for panel, lines in panels_of(subject).items()
     }
-    return {panel: lines for panel, lines in found.items() if lines}
+    return {panel: lines for panel, lines in panels.items() if lines}
 
 
 def _perfect_speed_up(axes: Any, least: float, most: float, highest: float) -> None:

@@ -60,19 +60,19 @@ def draw(subject: Subject) -> Chart | None:
 def stage_shares(point: PointRecord) -> dict[str, float]:
     """Per cent of workers × wall-clock time in each stage, and what is left of it; empty without figures.
 
-    Images can be in hand beyond the number of workers (results that wait to be taken), so that stages may come to more than all the
+    More images than workers can be in progress (results that wait to be taken), so that stages may come to more than all the
     time there is: then the shares are those of the stages' sum.
     """
-    found: dict[str, list[float]] = {name: [] for name in STAGES}
+    shares_pct: dict[str, list[float]] = {name: [] for name in STAGES}
     at_once = images_at_once(point)
     for trial in good_trials(point):
         for epoch in trial["epochs"]:
             if epoch["work_s"] and epoch["images_ok"]:
                 for name in STAGES:
-                    found[name].append(epoch[_SECONDS[name]] / (epoch["work_s"] * at_once) * 100)
-    if not found["task"]:
+                    shares_pct[name].append(epoch[_SECONDS[name]] / (epoch["work_s"] * at_once) * 100)
+    if not shares_pct["task"]:
         return {}
-    shares = {name: statistics.median(values) for name, values in found.items()}
+    shares = {name: statistics.median(values) for name, values in shares_pct.items()}
     whole = sum(shares.values())
     if whole > 100:
         return {**{name: share / whole * 100 for name, share in shares.items()}, "waiting": 0.0}

@@ -62,15 +62,15 @@ def _line(axes: Any, line: Line, look: tuple[str, str, object]) -> tuple[float, 
 
 def _bound(axes: Any, subject: Subject, line: Line, colour: str, *, named: bool) -> bool:
     """Draw what the CPUs allow, where it is near; whether it was."""
-    found = []
+    limits = []
     for place, point in line:
         bounds = bounds_of(point, alone_of(subject, point))
         cpus = next((bound for bound in bounds.bounds if bound.what == "CPUs"), None) if bounds else None
         if cpus is not None:
-            found.append((place, cpus.images_per_s))
+            limits.append((place, cpus.images_per_s))
     highest = max((value_of(point, "images_per_s") or 0.0) for _, point in line)
     # A bound far above everything measured would only flatten the chart.
-    near = [(place, bound) for place, bound in found if bound <= 2.5 * highest]
+    near = [(place, bound) for place, bound in limits if bound <= 2.5 * highest]
     if len(near) < 2:
         return False
     axes.plot([place for place, _ in near], [bound for _, bound in near], color=colour, linewidth=0.9, linestyle=(0, (1, 2)))

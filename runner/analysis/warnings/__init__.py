@@ -1,0 +1,52 @@
+"""What a reader should know before believing the numbers, with what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runner.analysis.warnings.facts import PointFacts
+from runner.analysis.warnings.hosts import of_hosts
+from runner.analysis.warnings.machine import frequency_changed, gaps, less_precise, other_load, short_of_memory, throttled
+from runner.analysis.warnings.settings import (
+    cpus_not_applied,
+    few_rounds,
+    not_cold,
+    nothing_provable,
+    oversubscribed,
+    returned_otherwise,
+    settings_not_applied,
+)
+from runner.analysis.warnings.workload import gil_bound, results_differ, short_epoch, slow_first_epoch, wide_spread
+from runner.record.warning import ResultWarning
+
+__all__ = ["PointFacts", "nothing_provable", "of_hosts", "of_point", "of_sweep"]
+
+# In the order in which a record lists them.
+_MEASURED = (
+    short_epoch,
+    other_load,
+    slow_first_epoch,
+    wide_spread,
+    throttled,
+    short_of_memory,
+    frequency_changed,
+    gaps,
+    gil_bound,
+    not_cold,
+    less_precise,
+)
+
+
+def of_point(point: PointFacts) -> list[ResultWarning]:
+    """The warnings about one point by itself."""
+    good = [trial for trial in point.trials if trial["status"] == "ok"]
+    warnings = [few_rounds(good), oversubscribed(point), settings_not_applied(point, good), cpus_not_applied(point, good)]
+    warnings.append(returned_otherwise(point, good))
+    if good:
+        warnings += [check(good) for check in _MEASURED]
+    return [warning for warning in warnings if warning is not None]
+
+
+def of_sweep(points: Sequence[PointFacts]) -> list[ResultWarning]:
+    """The warnings about all points together: too few rounds to prove anything, different results from the same images and task."""
+    return [*nothing_provable(points[0].config.protocol, len(points)), *results_differ(points)]
