@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Shown
 
+from runner.display.console import console
 from runner.display.words import self_check_text
 from runner.record.reading import value_of
 from runner.report import tables
@@ -23,32 +23,31 @@ _STYLES = {"better": "green", "worse": "red", "unsure": "dim"}
 
 def print_report(subject: Subject) -> None:
     """Print it, in whatever width there is."""
-    console = Console(highlight=False, emoji=False)
-    console = console if console.is_terminal else Console(highlight=False, emoji=False, width=160)
-    console.print(f"[bold]{escape(subject.title)}[/]\n")
+    out = console()
+    out.print(f"[bold]{escape(subject.title)}[/]\n")
     first, *others = answer(subject)
-    console.print(first, style="bold", markup=False)
+    out.print(first, style="bold", markup=False)
     for sentence in others:
-        console.print(sentence, style="yellow", markup=False)
-    console.print()
+        out.print(sentence, style="yellow", markup=False)
+    out.print()
     for sparkline in sparklines(subject):
-        console.print(sparkline, markup=False)
+        out.print(sparkline, markup=False)
     shown = [
         tables.of_failures(subject), tables.of_points(subject), tables.of_comparisons(subject), tables.of_bounds(subject),
         tables.of_amortisation(subject), tables.of_laws(fits_of(subject)),
     ]  # fmt: skip
     for table in shown:
         if table is not None:
-            console.print()
-            console.print(_table(table))
-            console.print(table.note, style="dim", markup=False)
-    console.print()
+            out.print()
+            out.print(_table(table))
+            out.print(table.note, style="dim", markup=False)
+    out.print()
     if subject.self_check is not None:
-        console.print(self_check_text(subject.self_check, trusted=subject.trusted), style="dim", markup=False)
+        out.print(self_check_text(subject.self_check, trusted=subject.trusted), style="dim", markup=False)
     for warning in subject.warnings:
-        console.print(f"Warning: {warning['message']}; {warning['advice']}", style="bold red", markup=False)
+        out.print(f"Warning: {warning['message']}; {warning['advice']}", style="bold red", markup=False)
     for where, warning in warnings_by_kind(subject.points):
-        console.print(f"Note on {where}: {warning['message']}; {warning['advice']}", style="yellow", markup=False)
+        out.print(f"Note on {where}: {warning['message']}; {warning['advice']}", style="yellow", markup=False)
 
 
 def sparklines(subject: Subject) -> list[str]:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from runner.errors import TrialFailed, TrialKilled
+from runner.errors import TrialFailed, TrialKilled, first_line
 from runner.modes.ray.actor import failure_in
 from runner.modes.ray.worker_handle import WorkerHandle
 
@@ -80,11 +80,6 @@ class Calls:
             if isinstance(error, self._full) or any(kind.__name__ in str(error) for kind in self._full):
                 raise _store_is_full(error) from error
             raise TrialFailed(f"Ray: {first_line(error)}", kind=type(error).__name__) from error
-
-
-def first_line(error: Exception) -> str:
-    """The message of an error in one line; its type where it has no message."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _store_is_full(error: Exception) -> TrialFailed:

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from runner.config.options import Ray as Option
-from runner.errors import TrialFailed
-from runner.modes.ray.calls import first_line
+from runner.errors import TrialFailed, first_line
 
 # How long a cluster may take to answer at its address, in seconds.
 ANSWER_S = 5.0

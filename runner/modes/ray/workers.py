@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from runner.config.options import Ray
-from runner.errors import TrialKilled
+from runner.errors import TrialKilled, first_line
 from runner.modes import ModePlan, Worker
 from runner.modes.ray.actor import actor_class
-from runner.modes.ray.calls import Calls, first_line
+from runner.modes.ray.calls import Calls
 from runner.modes.ray.cluster import Cluster
 from runner.modes.ray.messages import ActorPlan
 from runner.modes.ray.reach import check_sink, check_source
