@@ -106,7 +106,7 @@ def _figures(recommendation: Recommendation) -> str:
 
 def _print(choices: Sequence[Recommendation], chosen: Recommendation) -> None:
     out = console()
-    table = Table(title="What to take, where it is about", title_justify="left")
+    table = Table(title="What to take, by what matters", title_justify="left")
     for name in ("", "take", "images/s", "p95 ms", "memory MB", "CPU s an image", "best by median", "not provably worse"):
         table.add_column(name)
     for one in choices:
