@@ -6,47 +6,78 @@ Hydra composes a configuration two times for a run, and more often for a sweep, 
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Sequence
-from typing import get_type_hints
+from collections.abc import Mapping, Sequence
+from typing import Any, get_type_hints
 
 from runner.config.fields import Rule
 from runner.config.options import Config
-from runner.config.registry import EXPERIMENT, GROUPS, KEYS, files_of, options
+from runner.config.registry import EXPERIMENT, GROUPS, KEYS, default_of, files_of, options
 from runner.errors import ConfigurationError
 
 # With these flags other files, or other programs, say what a word means.
 _OTHER_MEANING = ("-c", "--config", "-s", "--shell", "hydra.searchpath")
 
-# A key as it stands at the top, and values that Hydra's grammar takes for themselves.
-_WORD = re.compile(r"(?P<key>\w+)=(?P<values>[\w.+-]+(,[\w.+-]+)*)")
+# A key of the program's own, and values that Hydra's grammar takes for themselves.
+_WORD = re.compile(r"(?P<key>\w+(\.\w+)?)=(?P<values>[\w.+-]+(,[\w.+-]+)*)")
+_NUMBER = re.compile(r"[+-]?\d{1,18}(?P<fraction>\.\d{0,18})?")
 
 
 def refuse_early(words: Sequence[str]) -> None:
-    """Look at each word by itself.
+    """Look at each word by itself; at a field of an option with the option that is chosen, where no preset may choose another.
 
     Raises:
-        ConfigurationError: a key is unknown, a group has no such option, or a number is outside its rule.
+        ConfigurationError: a key or a field is unknown, a group has no such option, or a number is outside its rule.
     """
     if any(word.startswith(_OTHER_MEANING) for word in words):
         return
-    for word in words:
-        if (match := _WORD.fullmatch(word)) is None or match["key"] == "hydra":
-            continue
-        if (wrong := _wrong_with(match["key"], match["values"].split(","))) is not None:
-            raise wrong
+    chosen = {match["key"]: match["values"].split(",") for word in words if (match := _WORD.fullmatch(word)) is not None}
+    wrong = (_wrong_with(key, values, chosen) for key, values in chosen.items() if key.partition(".")[0] != "hydra")
+    for error in filter(None, wrong):
+        raise error
 
 
-def _wrong_with(key: str, values: Sequence[str]) -> ConfigurationError | None:
+def _wrong_with(key: str, values: Sequence[str], chosen: Mapping[str, Sequence[str]]) -> ConfigurationError | None:
     from runner.config import explain  # OmegaConf comes with it
 
     if key in GROUPS or key == EXPERIMENT:
         known = files_of(EXPERIMENT) if key == EXPERIMENT else options()[key]
         wrong = next((value for value in values if value not in known and value != "null"), None)
         return None if wrong is None else explain.no_such_option(key, wrong)
-    if key not in KEYS:
-        return explain.unknown_key(key, ",".join(values), None)
-    rule: Rule = KEYS[key].metadata["rule"]
-    numbers = [value for value in values if re.fullmatch(r"[+-]?\d{1,18}", value)] if get_type_hints(Config)[key] is int else []
-    wrong = next((value for value in numbers if rule.broken_by(int(value))), None)
-    return None if wrong is None else ConfigurationError(key, wrong, "is out of range", explain.accepted_by(Config, key))
+    if "." in key:
+        return None if EXPERIMENT in chosen else _wrong_field(key, values, chosen)
+    return _number_out_of_range(key, values, Config, key) if key in KEYS else explain.unknown_key(key, ",".join(values), None)
+
+
+def _wrong_field(key: str, values: Sequence[str], chosen: Mapping[str, Sequence[str]]) -> ConfigurationError | None:
+    """What is wrong with a field of an option that is chosen; of a group that the program does not have, Hydra says it."""
+    from runner.config import explain
+
+    group, _, field = key.partition(".")
+    kinds = options().get(group, {})
+    for name in chosen.get(group, [default_of(group)]):
+        kind = kinds.get(name)
+        if kind is None:
+            return None
+        if field not in {spec.name for spec in dataclasses.fields(kind)}:
+            return explain.unknown_key(key, ",".join(values), kind)
+        if (wrong := _number_out_of_range(key, values, kind, field)) is not None:
+            return wrong
+    return None
+
+
+def _number_out_of_range(key: str, values: Sequence[str], owner: type[Any], field: str) -> ConfigurationError | None:
+    """The first of ``values`` that is a number of the field's type and outside its rule."""
+    from runner.config import explain
+
+    kind = get_type_hints(owner)[field]
+    number = next((one for one in (int, float) if kind in {one, one | None}), None)
+    rule: Rule = next(spec.metadata["rule"] for spec in dataclasses.fields(owner) if spec.name == field)
+    for value in values if number is not None else ():
+        match = _NUMBER.fullmatch(value)
+        if match is None or number is None or (number is int and match["fraction"] is not None):
+            continue
+        if rule.broken_by(number(value)):
+            return ConfigurationError(key, number(value), "is out of range", explain.accepted_by(owner, field))
+    return None
