@@ -86,8 +86,11 @@ def composed_and_checked(
     """
     checked_hydra(config)
     folder = Path(str(config.hydra.sweep.dir)).absolute()
-    composed = [_composed(config, hydra_context, overrides, first + index) for index, overrides in enumerate(job_overrides)]
-    points = [_prepared(job, folder) for job in composed]
+    composed: list[DictConfig] = []
+    points: list[Point] = []
+    for index, overrides in enumerate(job_overrides):  # each is checked at once: to compose the others takes 0.1 s each
+        composed.append(_composed(config, hydra_context, overrides, first + index))
+        points.append(_prepared(composed[-1], folder))
     _refuse_shared_folders(points)
     chosen_baseline([*earlier, *points])  # refused now, not when everything has been measured
     return composed, points
