@@ -9,8 +9,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Program, Trials
-from test_results import Silent, point
+from support.points import Silent, point
+from support.program import ROOT, Program
+from support.trials import Trials
 
 from runner.config.options import FileFormat, ModeOption, Pillow, Process, TaskOption, Tensorflow, TfData, Thread, ToFile
 from runner.config.registry import module_of

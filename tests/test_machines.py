@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Program
-from made_records import epoch, good_trial
-from test_sources import photo
-from test_tracking import local_store, runs_at, sweep_in
+from support.made_records import epoch, good_trial
+from support.photos import photo
+from support.program import Program
+from support.stores import local_store, runs_at, sweep_in
 
 from runner.analysis.verdicts import Side, compare_sides
 from runner.errors import ConfigurationError
