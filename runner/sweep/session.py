@@ -95,7 +95,7 @@ class Session:
         """
         number = 0
         try:
-            with host_lock(self._display.tell):
+            with host_lock(self._display.tell, self._points[0].config.host.wait_s):
                 self._warm()
                 with contextlib.suppress(psutil.Error, OSError):  # not shown where the system does not say
                     self.idle_cpu_pct = psutil.cpu_percent(interval=_IDLE_LOOK_S)
