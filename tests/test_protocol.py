@@ -299,7 +299,7 @@ def test_warnings_say_what_to_change(tmp_path: Path, supervisor: Supervisor) -> 
 def test_a_sweeper_that_chooses_as_it_goes_is_told_the_objective(program: Program, objective: str) -> None:
     plugins = str(Path(__file__).parent / "plugins")
     words = ["mode=sequential", "images=2", "protocol=once", "tracking=none", f"objective={objective}"]
-    answer = program("-m", "hydra/sweeper=one_by_one", *words, PYTHONPATH=plugins)
+    answer = program.cold("-m", "hydra/sweeper=one_by_one", *words, PYTHONPATH=plugins)
     assert answer.returncode == 0, answer.stderr
     told = json.loads((program.folder / "told.json").read_text())
     sweep = json.loads((sweep_in(program.folder) / "sweep.json").read_text())

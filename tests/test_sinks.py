@@ -829,7 +829,7 @@ def keys(url: str) -> list[str]:
 def test_results_go_to_s3_and_are_read_back(program: Program, s3: str, words: list[str], suffix: str, files: int) -> None:
     prefix = f"results-{suffix}-{words[0][5:]}"
     common = ["workers=2", "images=4", "protocol=once", "protocol.warmup_epochs=1", "tracking=none", "sink=file"]
-    answer = program(*common, f"sink.url=s3://bucket/{prefix}", *words, **s3_environment(s3))
+    answer = program.cold(*common, f"sink.url=s3://bucket/{prefix}", *words, **s3_environment(s3))
     assert answer.returncode == 0, answer.stderr
     (record,) = (json.loads(path.read_text()) for path in program.folder.glob("outputs/runs/*/*/result.json"))
     sink = record["trials"][0]["sink"]
@@ -849,14 +849,14 @@ def test_results_on_s3_are_removed_on_request(program: Program, s3: str) -> None
         "sink.url=s3://bucket/gone",
         "sink.remove=true",
     ]
-    answer = program(*words, **s3_environment(s3))
+    answer = program.cold(*words, **s3_environment(s3))
     assert answer.returncode == 0, answer.stderr
     assert [key for key in keys(s3) if key.startswith("gone/")] == []
 
 
 def test_a_remote_place_that_cannot_be_reached_fails_the_trial_in_words(program: Program) -> None:
     words = ["workers=2", "images=4", "protocol=once", "tracking=none", "sink=file", "sink.url=s3://bucket/x", "sink.retries=0"]
-    answer = program(*words, "sink.timeout_s=3", **s3_environment(f"http://127.0.0.1:{free_port()}"))
+    answer = program.cold(*words, "sink.timeout_s=3", **s3_environment(f"http://127.0.0.1:{free_port()}"))
     assert answer.returncode == 1
     assert "sink.url: cannot list s3://bucket/x/" in answer.stderr
     assert "Traceback" not in answer.stderr
