@@ -453,7 +453,7 @@ def test_no_secret_reaches_a_record_a_log_or_mlflow(program: Program, server: st
     host = server.removeprefix("http://")
     secret = "hunter2"  # noqa: S105
     answer = program.cold(
-        "protocol=once", "workers=1,2", "images=2", "tracking=server", f"tracking.uri=http://somebody:{secret}@{host}",
+        "protocol=once", "workers=1,2", "task=pillow", "images=2", "tracking=server", f"tracking.uri=http://somebody:{secret}@{host}",
         "tracking.experiment=secrets", "-m",
         MLFLOW_REGISTRY_TOKEN=secret, TF_SECRET=secret, MLFLOW_S3_ENDPOINT_URL=f"https://me:{secret}@store",
     )  # fmt: skip
