@@ -29,7 +29,7 @@ from support.stores import local_store, runs_at, sweep_in, warm
 from support.troublesome_proxy import TroublesomeProxy
 
 from runner.analysis.agreement import agreement
-from runner.config.options import METRICS
+from runner.config.metrics import METRICS
 from runner.record.metric_schema import Metrics
 from runner.record.reading import read_point, read_sweep
 from runner.tracking.content import point_content, sweep_content

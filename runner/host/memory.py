@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import mmap
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from runner.host.usage import stat_fields
 
 _ROLLUP = Path("/proc/self/smaps_rollup")
 
@@ -70,6 +74,21 @@ def together(parts: Sequence[Footprint]) -> Footprint:
 
     memory, pss, threads = (summed(name) for name in ("memory_bytes", "pss_bytes", "threads"))
     return Footprint(memory, parts[0].memory_method, pss, threads, sum(part.processes for part in parts))
+
+
+def resident_bytes_and_threads(pid: int) -> tuple[int, int] | None:
+    """Of one process; None where it is gone or the system does not say. Cheap enough to be read while an epoch is timed."""
+    if sys.platform == "linux":  # by one small file; psutil opens several, at ten times the cost
+        try:
+            stat = stat_fields(pid)
+        except (OSError, ValueError):
+            return None
+        return stat[21] * mmap.PAGESIZE, stat[17]
+    try:
+        process = psutil.Process(pid)
+        return process.memory_info().rss, process.num_threads()
+    except (psutil.Error, OSError):
+        return None
 
 
 def _memory(processes: Sequence[psutil.Process], fork_server: int | None) -> tuple[int | None, str | None, int | None]:

@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 GRACE_S = 0.3
 REMOVAL_S = 5.0
 
+# How worker processes are started where the user leaves that open. macOS can fork, but its system libraries do not survive it.
+AUTOMATIC_START_METHOD = "fork" if sys.platform == "linux" else "spawn"
+
 if sys.platform == "win32":
 
     def lead_session() -> None:

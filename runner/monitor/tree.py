@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import mmap
-import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psutil
 
-from runner.host.usage import cpu_s_of, stat_fields
+from runner.host.memory import resident_bytes_and_threads
+from runner.host.usage import cpu_s_of
 
 
 @dataclass(frozen=True)
@@ -69,25 +68,10 @@ class Tree:
 
     def detail(self) -> Detail | None:
         """Memory, threads and number of the processes that still run; None where the system does not say."""
-        readings = [reading for pid in self.pids if (reading := _reading_of(pid)) is not None]
+        readings = [reading for pid in self.pids if (reading := resident_bytes_and_threads(pid)) is not None]
         if not readings:
             return None
         return Detail(sum(rss for rss, _ in readings), sum(threads for _, threads in readings), len(readings))
-
-
-def _reading_of(pid: int) -> tuple[int, int] | None:
-    """Resident bytes and threads. One small file on Linux: psutil would open several, at ten times the cost."""
-    if sys.platform == "linux":
-        try:
-            stat = stat_fields(pid)
-        except (OSError, ValueError):
-            return None
-        return stat[21] * mmap.PAGESIZE, stat[17]
-    try:
-        process = psutil.Process(pid)
-        return process.memory_info().rss, process.num_threads()
-    except (psutil.Error, OSError):
-        return None
 
 
 class Pacing:
