@@ -159,7 +159,7 @@ def test_a_sample_is_of_the_moment_in_which_the_clocks_are_read(monkeypatch: pyt
     """To search the system for more processes takes milliseconds, in which CPU seconds are used."""
     sampler = Sampler(Monitor(cost_limit_pct=100), Gpus())
     found: list[int] = []
-    monkeypatch.setattr(sampler._tree, "look_for_more", lambda: found.append(time.perf_counter_ns()))
+    monkeypatch.setattr(sampler._tree, "add_started_processes", lambda: found.append(time.perf_counter_ns()))
     sampler._phase = "startup"
     sampler._sample(border=False)
     assert sampler._samples[-1].at_ns > found[-1]
