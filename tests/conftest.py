@@ -5,12 +5,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from support.program import Program, processes_of
 from support.trials import Trials
 
 from runner.config.options import Sample
 from runner.pipeline.sources import Image, images_of
 from runner.trial.supervisor import Supervisor
+
+# A test that can fail because the machine is busy is no test: nothing here has a time of its own.
+settings.register_profile(
+    "suite", max_examples=100, derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("long", settings.get_profile("suite"), max_examples=2_000, derandomize=False, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
 @pytest.fixture(scope="session", autouse=True)

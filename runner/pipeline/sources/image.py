@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import warnings
 from dataclasses import dataclass
 from io import BufferedReader, BytesIO
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
 
 from runner.secrets import masked
 
@@ -43,9 +43,10 @@ class Image:
     @property
     def name(self) -> str:
         """Short, for tables: the file's name; in a file of many with the offset."""
-        if "://" in self.path:
-            address = self.path.partition("::")[0]
-            return PurePosixPath(urlsplit(address).path or address).name or masked(address)
+        if not self.in_file:
+            address = masked(self.path.partition("::")[0])
+            host, _, path = re.split(r"[?#]", address.partition("://")[2])[0].partition("/")
+            return PurePosixPath(path or host).name or address
         return Path(self.path).name + self._place
 
     @property
