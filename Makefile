@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PORT ?= 5000
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast coverage lint schema table lock ui clean
+.PHONY: help demo test test-fast fuzz coverage lint schema table lock ui clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ test: lint  ## Check style and types, then run every test
 
 test-fast: $(VENV)/.dev  ## Run the tests that take no cluster, no browser, no server and no program, for the loop of an editor
 	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=worksteal -m "not slow"
+
+fuzz: $(VENV)/.dev  ## Run the property tests with 2 000 examples each, which are others every time
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=worksteal --timeout=3600 -m hypothesis
 
 coverage: $(VENV)/.dev  ## Run every test and show which lines of runner/ none has run, in whichever process
 	$(BIN)/coverage erase
@@ -63,5 +66,5 @@ ui: $(VENV)/.run  ## Show the recorded runs in MLflow, on http://127.0.0.1:5000
 	$(BIN)/python -m runner ui --port $(PORT)
 
 clean:  ## Remove the environment and what tools left; outputs/ stays
-	rm -rf $(VENV) dist .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
