@@ -25,7 +25,7 @@ def cpus_of(text: str) -> tuple[int, ...]:
         if dash and int(last) < int(first):
             raise ValueError(f"the range {part!r} runs backwards")
         listed |= (2 << int(last or first)) - (1 << int(first))
-    return tuple(cpu for cpu in range(listed.bit_length()) if listed >> cpu & 1)
+    return tuple(cpu for cpu, bit in enumerate(reversed(f"{listed:b}")) if bit == "1")
 
 
 def as_text(cpus: tuple[int, ...]) -> str:
