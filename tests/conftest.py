@@ -13,6 +13,12 @@ from runner.pipeline.sources import Image, images_of
 from runner.trial.supervisor import Supervisor
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _a_host_lock_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests run side by side, and beside other programs: none of them is a measurement that another would spoil."""
+    os.environ["RUNNER_LOCK_DIR"] = str(tmp_path_factory.mktemp("lock"))
+
+
 @pytest.fixture(autouse=True)
 def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

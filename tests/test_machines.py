@@ -296,6 +296,6 @@ def test_an_error_of_a_job_comes_back_as_what_it_was() -> None:
 
 def test_who_holds_the_hosts_lock_may_take_it_again() -> None:
     told: list[str] = []
-    with host_lock(told.append), host_lock(told.append):
+    with host_lock(told.append, 60), host_lock(told.append, 60):
         pass
     assert len(told) <= 1  # somebody else's run, perhaps; not itself

@@ -483,8 +483,8 @@ def test_choices_that_make_no_sense_are_refused(words: list[str], key: str, acce
 def left_behind() -> list[str]:
     """Folders of clusters whose trial is no more; one that runs beside these tests holds its lock."""
     found = []
-    for path in Path(tempfile.gettempdir()).glob("runner-ray-*.lock"):
-        with contextlib.suppress(Timeout, OSError), FileLock(path, blocking=False):
+    for path in Path(tempfile.gettempdir()).glob("runner-ray-*"):
+        with contextlib.suppress(Timeout, OSError), FileLock(path / "lock", blocking=False):
             found.append(str(path))
     return found
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from support.faulty_task import Fault
 from support.made_records import good_trial
+from support.paths import ROOT
 from support.points import point
-from support.program import ROOT
 from support.shared_memory import left_in_shared_memory, shared_memory
 from support.trials import Trials
 
