@@ -4,7 +4,7 @@ This program's own options are the dataclasses in ``runner.config.options`` with
 ``runner_plugins`` wherever that is on Python's path (see docs/extending.md): code is selected by the name of an option that is
 registered here, so a configuration from somebody else selects what this user has installed and nothing else.
 
-Help, the README's table and what refusals list come from here.
+Help, the table in docs/choices.md and what refusals list come from here.
 """
 
 from __future__ import annotations
