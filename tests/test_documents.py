@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from support.documents import PAGES, Block, Call, blocks, run_page
+from support.documents import PAGES, Call, blocks, run_page
 from support.paths import ROOT
 from support.photos import photo
 from support.program import Program
 
 from runner.commands import dispatch
 from runner.config import check
-from runner.config.compose import composed, without_hydra
+from runner.config.compose import composed
 from runner.config.early import refuse_early
 from runner.record.field_tables import field_tables
 
@@ -29,9 +29,9 @@ LANGUAGES = {"sh", "console", "python", "yaml", "ini", "html", "text"}
 TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
-# What a reader of any page has: photographs, a sweep, and a run. The sweep is one that the pages could have made, in seconds.
+# What a reader of any page has: photographs, a sweep, and a run; what they measured is soon measured.
 _SWEEP, _RUN = (f"outputs/{kind}/2026-01-31/12-00-00-000000" for kind in ("sweeps", "runs"))
-_LIGHT = ("source=folder", "source.path=photos", "task=pillow", "images=4", "tracking=none", "protocol.epochs=1")
+_LIGHT = ("source=folder", "source.path=photos", "task=pillow", "images=4", "workers=2", "protocol.epochs=1")
 
 
 def of_page(page: Path) -> str:
@@ -48,15 +48,14 @@ def what_a_reader_has(tmp_path_factory: pytest.TempPathFactory) -> Path:
     activate.touch()
     program = Program(folder)
     for words in (
-        ("mode=thread,process", "workers=1,2", "protocol.rounds=6", f"hydra.sweep.dir={_SWEEP}", "-m"),
-        ("workers=2", "protocol=quick", f"hydra.run.dir={_RUN}"),
+        ("mode=thread,process", "protocol.rounds=6", "tracking=none", f"hydra.sweep.dir={_SWEEP}", "-m"),
+        ("protocol=once", f"hydra.run.dir={_RUN}"),
     ):
         done = program(*_LIGHT, *words)
         assert done.returncode == 0, done.stderr
     return folder
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32" or shutil.which("bash") is None, reason="takes Bash, and fork")
 @pytest.mark.parametrize("page", PAGES, ids=of_page)
 def test_the_commands_of_a_page_do_in_its_order_what_they_say(
@@ -115,12 +114,12 @@ def check_only(call: Call) -> None:
         return
     refuse_early(words)
     for point in points_of([word for word in words if word != "-m"]):
-        check.typed(without_hydra(composed(point)))
+        check.typed(composed(point))
 
 
 def points_of(words: Sequence[str]) -> Iterator[list[str]]:
     """Points of a sweep in which each value of each key stands at least once."""
-    overrides = OverridesParser.create().parse_overrides(words)
+    overrides = OverridesParser.create().parse_overrides(list(words))
     values = [
         [f"{one.get_key_element()}={value}" for value in one.sweep_string_iterator()] if one.is_sweep_override() else [one.input_line or ""]
         for one in overrides
@@ -133,7 +132,11 @@ def points_of(words: Sequence[str]) -> Iterator[list[str]]:
 def test_each_block_says_its_language_and_each_that_is_not_run_a_reason(page: Path) -> None:
     found = blocks(page)
     assert {block.language for block in found} <= LANGUAGES
-    marked = re.findall(r"^<!-- (?:not run|composed only)", re.sub(r"^```html$.*?^```$", "", TEXTS[page], flags=re.M | re.S), re.M)
+    marked = re.findall(
+        r"^<!-- (?:not run|composed only)",
+        re.sub(r"^```html$.*?^```$", "", TEXTS[page], flags=re.MULTILINE | re.DOTALL),
+        re.MULTILINE,
+    )
     assert len(marked) == sum(block.marker is not None for block in found)
 
 
@@ -148,7 +151,7 @@ def test_what_a_page_shows_of_a_terminal_is_what_is_printed(page: Path, program:
 
 @pytest.mark.parametrize("page", PAGES, ids=of_page)
 def test_every_target_of_make_that_a_page_names_exists(page: Path) -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     code = re.findall(r"`([^`\n]+)`", TEXTS[page]) + [line for block in blocks(page) for line in block.text.splitlines()]
     named = {target for line in code for target in re.findall(r"^make ([a-z-]+)", line)}
     assert named <= targets
