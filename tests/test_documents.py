@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from runner.commands import dispatch
 from runner.config import check
 from runner.config.compose import composed
 from runner.config.early import refuse_early
+from runner.config.registry import GROUPS
 from runner.record.field_tables import field_tables
 
 LANGUAGES = {"sh", "console", "python", "yaml", "ini", "html", "text"}
@@ -114,18 +116,26 @@ def check_only(call: Call) -> None:
         return
     refuse_early(words)
     for point in points_of([word for word in words if word != "-m"]):
-        check.typed(composed(point))
+        composes(point)
 
 
-def points_of(words: Sequence[str]) -> Iterator[list[str]]:
-    """Points of a sweep in which each value of each key stands at least once."""
-    overrides = OverridesParser.create().parse_overrides(list(words))
-    values = [
-        [f"{one.get_key_element()}={value}" for value in one.sweep_string_iterator()] if one.is_sweep_override() else [one.input_line or ""]
-        for one in overrides
-    ]  # fmt: skip
-    for number in range(max(map(len, values), default=1)):
-        yield [of_key[number % len(of_key)] for of_key in values]
+@functools.cache
+def composes(words: tuple[str, ...]) -> None:
+    check.typed(composed(words))
+
+
+def points_of(words: list[str]) -> Iterator[tuple[str, ...]]:
+    """Points of a sweep in which each option of a group stands at least once; numbers have been looked at before."""
+    values, most = [], 1
+    for one in OverridesParser.create().parse_overrides(words):
+        key = one.get_key_element()
+        of_key = (
+            [f"{key}={value}" for value in one.sweep_string_iterator()] if one.is_sweep_override() else [str(one.input_line)]
+        )
+        values.append(of_key)
+        most = max(most, len(of_key) if key in GROUPS else 1)
+    for number in range(most):
+        yield tuple(of_key[number % len(of_key)] for of_key in values)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=of_page)
