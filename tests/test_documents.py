@@ -91,25 +91,26 @@ def test_the_commands_of_a_page_do_in_its_order_what_they_say(
 
 
 def run(program: Program, call: Call) -> subprocess.CompletedProcess[str]:
-    """Run it; cold where the folder or the environment decides what is found."""
-    if call.name == "python":
-        assert call.words[:2] == ["-m", "runner"], "no other module is run here"
-        return program.cold(*call.words[2:])
+    """Run it; cold where the environment decides what is found."""
     if call.python_path:
         return program.cold(*call.words, PYTHONPATH=f"{call.python_path}:{ROOT}")
-    return program(*call.words)
+    return program(*words_of(call))
+
+
+def words_of(call: Call) -> list[str]:
+    if call.name == "python":
+        assert call.words[:2] == ["-m", "runner"], "no other module is run here"
+        return list(call.words[2:])
+    return list(call.words)
 
 
 def check_only(call: Call) -> None:
     """Compose every configuration that the call would run, or parse the words of a command."""
-    words = list(call.words)
     if call.name == "pip":
-        for extra in re.findall(r"image-pipeline-runner\[(\w+)\]", " ".join(words)):
+        for extra in re.findall(r"image-pipeline-runner\[(\w+)\]", " ".join(call.words)):
             assert extra in PROJECT["project"]["optional-dependencies"], f"there is no extra {extra}"
         return
-    if call.name == "python":
-        assert words[:2] == ["-m", "runner"], "no other module is run here"
-        words = words[2:]
+    words = words_of(call)
     if words and words[0] in dispatch.VERBS:
         parser = dispatch._parser(words[0], import_module(f"runner.commands.{words[0]}"))
         parser.parse_intermixed_args(words[1:])

@@ -1,7 +1,6 @@
 """``runner plan FOLDER --images 1e9``: from a measured sweep to machines, hours and money, on paper.
 
-Everything is a consequence of one measured throughput and of the assumptions that are printed with it. Nothing here is a
-measurement.
+Every figure follows from one measured throughput and from the assumptions that are printed with it. None of them is a measurement.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ _UNITS_S = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the words that the command takes."""
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="of a sweep")
-    parser.add_argument("--images", required=True, help="how many, such as 1e9")
-    parser.add_argument("--deadline", help="such as 24h, 90min or 3d")
+    parser.add_argument("--images", required=True, help="how many images, such as 1e9")
+    parser.add_argument("--deadline", help="when all must be done, such as 24h, 90min or 3d")
     parser.add_argument("--price-per-cpu-hour", type=float, help="in whatever currency")
-    parser.add_argument("--point", help="its name; by default the one that is recommended by throughput")
+    parser.add_argument("--point", help="the name of the point; by default the point recommended by throughput")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -46,7 +45,7 @@ def duration_s(text: str) -> float:
     """``24h``, ``90min``, ``3d`` as seconds.
 
     Raises:
-        RunnerError: it is none.
+        RunnerError: the text is no duration.
     """
     match = re.fullmatch(r"([0-9.]+)\s*(s|m|min|h|d)", text.strip())
     try:
@@ -54,7 +53,9 @@ def duration_s(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if seconds <= 0:
-        raise RunnerError(f"--deadline={text}: is no time; accepted: a number and its unit: s, min, h or d, such as 24h")
+        raise RunnerError(
+            f"--deadline={text}: is no duration; accepted: a number with one of the units s, min, h or d, such as 24h"
+        )
     return seconds
 
 
@@ -64,7 +65,9 @@ def _chosen(folder: Path, name: str | None) -> PointRecord:
         for point in sweep.measured:
             if point.label == name:
                 return point
-        raise RunnerError(f"--point={name}: is none of {', '.join(point.label for point in sweep.measured)}")
+        raise RunnerError(
+            f"--point={name}: there is no such point\n  accepted: {', '.join(point.label for point in sweep.measured)}"
+        )
     fastest = recommended(sweep.measured, "throughput")
     if fastest is None:
         raise RunnerError(f"{folder}: no point of this sweep went well")
@@ -101,26 +104,30 @@ def _print(point: PointRecord, images: float, plan: Capacity, deadline_s: float 
         if quantity is not None:
             table.add_row(title, _shown(quantity, digits))
     out.print(table)
+    out.print("It assumes:")
+    for line in _assumptions(point, deadline_s, price):
+        out.print(f"  - {line}", markup=False, soft_wrap=True)
+
+
+def _assumptions(point: PointRecord, deadline_s: float | None, price: float | None) -> list[str]:
     environment = point.record["environment"]
     rate = point.record["metrics"]["images_per_s"]
     cpus = max(trial["cpus_usable"] for trial in point.record["trials"])
-    assumptions = [
+    lines = [
         f"every machine is like the measured one ({environment['cpu']}, {cpus:g} CPUs) and does {rate['value']:.1f} images/s",
-        "images like the measured ones, and as quickly to be had, however many machines ask for them",
-        "the work divides evenly, machines do not hinder each other, none fails, and each starts once",
-        "no time for getting machines, and throughput over hours as over the seconds that were measured",
+        "the images are like the measured ones, and arrive as quickly however many machines ask for them",
+        "the work divides evenly, no machine slows another down or fails, and each starts once",
+        "machines are there at once, and throughput over hours is that of the seconds that were measured",
     ]
     if price is not None:
-        assumptions.append(
-            f"{price:g} for an hour of a CPU, all {cpus:g} of a machine paid as long as it runs, nothing else paid for"
+        lines.append(
+            f"an hour of a CPU costs {price:g}, for all {cpus:g} CPUs of a machine as long as it runs; nothing else costs"
         )
     if deadline_s is not None:
-        assumptions.append(f"done within {deadline_s / 3600:g} h of the start")
+        lines.append(f"all is done within {deadline_s / 3600:g} h of the start")
     if rate["low"] is None:
-        assumptions.append("no interval: it takes six rounds of the sweep, as protocol=standard has them")
-    out.print("It assumes:")
-    for line in assumptions:
-        out.print(f"  - {line}", markup=False, soft_wrap=True)
+        lines.append("there is no interval: it needs six rounds of the sweep or more, as protocol=standard has them")
+    return lines
 
 
 def _shown(quantity: Range, digits: str) -> str:
