@@ -26,6 +26,8 @@ from runner.errors import ConfigurationError
 from runner.host.lock import host_lock
 from runner.sweep.gathering import sweep_begun_in
 
+pytestmark = pytest.mark.slow
+
 SHORT = ("task=pillow", "mode=thread", "images=4", "protocol.epochs=1", "protocol.warmup_epochs=0")
 
 

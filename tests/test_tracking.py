@@ -36,6 +36,8 @@ from runner.record.reading import read_point, read_sweep
 from runner.tracking.content import point_content, sweep_content
 from runner.tracking.system import MOST_SAMPLES, system_metrics
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
