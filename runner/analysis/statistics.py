@@ -3,6 +3,9 @@
 Both sides of a pair were measured in the same round, so the machine's state was much the same for both: the difference of their
 logarithms is free of the drift from round to round (Bulej et al., Duet Benchmarking, 2020). Its mean has an
 interval by Student's t (Kalibera & Jones, 2013), its median a robust one by signed ranks (Hodges & Lehmann, 1963).
+
+Where several points are compared, they share the level of the t interval. The robust twin stands at its own level: it is there to refuse
+what a few odd trials have caused, and at a shared level it could prove nothing in a dozen rounds.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 # Nominal rate of false differences over all comparisons of a sweep together.
@@ -22,19 +25,23 @@ MARGIN = 0.02
 # The largest answer to "how many rounds would settle it": more would not be run.
 MOST_ROUNDS = 1000
 
+# How often the rounds that are named to settle a comparison do.
+POWER = 0.8
+
 
 @dataclass(frozen=True)
 class Ratio:
     """A ratio of two quantities with its interval, and the robust twin of both.
 
     Attributes:
-        n: pairs.
+        n: pairs; or sessions, where each is one value.
         ratio, low, high: exp of the mean difference of logarithms, and its interval by t. The interval is (0, inf) where there
             are fewer than two pairs.
-        robust_ratio, robust_low, robust_high: the Hodges-Lehmann estimate, and its exact signed-rank interval; (0, inf) where
-            there are too few pairs for this level.
+        robust_ratio, robust_low, robust_high: the Hodges-Lehmann estimate, and its exact signed-rank interval at the level ``ALPHA``;
+            (0, inf) where there are fewer than six pairs.
         sd: standard deviation of the differences of logarithms; nan where there are fewer than two.
-        alpha: the level of both intervals, after the correction for the number of comparisons.
+        alpha: the level of the t interval, after the correction for the number of comparisons.
+        p: of Student's two-sided test that the ratio is 1; 1 where there are fewer than two pairs.
     """
 
     n: int
@@ -46,14 +53,16 @@ class Ratio:
     robust_high: float
     sd: float
     alpha: float
+    p: float = 1.0
 
 
-def paired_ratio(differences: Sequence[float], comparisons: int = 1) -> Ratio:
+def paired_ratio(differences: Sequence[float], comparisons: int = 1, *, robust: bool = True) -> Ratio:
     """The ratio whose logarithm the ``differences`` estimate, one for each pair.
 
     Args:
         differences: log(point) − log(baseline) of each round in which both were measured; at least one.
-        comparisons: how many points are compared with the baseline; the level is divided by it (Bonferroni).
+        comparisons: how many comparisons share the level; that of the t interval is divided by it (Bonferroni).
+        robust: whether the robust twin is asked; means over whole sessions need none, and have the t interval in its place.
 
     Raises:
         ValueError: there is no difference.
@@ -63,19 +72,42 @@ def paired_ratio(differences: Sequence[float], comparisons: int = 1) -> Ratio:
     n, alpha = len(differences), ALPHA / max(1, comparisons)
     mean = statistics.fmean(differences)
     sd = statistics.stdev(differences) if n > 1 else math.nan
-    half = _t_quantile(1 - alpha / 2, n - 1) * sd / math.sqrt(n) if n > 1 else math.inf
-    robust, robust_low, robust_high = hodges_lehmann(differences, alpha)
+    half = t_quantile(1 - alpha / 2, n - 1) * sd / math.sqrt(n) if n > 1 else math.inf
+    middle, robust_low, robust_high = hodges_lehmann(differences, ALPHA) if robust else (mean, mean - half, mean + half)
     return Ratio(
         n=n,
         ratio=math.exp(mean),
         low=math.exp(mean - half),
         high=_exp(mean + half),
-        robust_ratio=math.exp(robust),
+        robust_ratio=math.exp(middle),
         robust_low=math.exp(robust_low),
         robust_high=_exp(robust_high),
         sd=sd,
         alpha=alpha,
+        p=_p_value(mean, sd, n),
     )
+
+
+def step_down(ratios: Sequence[Ratio | None], comparisons: int, level: float = ALPHA) -> list[Ratio | None]:
+    """The ratios of one family of comparisons, by Holm's steps: the intervals of those whose ratio is proven not to be 1 end there.
+
+    The smallest p-value is held against level ÷ comparisons, the next against level ÷ (comparisons − 1), and so on, up to the first that
+    is too large (Holm, 1979). An interval that contains 1 though 1 is excluded by a later step is cut there; the intervals still hold all
+    together (Strassburger & Bretz, 2008).
+
+    Args:
+        ratios: None is a comparison without a pair.
+        comparisons: how many share the level, those without a pair among them.
+        level: of the family.
+    """
+    cut = list(ratios)
+    places = [place for place, ratio in enumerate(ratios) if ratio is not None]
+    for step, place in enumerate(sorted(places, key=lambda place: _p_of(ratios[place]))):
+        ratio = ratios[place]
+        if ratio is None or ratio.p > level / max(1, comparisons - step):
+            break
+        cut[place] = replace(ratio, low=max(ratio.low, 1.0)) if ratio.ratio > 1 else replace(ratio, high=min(ratio.high, 1.0))
+    return cut
 
 
 def hodges_lehmann(values: Sequence[float], alpha: float) -> tuple[float, float, float]:
@@ -93,9 +125,10 @@ def hodges_lehmann(values: Sequence[float], alpha: float) -> tuple[float, float,
 
 
 def rounds_to_settle(ratio: Ratio) -> int | None:
-    """How many rounds would give a verdict if the rest were like these; None where not even ``MOST_ROUNDS`` would.
+    """How many rounds would give a verdict in four of five sweeps, if the rest were like these; None where not even ``MOST_ROUNDS`` would.
 
     Either the interval excludes 1 with the ratio beyond the margin, or it lies within the margin; whichever the estimate is nearer to.
+    The half width of the interval, and beside it the distance that the estimate may move (t of ``POWER``), have to fit.
     """
     if ratio.n < 2 or math.isnan(ratio.sd):
         return None
@@ -103,25 +136,53 @@ def rounds_to_settle(ratio: Ratio) -> int | None:
     distance = abs(math.log(ratio.ratio))
     needed = distance if distance >= margin else margin - distance
     for n in range(ratio.n + 1, MOST_ROUNDS + 1):
-        if (
-            _signed_rank_cut_exists(n, ratio.alpha)
-            and _t_quantile(1 - ratio.alpha / 2, n - 1) * ratio.sd / math.sqrt(n) < needed
-        ):
+        reach = t_quantile(1 - ratio.alpha / 2, n - 1) + t_quantile(POWER, n - 1)
+        if signed_rank_exists(n, ALPHA) and reach * ratio.sd / math.sqrt(n) < needed:
             return n
     return None
 
 
-@cache
-def _t_quantile(probability: float, freedom: int) -> float:
-    from scipy import stats  # half a second to import; only needed once trials have been run
+def detectable(ratios: Sequence[Ratio]) -> float | None:
+    """The least ratio that these rounds would have told from 1 in four of five sweeps; None where there are no two pairs.
 
-    return float(stats.t.ppf(probability, freedom))
+    exp((t of 1 − level/2 + t of 0.8) · S / √n), with S pooled over the ratios (Kalibera & Jones, 2013, for the spread of differences).
+    """
+    usable = [ratio for ratio in ratios if ratio.n > 1 and not math.isnan(ratio.sd)]
+    freedom = sum(ratio.n - 1 for ratio in usable)
+    if not freedom:
+        return None
+    pooled = math.sqrt(sum((ratio.n - 1) * ratio.sd**2 for ratio in usable) / freedom)
+    n = min(ratio.n for ratio in usable)
+    alpha = min(ratio.alpha for ratio in usable)
+    return _exp((t_quantile(1 - alpha / 2, n - 1) + t_quantile(POWER, n - 1)) * pooled / math.sqrt(n))
+
+
+@cache
+def t_quantile(probability: float, freedom: float) -> float:
+    """Of Student's t with ``freedom`` degrees of freedom."""
+    from scipy.special import stdtrit  # a tenth of a second to import; only needed once trials have been run
+
+    return float(stdtrit(freedom, probability))
+
+
+def _p_value(mean: float, sd: float, n: int) -> float:
+    if n < 2 or mean == 0:
+        return 1.0
+    if sd == 0:
+        return 0.0
+    from scipy.special import stdtr
+
+    return 2 * float(stdtr(n - 1, -abs(mean) / sd * math.sqrt(n)))
+
+
+def _p_of(ratio: Ratio | None) -> float:
+    return 1.0 if ratio is None else ratio.p
 
 
 @cache
 def _signed_rank_cut(n: int, alpha: float) -> int:
     """The largest k with P(signed-rank sum < k) <= alpha/2, from the exact distribution over all 2^n signs; 0 if there is none."""
-    if not _signed_rank_cut_exists(n, alpha):
+    if not signed_rank_exists(n, alpha):
         return 0
     largest = n * (n + 1) // 2
     ways = [0] * (largest + 1)
@@ -136,7 +197,8 @@ def _signed_rank_cut(n: int, alpha: float) -> int:
     return cut
 
 
-def _signed_rank_cut_exists(n: int, alpha: float) -> bool:
+def signed_rank_exists(n: int, alpha: float) -> bool:
+    """Whether the signed ranks of ``n`` values can reach this level at all: the rarest sum has a probability of 2 / 2^n, two-sided."""
     return 0.5**n <= alpha / 2
 
 

@@ -65,7 +65,7 @@ def _chosen(folder: Path, name: str | None) -> PointRecord:
             if point.label == name:
                 return point
         raise RunnerError(f"--point={name}: is none of {', '.join(point.label for point in sweep.measured)}")
-    fastest = recommended(sweep.measured, "throughput")
+    fastest = recommended(sweep.measured, "throughput", raced=bool(sweep.record.get("race")))
     if fastest is None:
         raise RunnerError(f"{folder}: no point of this sweep went well")
     return fastest.point

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from runner.display.console import console, short
-from runner.display.words import metric_name, ratio_text, self_check_text, verdict_text, with_interval
+from runner.display.words import metric_name, noise_text, ratio_text, self_check_text, verdict_text, with_interval
 from runner.host.environment import Difference
 from runner.host.gpu import Gpus
 from runner.monitor.sampler import Sample
@@ -142,7 +142,7 @@ def _print_comparisons(out: Console, record: SweepJson) -> None:
     if all(comparison["ratio"] is None for comparison in record["comparisons"]):
         out.print("[dim]No verdicts: the points were not measured next to each other.[/]")
         return
-    table = Table(title=f"Against {escape(record['baseline'])}, paired by round, 95 % together", title_justify="left")
+    table = Table(title=f"Against {escape(record['baseline'])}, paired by round: 95 % together for what was asked, 95 % for the rest", title_justify="left")
     for title in ("point", "of", "ratio", "verdict"):
         table.add_column(title, justify="right" if title == "ratio" else "left")
     colours = {"faster": "green", "slower": "red", "same": "", "inconclusive": "yellow"}
@@ -161,6 +161,8 @@ def _print_comparisons(out: Console, record: SweepJson) -> None:
     if record["self_check"]:
         style = "dim" if record["trusted"] else "bold red"
         out.print(escape(self_check_text(record["self_check"], trusted=record["trusted"])), style=style)
+    if (detectable_pct := record.get("detectable_pct")) is not None:
+        out.print(noise_text(detectable_pct), style="dim", markup=False)
 
 
 def _print_failures(out: Console, record: SweepJson, folder: Path) -> None:

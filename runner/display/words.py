@@ -42,24 +42,34 @@ def verdict_text(comparison: ComparisonRecord) -> str:
             return worse
         case "same":
             return "same within 2 %"
+    if why := comparison.get("why"):
+        return f"no verdict: {why}"
     if comparison["ratio"] is None:
         return "no pairs"
     needed = comparison["rounds_needed"]
     return (
         f"inconclusive; about {needed} rounds would settle it"
         if needed
-        else "inconclusive, and more rounds would not settle it"
+        else "inconclusive; it would take more than 1000 rounds"
+        if comparison.get("sessions") is None
+        else f"inconclusive over {comparison.get('sessions')} sessions"
     )
 
 
 def self_check_text(check: ComparisonRecord, *, trusted: bool) -> str:
-    """The noise floor: what the baseline came to against itself."""
-    floor = f"noise floor: the baseline against itself came to {ratio_text(check)}"
+    """The sanity check: what the baseline came to against itself."""
+    said = f"sanity check: the baseline against itself came to {ratio_text(check)}"
     if trusted:
-        return floor
+        return said
     return (
-        f"{floor}. It is not equal to itself, so these verdicts are not to be trusted: quieten the machine, or take more rounds"
+        f"{said}. That is a difference where there is none, as in about 4 of 100 sound sweeps: look at the machine, or take more rounds, "
+        "before you rely on these verdicts"
     )
+
+
+def noise_text(detectable_pct: float) -> str:
+    """How noisy the sweep was: the difference that it could have shown."""
+    return f"noise: a difference of {detectable_pct:.2g} % from the baseline would have been found in four of five such sweeps"
 
 
 def with_interval(metric: MetricSummary) -> str:

@@ -6,7 +6,7 @@ import json
 import os
 import stat
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -172,6 +172,12 @@ def name_of(record: ResultJson) -> str:
         return _SEQUENTIAL
     threads = mode.get("threads_per_worker", 1)
     return f"{mode['name']}-w{record['config']['workers']}" + (f"x{threads}" if threads > 1 else "")
+
+
+def spoken_name(label: str, config: Mapping[str, Any]) -> str:
+    """``process × 10`` in a sentence, where that alone identifies the point; its label otherwise."""
+    mode, workers = config.get("mode", {}).get("name"), config.get("workers")
+    return f"{mode} × {workers}" if label == f"{mode}-w{workers}" else label
 
 
 def workers_of(record: ResultJson) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from runner.display.words import ratio_text
 from runner.record.metric_schema import MetricName
 from runner.record.point_schema import WarningRecord
-from runner.record.reading import PointRecord, value_of, was_interrupted
+from runner.record.reading import PointRecord, spoken_name, value_of, was_interrupted
 from runner.record.sweep_schema import ComparisonRecord
 from runner.report.subject import Subject
 
@@ -59,7 +59,7 @@ def _headline(subject: Subject, best: PointRecord) -> str:
         case "same":
             return f"No point is faster than {against} by more than 2 %: {_shown(best)}, first by its median, came to {ratio_text(comparison)} of it."
     needed = comparison["rounds_needed"]
-    settle = f"about {needed} rounds would settle it" if needed else "more rounds would not settle it"
+    settle = f"about {needed} rounds would settle it" if needed else "it would take more than 1000 rounds"
     return f"The data do not say which is fastest: {_shown(best)}, first by its median, came to {ratio_text(comparison)} of {against}; {settle}."
 
 
@@ -123,9 +123,7 @@ def _named(subject: Subject, label: str) -> str:
 
 
 def _shown(point: PointRecord) -> str:
-    """``process × 10``, where that alone identifies the point; its label otherwise."""
-    mode, workers = point.record["config"]["mode"]["name"], point.record["config"]["workers"]
-    return f"{mode} × {workers}" if point.label == f"{mode}-w{workers}" else point.label
+    return spoken_name(point.label, point.record["config"])
 
 
 def warnings_by_kind(points: Sequence[PointRecord]) -> list[tuple[str, WarningRecord]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from runner.analysis.verdicts import Side, compare_sides
+from runner.analysis.verdicts import PRIMARY, Side, compare_points
 from runner.errors import RunnerError
 from runner.record.metric_schema import MetricName
 from runner.record.point_schema import WarningRecord
@@ -155,13 +155,16 @@ def _compared_now(sweep: SweepRecord) -> list[ComparisonRecord]:
     others = len(sweep.record["points"]) - 1
     if baseline is None or others < 1 or not baseline.record["config"]["protocol"].get("verdicts", True):
         return []
-    across = bool(baseline.record["config"].get("compare_hosts", False))
-    return [
-        comparison.record()
-        for point in sweep.measured
-        if point is not baseline
-        for comparison in compare_sides(_side(point), _side(baseline), others, across_hosts=across)
-    ]
+    config = baseline.record["config"]
+    points = [_side(point) for point in sweep.measured if point is not baseline]
+    compared = compare_points(
+        points,
+        _side(baseline),
+        comparisons=others,
+        primary=config.get("objective", PRIMARY),
+        across_hosts=bool(config.get("compare_hosts", False)),
+    )
+    return [comparison.record() for comparison in compared]
 
 
 def _side(point: PointRecord) -> Side:
