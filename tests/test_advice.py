@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, Program
-from made_records import epoch, good_trial, known, result
+from support.made_records import epoch, good_trial, known, result
+from support.program import ROOT, Program
 
 from runner.analysis.capacity import capacity
 from runner.analysis.recommendation import recommended

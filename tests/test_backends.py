@@ -12,9 +12,9 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import Trials
-from faulty_task import Fault
-from test_sources import photo, png_bomb
+from support.faulty_task import Fault
+from support.photos import photo, png_bomb
+from support.trials import Trials
 
 from runner.config.options import Asyncio, Execution, Loky, Parallelism, Ray, Tensorflow, TfData, ThreadPool
 from runner.modes.tf_data.worker_lanes import WorkerLanes
@@ -52,7 +52,7 @@ def test_images_that_fail_are_told_apart_and_the_others_go_on(
 @pytest.mark.parametrize("mode", BACKENDS, ids=label)
 def test_a_task_that_is_not_tensorflows_is_taken_too(trials: Trials, mode: Any) -> None:
     task = Fault(does="raise", on="flower")
-    report = trials.report(mode, workers=2, items=9, task=task, task_module="faulty_task")
+    report = trials.report(mode, workers=2, items=9, task=task, task_module="support.faulty_task")
     (epoch,) = report.epochs
     assert len(epoch.records) == 9
     failed = {record.item for record in epoch.records if not record.ok}
@@ -112,11 +112,11 @@ def test_the_record_says_what_autotuning_chose(trials: Trials) -> None:
     tuned = trials.report(TfData(parallelism=Parallelism.autotune, prefetch=-1), workers=3, items=60).backend
     assert 1 <= tuned["num_parallel_calls"] <= 64
     assert tuned["prefetch"] >= 0
-    called = trials.report(TfData(), items=4, task=Fault(), task_module="faulty_task").backend
+    called = trials.report(TfData(), items=4, task=Fault(), task_module="support.faulty_task").backend
     assert not called["in_graph"]
 
 
-@pytest.mark.parametrize(("module", "asynchronous"), [("slow_source", False), ("async_slow_source", True)])
+@pytest.mark.parametrize(("module", "asynchronous"), [("support.slow_source", False), ("support.async_slow_source", True)])
 def test_as_many_reads_are_on_their_way_as_there_are_workers(
     trials: Trials, tmp_path: Path, module: str, asynchronous: bool
 ) -> None:
@@ -127,7 +127,7 @@ def test_as_many_reads_are_on_their_way_as_there_are_workers(
     assert len(report.epochs[0].records) == 24
 
 
-@pytest.mark.parametrize("module", ["slow_source", "async_slow_source"])
+@pytest.mark.parametrize("module", ["support.slow_source", "support.async_slow_source"])
 def test_tf_data_reads_as_many_at_the_same_time_as_it_has_workers(trials: Trials, tmp_path: Path, module: str) -> None:
     note = tmp_path / "note"
     trials.report(TfData(), workers=8, items=24, source_module=module, source=str(note))
@@ -135,14 +135,14 @@ def test_tf_data_reads_as_many_at_the_same_time_as_it_has_workers(trials: Trials
 
 
 def test_a_killed_worker_of_loky_is_a_killed_trial(trials: Trials) -> None:
-    outcome = trials.outcome(Loky(), task=Fault(does="segfault", on="flower"), task_module="faulty_task")
+    outcome = trials.outcome(Loky(), task=Fault(does="segfault", on="flower"), task_module="support.faulty_task")
     assert outcome.error is not None
     assert outcome.error.status == "killed"
 
 
 @pytest.mark.parametrize("mode", BACKENDS, ids=label)
 def test_a_task_that_cannot_be_built_is_a_failed_trial(trials: Trials, mode: Any) -> None:
-    outcome = trials.outcome(mode, task=Fault(does="raise_at_build"), task_module="faulty_task")
+    outcome = trials.outcome(mode, task=Fault(does="raise_at_build"), task_module="support.faulty_task")
     assert outcome.error is not None
     assert outcome.error.status == "failed"
     assert "the task cannot be built" in str(outcome.error)
@@ -167,13 +167,13 @@ def test_workers_of_loky_do_not_outlive_a_killed_trial(trials: Trials) -> None:
 
 def test_a_worker_of_loky_that_grows_is_not_replaced(trials: Trials) -> None:
     """The executor's own way is to end it in the middle of an epoch and to start another."""
-    report = trials.report(Loky(), workers=2, items=12, task=Fault("grow"), task_module="faulty_task")
+    report = trials.report(Loky(), workers=2, items=12, task=Fault("grow"), task_module="support.faulty_task")
     assert sum(record.ok for record in report.epochs[0].records) == 12
     assert report.backend == {"replaces_workers_that_grow": False}
 
 
 def test_to_make_the_pipeline_of_tf_data_is_a_part_of_the_start_up(trials: Trials) -> None:
-    outcome = trials.outcome(TfData(), task=Fault("raise_in_graph"), task_module="faulty_task")
+    outcome = trials.outcome(TfData(), task=Fault("raise_in_graph"), task_module="support.faulty_task")
     assert "there is no graph of this" in str(outcome.error)
     assert outcome.phases[-1].name == "startup"
 
@@ -184,7 +184,7 @@ def test_reasons_of_failures_are_looked_for_when_the_epoch_is_over(trials: Trial
     bad.write_bytes(photo(tmp_path / "whole.jpg").read_bytes()[:400])
     note = tmp_path / "note"
     words = {
-        "source_module": "counting_source",
+        "source_module": "support.counting_source",
         "source": str(note),
         "images": [inspect(bad), inspect(photo(tmp_path / "a.jpg"))],
     }

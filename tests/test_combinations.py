@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import tensorflow as tf
-from made_records import known
-from test_monitor import measured
-from test_sources import photo
+from support.made_records import known
+from support.photos import photo
+from support.points import measured
 
 from runner.config.options import (
     Asyncio,

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from conftest import Program
+from support.program import Program
 
 from runner.commands.dispatch import RUN, VERBS
 

@@ -13,25 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, Program
-from forking_program import ForkingProgram
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
+from support.composing import composed
+from support.forking_program import ForkingProgram
+from support.program import ROOT, Program
 
 from runner.commands.dispatch import VERBS
 from runner.commands.help import with_table
-from runner.config.check import config_hash, plain, typed
+from runner.config.check import config_hash, plain
 from runner.config.cpus import as_text, cpus_of
 from runner.config.options import Config, Url
 from runner.config.registry import GROUPS, conf_dir, doc_of, files_of, names_code, options
-from runner.config.store import register
 from runner.errors import ConfigurationError
-
-
-def composed(*overrides: str) -> Config:
-    register()
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        return typed(compose("config", overrides=list(overrides)))
 
 
 @pytest.fixture(scope="module")

@@ -9,20 +9,22 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
-import psutil
 import pytest
-from conftest import Program, Trials, left_in_shared_memory, processes_of, shared_memory
-from faulty_task import Fault
+from support.faulty_task import Fault
+from support.program import Program, processes_of
+from support.shared_memory import left_in_shared_memory, shared_memory
+from support.trials import Trials
+from support.watching import Watching
 
 from runner.config.options import Process, ProcessPool, Sequential, StartMethod, Thread, ThreadPool
 from runner.errors import TrialFailed, TrialKilled, TrialTimeout
 from runner.host.usage import Usage
 from runner.trial.messages import Phase
-from runner.trial.supervisor import Event, Outcome, _Deadline, _until_report
+from runner.trial.supervisor import Outcome, _Deadline, _until_report
 
 MODES = [Sequential(), Thread(), ThreadPool(), Process(), ProcessPool(), Process(threads_per_worker=2)]
 PROCESS_MODES = [
@@ -37,36 +39,10 @@ def name(mode: Any) -> str:
     return f"{mode.name}-{getattr(getattr(mode, 'start_method', None), 'value', '')}".rstrip("-")
 
 
-class Watching:
-    """Keeps the pids that a trial tells of, and does something once when it enters a phase."""
-
-    def __init__(self, phase: str = "", act: Callable[[Sequence[int]], None] = lambda _: None) -> None:
-        self.pids: set[int] = set()
-        self._phase = phase
-        self._act = act
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, Phase):
-            self.pids |= set(event.pids)
-            if event.name == self._phase:
-                self._phase = ""
-                self._act(event.pids)
-
-    def alive(self) -> list[int]:
-        found = []
-        for pid in self.pids:
-            try:
-                if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-                    found.append(pid)
-            except psutil.NoSuchProcess:
-                continue
-        return found
-
-
 def faulty(trials: Trials, mode: Any, fault: Fault, **arguments: Any) -> tuple[Outcome, Watching]:
     watching = arguments.pop("watching", None) or Watching()
     before = shared_memory()
-    outcome = trials.outcome(mode, on_event=watching, task=fault, task_module="faulty_task", **arguments)
+    outcome = trials.outcome(mode, on_event=watching, task=fault, task_module="support.faulty_task", **arguments)
     assert watching.alive() == []
     assert left_in_shared_memory(before) == set()
     return outcome, watching
@@ -181,7 +157,7 @@ def test_a_trial_that_stops_in_the_middle_of_a_message_is_ended_at_the_deadline(
 
 def test_images_that_fail_are_counted_and_do_not_stop_the_epoch(trials: Trials) -> None:
     for mode in (Thread(), ProcessPool()):
-        report = trials.report(mode, items=6, task=Fault("raise", on="flower"), task_module="faulty_task")
+        report = trials.report(mode, items=6, task=Fault("raise", on="flower"), task_module="support.faulty_task")
         records = report.epochs[0].records
         assert len(records) == 6
         assert {record.item for record in records if not record.ok} == set(records.errors) == {1, 4}

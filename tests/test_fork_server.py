@@ -9,8 +9,10 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Program, Trials
-from test_results import Silent, point
+from support.made_records import killed, timed_trial
+from support.points import Silent, point
+from support.program import ROOT, Program
+from support.trials import Trials
 
 from runner.config.options import FileFormat, ModeOption, Pillow, Process, TaskOption, Tensorflow, TfData, Thread, ToFile
 from runner.config.registry import module_of
@@ -125,3 +127,26 @@ def test_a_session_whose_fork_server_stood_still_says_so_and_goes_on(tmp_path: P
     Session([subject], 0, display, Supervisor(start_limit_s=3.0)).run()
     assert ["was killed" in message for message in display.said] == [True]
     assert subject.status == "ok"
+
+
+class Recording(Supervisor):
+    """Keeps what it was asked to import, and imports nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.warmed: list[bool] = []
+
+    def warm(self, *, tensorflow: bool = True) -> None:
+        self.warmed.append(tensorflow)
+
+
+def test_a_resumed_sweep_imports_nothing_for_a_point_that_is_complete(tmp_path: Path) -> None:
+    done, due = point(tmp_path / "done", task=Tensorflow()), point(tmp_path / "due", task=Pillow())
+    done.trials.append(timed_trial(0, 1.0))
+    due.trials.append(killed(timed_trial(0, 1.0)))  # so it is not tried again
+    supervisor = Recording()
+    Session([done, due], 0, Silent(), supervisor).run()
+    assert supervisor.warmed == []
+    due.trials.clear()
+    Session([done, due], 0, Silent(), supervisor)._warm()
+    assert supervisor.warmed == [False]

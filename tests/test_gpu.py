@@ -13,7 +13,7 @@ from typing import Any
 
 import pynvml
 import pytest
-from conftest import Program, compiled
+from support.program import Program, compiled
 
 from runner.host.gpu import Gpus, GpuSample
 from runner.monitor.gpu_record import GpuRecord, gpu_metrics, gpu_record

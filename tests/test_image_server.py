@@ -19,9 +19,9 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import Program
-from made_records import known
-from test_results import Silent, point
+from support.made_records import known
+from support.points import Silent, point
+from support.program import Program
 
 from runner.config.options import Sample
 from runner.errors import TrialFailed

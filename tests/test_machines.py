@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Program
-from made_records import epoch, good_trial
-from test_sources import photo
-from test_tracking import local_store, runs_at, sweep_in
+from support.made_records import epoch, good_trial
+from support.photos import photo
+from support.program import Program
+from support.stores import local_store, runs_at, sweep_in
 
 from runner.analysis.verdicts import Side, compare_sides
 from runner.errors import ConfigurationError
@@ -296,6 +296,6 @@ def test_an_error_of_a_job_comes_back_as_what_it_was() -> None:
 
 def test_who_holds_the_hosts_lock_may_take_it_again() -> None:
     told: list[str] = []
-    with host_lock(told.append), host_lock(told.append):
+    with host_lock(told.append, 60), host_lock(told.append, 60):
         pass
     assert len(told) <= 1  # somebody else's run, perhaps; not itself

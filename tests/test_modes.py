@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Trials
+from support.trials import Trials
 
 from runner.config.options import (
     Asyncio,

@@ -15,10 +15,11 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import Program, Trials, compiled
-from faulty_task import Fault
-from made_records import ended, good, known
-from test_results import Silent, point
+from support.faulty_task import Fault
+from support.made_records import ended, good, known
+from support.points import Silent, measured, point
+from support.program import Program, compiled
+from support.trials import Trials
 
 from runner.analysis.warnings import of_point
 from runner.config.options import Loky, Monitor, Process, ProcessPool, Protocol, Sequential, StartMethod, Tensorflow, Thread
@@ -29,7 +30,6 @@ from runner.monitor.sampler import Sampler
 from runner.monitor.tree import Pacing
 from runner.record.gil import gil_record
 from runner.record.trace import write_trace
-from runner.sweep.point import Point
 from runner.sweep.session import Session
 from runner.trial.messages import Phase
 from runner.trial.supervisor import Supervisor
@@ -59,7 +59,7 @@ def test_the_books_agree_with_what_wait4_tells_the_parent(trials: Trials, mode: 
 
     spawning = Supervisor("spawn")
     outcome = trials.outcome(
-        mode, items=100, task=burn, task_module="faulty_task", supervisor=spawning, on_event=kill_at_the_end
+        mode, items=100, task=burn, task_module="support.faulty_task", supervisor=spawning, on_event=kill_at_the_end
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert [phase.name for phase in outcome.phases][-1] == "end"
@@ -74,7 +74,7 @@ def test_the_books_agree_with_what_wait4_tells_the_parent(trials: Trials, mode: 
 @pytest.mark.parametrize("mode", [*MODES, Loky()], ids=name)
 def test_each_phase_has_what_was_used_in_it(trials: Trials, mode: Any) -> None:
     burn = Fault("burn", cpu_s=0.02)
-    outcome = trials.outcome(mode, items=30, epochs=2, warmup_epochs=1, task=burn, task_module="faulty_task")
+    outcome = trials.outcome(mode, items=30, epochs=2, warmup_epochs=1, task=burn, task_module="support.faulty_task")
     assert outcome.report is not None
     usages: list[tuple[str, Any]] = [
         (phase.name, after.usage - phase.usage) for phase, after in zip(outcome.phases, outcome.phases[1:], strict=False)
@@ -94,7 +94,7 @@ def test_each_phase_has_what_was_used_in_it(trials: Trials, mode: Any) -> None:
 
 @pytest.mark.parametrize("mode", [Thread(), Process()], ids=name)
 def test_bytes_that_an_epoch_reads_are_those_of_its_images(trials: Trials, mode: Any) -> None:
-    report = trials.report(mode, items=30, task=Fault(), task_module="faulty_task")
+    report = trials.report(mode, items=30, task=Fault(), task_module="support.faulty_task")
     sizes = [Path(image.path).stat().st_size for image in trials._images]
     expected = sum(sizes[item % len(sizes)] for item in range(30))
     assert expected <= (report.epochs[0].usage.read_bytes or 0) < expected + 60_000  # messages, and the books themselves
@@ -102,7 +102,7 @@ def test_bytes_that_an_epoch_reads_are_those_of_its_images(trials: Trials, mode:
 
 def test_what_ended_within_an_epoch_is_counted(trials: Trials) -> None:
     """A task may start programs of its own; they are gone before anybody could look at their clocks."""
-    report = trials.report(Process(), items=6, task=Fault("fork_and_burn", cpu_s=0.1), task_module="faulty_task")
+    report = trials.report(Process(), items=6, task=Fault("fork_and_burn", cpu_s=0.1), task_module="support.faulty_task")
     assert 0.6 <= report.epochs[0].cpu_s < 0.6 * 1.3
 
 
@@ -238,7 +238,7 @@ def test_python_code_holds_the_interpreter_lock_and_native_code_does_not(trials:
     held: dict[str, Any] = {}
     for does in ("burn", "hash"):
         plan = trials.plan(
-            Thread(), workers=2, items=40, task=Fault(does, cpu_s=0.03), task_module="faulty_task", gil_probe=True
+            Thread(), workers=2, items=40, task=Fault(does, cpu_s=0.03), task_module="support.faulty_task", gil_probe=True
         )
         outcome = trials._supervisor.execute(plan, 240, lambda _: None)
         assert outcome.report is not None
@@ -279,12 +279,6 @@ def test_a_trial_and_its_workers_are_kept_to_their_cpus(tmp_path: Path, supervis
     assert known(subject.metrics["cpu_utilization_pct"]["value"]) <= 101
     trial["cpus"] = [0, last + 1]
     assert "cpus_not_applied" in {warning.kind for warning in of_point(subject.facts())}
-
-
-def measured(tmp_path: Path, supervisor: Supervisor, **changes: Any) -> Point:
-    subject = point(tmp_path / "point", **changes)
-    Session([subject], 0, Silent(), supervisor).run()
-    return subject
 
 
 def test_a_timeline_has_a_row_for_each_worker_and_the_monitors_counters(tmp_path: Path, supervisor: Supervisor) -> None:

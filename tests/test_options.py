@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_records import result
-from test_config import composed
+from support.composing import composed
+from support.made_records import result
 
 from runner.analysis.bounds import images_at_once
 from runner.analysis.recommendation import Recommendation, words_for

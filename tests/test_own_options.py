@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Program
+from support.program import Program
 
 EXAMPLE = Path(__file__).with_name("plugin_example")
 GROUPS = ("mode", "source", "task", "sink")

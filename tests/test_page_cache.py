@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Trials
-from made_records import known
-from test_results import Silent, point
+from support.made_records import known
+from support.points import Silent, point
+from support.trials import Trials
 
 from runner.analysis.warnings import of_point
 from runner.config.options import Cache, Folder, Process, Protocol, Sample, Thread

@@ -17,9 +17,10 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import Program, processes_of
-from test_results import Prepared, Silent, point
-from test_sweep import runs_in, sweep_folder
+from support.made_records import timed_trial
+from support.points import Prepared, Silent, point
+from support.program import Program, processes_of
+from support.stores import local_store, runs_at, sweep_in
 
 from runner.analysis.statistics import paired_ratio
 from runner.analysis.stopping import own_half_width, rounds_to_prove
@@ -91,7 +92,7 @@ def test_a_sweep_gives_verdicts_and_its_noise(program: Program) -> None:
         "mode=sequential", "images=6", "task.size=8,1500", "protocol.rounds=8", "protocol.epochs=3", "tracking=none", "-m"
     )
     assert answer.returncode == 0, answer.stderr
-    sweep = json.loads((sweep_folder(program.folder) / "sweep.json").read_text())
+    sweep = json.loads((sweep_in(program.folder) / "sweep.json").read_text())
     assert [comparison["metric"] for comparison in sweep["comparisons"]] == [
         "images_per_s", "startup_s", "cpu_s_per_image", "peak_memory_mb",
     ]  # fmt: skip
@@ -106,20 +107,20 @@ def test_a_sweep_gives_verdicts_and_its_noise(program: Program) -> None:
     assert sweep["self_check"]["n"] == 8
     assert "noise floor" in answer.stdout
     assert "slower" in answer.stdout
-    markdown = (sweep_folder(program.folder) / "comparison.md").read_text()
+    markdown = (sweep_in(program.folder) / "comparison.md").read_text()
     assert "| sequential task.size=1500 | images a second |" in markdown
     compare = [
         sys.executable,
         "-m",
         "runner",
         "compare",
-        str(sweep_folder(program.folder)),
+        str(sweep_in(program.folder)),
         "--baseline",
         "sequential task.size=1500",
     ]
     again = subprocess.run(compare, capture_output=True, text=True, timeout=60, check=True)
     assert "faster" in again.stdout
-    folder = sweep_folder(program.folder)
+    folder = sweep_in(program.folder)
     refused = subprocess.run([*compare[:4], str(folder / "nowhere")], capture_output=True, text=True, timeout=60, check=False)
     assert refused.returncode == 1
     assert "holds no record" in refused.stderr
@@ -143,7 +144,7 @@ def test_points_that_were_not_interleaved_get_no_verdict(tmp_path: Path, supervi
 def test_quick_and_once_give_no_verdicts_and_say_so(program: Program) -> None:
     answer = program(*SMALL, "protocol=once", "tracking=none")
     assert answer.returncode == 0, answer.stderr
-    sweep = json.loads((sweep_folder(program.folder) / "sweep.json").read_text())
+    sweep = json.loads((sweep_in(program.folder) / "sweep.json").read_text())
     assert sweep["comparisons"] == []
     assert sweep["self_check"] is None
     assert "No verdicts" in answer.stdout
@@ -160,10 +161,10 @@ def test_an_interrupted_sweep_is_closed_and_can_be_resumed(program: Program, mar
     before = trials_on_disk(program.folder)
     done = sum(map(len, before.values()))
     assert 5 <= done < 24
-    folder = sweep_folder(program.folder)
+    folder = sweep_in(program.folder)
     sweep = json.loads((folder / "sweep.json").read_text())
     assert "killed" in {one["status"] for one in sweep["points"]}
-    assert "KILLED" in {run["status"] for run in runs_in(program.folder)}
+    assert "KILLED" in {run["status"] for run in runs_at(local_store(program.folder))}
 
     answer = program(f"resume={folder.relative_to(program.folder)}")
     assert answer.returncode == 0, answer.stderr
@@ -175,7 +176,7 @@ def test_an_interrupted_sweep_is_closed_and_can_be_resumed(program: Program, mar
     sweep = json.loads((folder / "sweep.json").read_text())
     assert {one["status"] for one in sweep["points"]} == {"ok"}
     assert sweep["comparisons"][0]["n"] in {11, 12}
-    assert {run["status"] for run in runs_in(program.folder)} == {"FINISHED"}
+    assert {run["status"] for run in runs_at(local_store(program.folder))} == {"FINISHED"}
 
 
 def test_a_killed_conductor_loses_the_trial_in_flight_and_no_other(program: Program, marker: str) -> None:
@@ -276,9 +277,7 @@ def test_rounds_go_on_until_they_are_precise_enough_or_too_many(tmp_path: Path) 
 
 
 def _pretended(scatter: float, one: Point, place: TrialPlace, *_: object) -> GoodTrial:
-    from test_statistics import trial
-
-    made = trial(place.round, 1.0 + scatter * (place.round % 2))
+    made = timed_trial(place.round, 1.0 + scatter * (place.round % 2))
     one.trials.append(made)
     return made
 
@@ -303,7 +302,7 @@ def test_a_sweeper_that_chooses_as_it_goes_is_told_the_objective(program: Progra
     answer = program("-m", "hydra/sweeper=one_by_one", *words, PYTHONPATH=plugins)
     assert answer.returncode == 0, answer.stderr
     told = json.loads((program.folder / "told.json").read_text())
-    sweep = json.loads((sweep_folder(program.folder) / "sweep.json").read_text())
+    sweep = json.loads((sweep_in(program.folder) / "sweep.json").read_text())
     assert told == [one["metrics"][objective]["value"] for one in sweep["points"]]
     assert len(told) == 3
 

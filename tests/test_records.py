@@ -13,9 +13,9 @@ from typing import Any, get_args
 import jsonschema
 import psutil
 import pytest
-from conftest import Program
-from test_results import Silent, point
-from test_sources import photo
+from support.photos import photo
+from support.points import Silent, point
+from support.program import Program
 
 from runner.analysis.scaling import laws
 from runner.commands.compare import compare, read_points

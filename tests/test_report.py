@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Program
-from made_records import comparison, epoch, good_trial, result
+from support.made_records import comparison, epoch, good_trial, result
+from support.program import Program
 
 from runner.analysis.amortised import break_even, cost_of, quickest
 from runner.analysis.bounds import bounds_of

@@ -12,39 +12,36 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import Trials, rows_in
-from faulty_task import Fault
-from made_records import ended, good, good_trial, known
-from test_sources import photo, png_bomb
+from support.faulty_task import Fault
+from support.made_records import ended, good, good_trial, known
+from support.photos import photo, png_bomb
+from support.points import Prepared, Silent, point
+from support.rows import rows_in
+from support.trials import Trials
 
 from runner.config.options import (
     METRICS,
-    Config,
     Folder,
     Monitor,
-    NoSink,
-    NoTracking,
     Process,
     ProcessPool,
     Protocol,
-    Sample,
     Sequential,
     StartMethod,
-    Tensorflow,
-    Tf,
     Thread,
 )
 from runner.host.memory import Footprint
 from runner.host.usage import Usage
 from runner.modes import Worker
 from runner.modes.workers.runtime import Threads
-from runner.pipeline.sources import images_of
+from runner.monitor.sampler import Sample as Sampled
 from runner.pipeline.sources.image import Image
 from runner.pipeline.stamps import Records
 from runner.record.epochs import epoch_record
 from runner.record.metrics import summary, trial_metrics
 from runner.record.trial import Observations, TrialPlace, digest_of, trial_record
 from runner.record.trial_schema import GoodTrial
+from runner.record.writing import PointFolder, Series
 from runner.sweep.point import Point
 from runner.sweep.session import Session
 from runner.trial.messages import EpochReport, Phase, Report
@@ -54,36 +51,6 @@ MS = 1_000_000  # nanoseconds
 
 
 IMAGES = [Image("a.jpg", "jpeg", 8, 8, "0")]
-
-
-class Prepared(Supervisor):
-    def warm(self, *, tensorflow: bool = True) -> None:
-        """Have nothing imported."""
-
-
-class Silent:
-    def tell(self, message: str) -> None:
-        pass
-
-    def trial_starts(self, name: str, number: int, left: int, *, epochs: int, images: int) -> None:
-        pass
-
-    def event(self, event: object) -> None:
-        pass
-
-    def trial_ends(self, trial: object) -> None:
-        pass
-
-
-def point(folder: Path, **changes: object) -> Point:
-    config = Config(
-        mode=Thread(), workers=2, tf=Tf(1, 1), source=Sample(), images=6, task=Tensorflow(), sink=NoSink(),
-        protocol=Protocol(rounds=1, epochs=2, warmup_epochs=1, timeout_s=240), monitor=Monitor(), tracking=NoTracking(),
-    )  # fmt: skip
-    for key, value in changes.items():
-        setattr(config, key, value)
-    folder.mkdir(parents=True, exist_ok=True)
-    return Point(config=config, images=images_of(config.source, config.images), overrides=["workers=2"], folder=folder)
 
 
 def epoch_report() -> EpochReport:
@@ -177,7 +144,7 @@ def test_the_digest_does_not_depend_on_the_order_of_completion() -> None:
 def test_cpu_seconds_are_those_that_were_burnt(trials: Trials, mode: object) -> None:
     """Each image burns 30 ms of CPU, by the kernel's clock for the thread that burns it, in whatever process."""
     burn = Fault("burn", cpu_s=0.03)
-    report = trials.report(mode, workers=3, items=30, task=burn, task_module="faulty_task")
+    report = trials.report(mode, workers=3, items=30, task=burn, task_module="support.faulty_task")
     burnt = 30 * 0.03
     assert burnt <= report.epochs[0].cpu_s < burnt * 1.15
 
@@ -194,7 +161,7 @@ def test_cpu_seconds_of_the_tree_agree_with_what_the_kernel_tells_others(trials:
 
     burn = Fault("burn", cpu_s=0.05)
     mode = Process(start_method=method)
-    outcome = trials.outcome(mode, items=30, task=burn, task_module="faulty_task", on_event=look)
+    outcome = trials.outcome(mode, items=30, task=burn, task_module="support.faulty_task", on_event=look)
     assert outcome.report is not None
     border = {phase.name: phase.usage for phase in outcome.phases}
     ours = (border["end"] - border["startup"]).cpu_s
@@ -335,3 +302,11 @@ def test_monitoring_can_be_turned_off(tmp_path: Path, supervisor: Supervisor) ->
     assert known(trial["peak_memory_bytes"]) > 100e6
     assert known(trial["threads_peak"]) >= 3
     assert statistics.mean(epoch["cpu_s"] for epoch in trial["epochs"]) > 0
+
+
+def test_samples_that_a_killed_attempt_left_are_replaced_by_those_of_the_next(tmp_path: Path) -> None:
+    folder = PointFolder(tmp_path)
+    for number in (0, 1, 1):  # round 1 twice: its record was not written the first time
+        folder.add_samples(Series(number, 0.0, [Sampled(at_ns=number, phase="epoch")]), gpus=0)
+    with (tmp_path / "samples.csv").open() as file:
+        assert [row["round"] for row in csv.DictReader(file)] == ["0", "1"]

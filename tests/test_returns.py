@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, Trials, left_in_shared_memory, shared_memory
-from faulty_task import Fault
-from made_records import good_trial
-from test_results import point
+from support.faulty_task import Fault
+from support.made_records import good_trial
+from support.points import point
+from support.program import ROOT
+from support.shared_memory import left_in_shared_memory, shared_memory
+from support.trials import Trials
 
 from runner.analysis.warnings.settings import returned_otherwise
 from runner.config.options import Math, Pillow, Process, ProcessPool, Python, Returns, StartMethod, Tensorflow, ThreadPool
@@ -65,7 +67,9 @@ def test_results_come_back_as_they_were_sent_whatever_the_way(trials: Trials, mo
 def test_a_result_too_large_for_its_slot_comes_back_all_the_same(trials: Trials) -> None:
     task = Fault(does="huge")
     assert slot_bytes(task, trials._images) < 4_000_000
-    report = trials.report(Process(returns=Returns.shared_memory), workers=1, items=3, task=task, task_module="faulty_task")
+    report = trials.report(
+        Process(returns=Returns.shared_memory), workers=1, items=3, task=task, task_module="support.faulty_task"
+    )
     assert report.epochs[0].records.returned_bytes == 3 * 4_000_000
     assert report.backend == {"returned_by": {"pickle": 6, "shared_memory": 0}}
 
@@ -126,7 +130,9 @@ slots.close()
 
 
 def test_a_result_that_arrives_damaged_fails_the_trial(trials: Trials) -> None:
-    outcome = trials.outcome(Process(returns=Returns.pickle), items=2, task=Fault(does="lie"), task_module="faulty_task")
+    outcome = trials.outcome(
+        Process(returns=Returns.pickle), items=2, task=Fault(does="lie"), task_module="support.faulty_task"
+    )
     assert outcome.error is not None
     assert outcome.error.kind == "ReturnPath"
 
@@ -135,7 +141,7 @@ def test_a_killed_worker_leaves_no_shared_memory_behind(trials: Trials) -> None:
     before = shared_memory()
     task = Fault(does="segfault", on="flower")
     mode = Process(returns=Returns.shared_memory)
-    outcome = trials.outcome(mode, items=6, task=task, task_module="faulty_task")
+    outcome = trials.outcome(mode, items=6, task=task, task_module="support.faulty_task")
     assert outcome.error is not None
     assert left_in_shared_memory(before) == set()
 
@@ -144,7 +150,7 @@ def test_a_killed_worker_leaves_no_shared_memory_behind(trials: Trials) -> None:
 def test_a_worker_that_cannot_start_leaves_no_shared_memory_behind(trials: Trials, method: StartMethod) -> None:
     before = shared_memory()
     mode = Process(returns=Returns.shared_memory, start_method=method)
-    outcome = trials.outcome(mode, task=Fault(does="raise_at_build"), task_module="faulty_task")
+    outcome = trials.outcome(mode, task=Fault(does="raise_at_build"), task_module="support.faulty_task")
     assert "the task cannot be built" in str(outcome.error)
     assert nothing_is_left(before)
 
@@ -208,9 +214,9 @@ def test_many_items_are_each_recorded_once_and_leave_no_file(trials: Trials, mod
         mode,
         items=count,
         task=Fault(),
-        task_module="faulty_task",
+        task_module="support.faulty_task",
         spool=str(tmp_path / "spool"),
-        source_module="nothing_source",
+        source_module="support.nothing_source",
     )
     table = report.epochs[0].records.table()
     assert sorted(table[:, 0].tolist()) == list(range(count))

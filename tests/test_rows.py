@@ -13,13 +13,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import made_records
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from conftest import Program, ignore, rows_in
-from test_results import point
+from support import made_records
+from support.points import point
+from support.program import Program
+from support.rows import rows_in
+from support.trials import ignore
 
 from runner.errors import RunnerError
 from runner.host.gpu import Gpus

@@ -22,9 +22,9 @@ import numpy as np
 import PIL.Image
 import psutil
 import pytest
-from conftest import Program, processes_of
-from test_results import Silent, point
-from troublesome_server import TroublesomeServer, free_port
+from support.points import Silent, point
+from support.program import Program, processes_of
+from support.troublesome_server import TroublesomeServer, free_port
 
 from runner.config.options import (
     FileFormat,

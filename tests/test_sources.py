@@ -5,23 +5,16 @@ from __future__ import annotations
 import os
 import struct
 import sys
-import zlib
 from pathlib import Path
 
 import PIL.Image
 import pytest
+from support.photos import photo, png_bomb
 
 from runner.config.options import File, Folder, ImageFormat, Sample, Synthetic
 from runner.errors import ConfigurationError
 from runner.pipeline.sources import images_of
 from runner.pipeline.sources.image import inspect
-from runner.pipeline.sources.synthetic import photo_like
-
-
-def photo(path: Path, size: tuple[int, int] = (40, 30)) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    PIL.Image.fromarray(photo_like(*size, (0, 0))).save(path)
-    return path
 
 
 def test_the_sample_is_photographs_that_are_already_here() -> None:
@@ -98,17 +91,6 @@ def test_synthetic_images_are_as_rich_in_detail_as_photographs() -> None:
     real = [bytes_per_pixel(image.path) for image in images_of(Sample(), 3)]
     for image in images_of(Synthetic(count=2, width=640, height=427), 2):
         assert min(real) <= bytes_per_pixel(image.path) <= max(real)
-
-
-def png_bomb(path: Path) -> Path:
-    """A PNG of a few bytes whose header claims 60 000 x 60 000 pixels."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"0")) + chunk(b"IEND", b""))
-    return path
 
 
 def jpeg_bomb(path: Path, edge: int) -> Path:

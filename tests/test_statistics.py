@@ -6,14 +6,14 @@ import math
 import random
 
 import pytest
-from made_records import epoch, good_trial, killed
 from scipy import stats
 from simulation import Machine, one_after_the_other, ratio_after, tally, until_precise
+from support.made_records import killed, timed_trial
 
 from runner.analysis.statistics import Ratio, hodges_lehmann, paired_ratio, rounds_to_settle
 from runner.analysis.stopping import LEAST_ROUNDS, half_width
 from runner.analysis.verdicts import Side, compare_sides, verdict_on
-from runner.record.trial_schema import GoodTrial, TrialRecord
+from runner.record.trial_schema import TrialRecord
 
 SPOILT = Machine()
 STEADY = Machine(drift=0.0, noise=0.03, spikes=0.0)
@@ -125,17 +125,10 @@ def test_the_rounds_that_would_settle_it_do() -> None:
     assert settled / asked > 0.35
 
 
-def trial(number: int, seconds: float, session: str = "a") -> GoodTrial:
-    return good_trial(
-        round=number, session=session, epochs=[epoch(work_s=seconds, images_per_s=10 / seconds)],
-        startup_s=1.0, teardown_s=0.1, total_s=1.1 + seconds, work_s=seconds,
-    )  # fmt: skip
-
-
 def test_a_failed_trial_voids_its_pair_and_says_so() -> None:
-    baseline = Side("a", [trial(number, 1.0) for number in range(8)])
-    trials: list[TrialRecord] = [trial(number, 0.5 + number / 1000) for number in range(8)]
-    trials[3] = killed(trial(3, 0.5))
+    baseline = Side("a", [timed_trial(number, 1.0) for number in range(8)])
+    trials: list[TrialRecord] = [timed_trial(number, 0.5 + number / 1000) for number in range(8)]
+    trials[3] = killed(timed_trial(3, 0.5))
     point = Side("b", trials)
     found = {comparison.metric: comparison for comparison in compare_sides(point, baseline, 1)}
     assert found["images_per_s"].ratio is not None
@@ -146,8 +139,8 @@ def test_a_failed_trial_voids_its_pair_and_says_so() -> None:
 
 
 def test_trials_of_different_sessions_make_no_pair() -> None:
-    baseline = Side("a", [trial(number, 1.0, session="yesterday" if number < 4 else "today") for number in range(8)])
-    point = Side("b", [trial(number, 1.0, session="yesterday" if number < 3 else "today") for number in range(8)])
+    baseline = Side("a", [timed_trial(number, 1.0, session="yesterday" if number < 4 else "today") for number in range(8)])
+    point = Side("b", [timed_trial(number, 1.0, session="yesterday" if number < 3 else "today") for number in range(8)])
     (found, *_) = compare_sides(point, baseline, 1)
     assert found.voided == (3,)
     assert found.ratio is not None

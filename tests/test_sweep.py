@@ -12,51 +12,22 @@ import threading
 import time
 import urllib.request
 from pathlib import Path
-from typing import Any
 
 import pytest
-from conftest import Program, rows_in
-from made_records import good_trial
-from test_sources import photo
+from support.made_records import good_trial
+from support.photos import photo
+from support.program import Program
+from support.rows import rows_in
+from support.stores import local_store, runs_at, sweep_in
 
 from runner.config.options import METRICS
-
-
-def runs_in(folder: Path, experiment: str = "image-pipeline") -> list[Any]:
-    """All runs of an experiment, read by MLflow itself in a process of its own: it brings threads and warnings."""
-    script = """
-import json, sys, warnings
-warnings.simplefilter("ignore")
-from mlflow import MlflowClient
-client = MlflowClient(tracking_uri=sys.argv[1])
-experiment = client.get_experiment_by_name(sys.argv[2])
-runs = client.search_runs([experiment.experiment_id])
-print(json.dumps([{
-    "name": run.info.run_name, "status": run.info.status, "params": run.data.params, "metrics": run.data.metrics,
-    "tags": run.data.tags, "artifact_uri": run.info.artifact_uri,
-    "artifacts": sorted(item.path for item in client.list_artifacts(run.info.run_id)),
-    "history": [metric.value for metric in client.get_metric_history(run.info.run_id, "images_per_s")] if run.data.metrics else [],
-} for run in runs]))
-"""
-    answer = subprocess.run(
-        [sys.executable, "-c", script, f"sqlite:///{folder}/outputs/mlflow.db", experiment],
-        capture_output=True, text=True, timeout=120, check=True,
-        env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
-    )  # fmt: skip
-    found: list[Any] = json.loads(answer.stdout.splitlines()[-1])
-    return found
-
-
-def sweep_folder(folder: Path) -> Path:
-    (found,) = (path.parent for path in folder.glob("outputs/sweeps/*/*/sweep.json"))
-    return found
 
 
 def test_a_sweep_from_the_command_to_mlflow(program: Program) -> None:
     answer = program("mode=thread,process", "workers=2", "protocol=quick", "images=6", "-m")
     assert answer.returncode == 0, answer.stderr
     assert sorted(path.name for path in program.folder.iterdir()) == ["outputs"]
-    folder = sweep_folder(program.folder)
+    folder = sweep_in(program.folder)
 
     sweep = json.loads((folder / "sweep.json").read_text())
     assert [point["name"] for point in sweep["points"]] == ["thread-w2", "process-w2"]
@@ -75,7 +46,7 @@ def test_a_sweep_from_the_command_to_mlflow(program: Program) -> None:
     assert "1.00 x" in answer.stdout
     assert str(folder.relative_to(program.folder)) in answer.stdout
 
-    runs = {run["name"]: run for run in runs_in(program.folder) if run["metrics"]}
+    runs = {run["name"]: run for run in runs_at(local_store(program.folder)) if run["metrics"]}
     assert set(runs) == {"thread-w2", "process-w2"}
     for run in runs.values():
         assert run["status"] == "FINISHED"
@@ -83,8 +54,9 @@ def test_a_sweep_from_the_command_to_mlflow(program: Program) -> None:
         assert run["params"]["workers"] == "2"
         assert {"config.yaml", "result.json", "images", "samples.csv", "runner.log"} <= set(run["artifacts"])
         assert str(program.folder / "outputs") in run["artifact_uri"]
-        assert len(run["history"]) == 4
-        assert run["metrics"]["images_per_s"] == sorted(run["history"][:3])[1]
+        history = [value for _, value in run["history"]["images_per_s"]]
+        assert len(history) == 4
+        assert run["metrics"]["images_per_s"] == sorted(history[:3])[1]
     assert runs["process-w2"]["params"]["mode"] == "process"
 
 
@@ -97,10 +69,10 @@ def test_a_failing_point_costs_the_others_nothing(program: Program) -> None:
     answer = program("-m", *words)
     assert answer.returncode == 1
     assert "no image could be processed" in answer.stdout + answer.stderr
-    sweep = json.loads((sweep_folder(program.folder) / "sweep.json").read_text())
+    sweep = json.loads((sweep_in(program.folder) / "sweep.json").read_text())
     assert [point["status"] for point in sweep["points"]] == ["failed", "ok"]
     assert sweep["points"][1]["metrics"]["images_ok"]["value"] == 4
-    runs = {run["params"]["source.path"]: run for run in runs_in(program.folder) if run["params"]}
+    runs = {run["params"]["source.path"]: run for run in runs_at(local_store(program.folder)) if run["params"]}
     assert runs["bad"]["status"] == "FAILED"
     assert "no image could be processed" in runs["bad"]["tags"]["error"]
     assert runs["good"]["status"] == "FINISHED"
@@ -183,7 +155,7 @@ def test_programs_that_create_one_fresh_store_at_once_do_not_break_it(program: P
         thread.join()
     assert [answer.returncode for answer in answers] == [0, 0, 0]
     assert [answer.stderr for answer in answers if "MLflow" in answer.stderr] == []
-    assert len(runs_in(program.folder)) == 3
+    assert len(runs_at(local_store(program.folder))) == 3
 
 
 def test_the_pages_show_the_right_store(program: Program) -> None:
@@ -230,7 +202,7 @@ def _ask(url: str, server: subprocess.Popen[bytes]) -> bytes:
 
 
 def test_points_that_disagree_on_the_same_input_are_called_out(tmp_path: Path) -> None:
-    from test_results import point
+    from support.points import point
 
     from runner.analysis.warnings import of_sweep
     from runner.config.options import Execution, Protocol, Tensorflow

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
-from conftest import Program, Trials
-from made_records import known
+from support.made_records import known
+from support.program import Program
+from support.trials import Trials
 
 from runner.config.options import (
     DctMethod,
@@ -251,7 +252,7 @@ def test_another_seed_gives_another_result_and_the_same_seed_the_same(
         Python(size=8),
         Math(size=96, repeats=2),
         Inference(model="MobileNet", size=75),
-        Function(function="my_functions:digest"),
+        Function(function="support.my_functions:digest"),
     ],
     ids=lambda task: task.name,
 )
@@ -372,7 +373,7 @@ def test_inference_has_the_same_weights_for_the_same_seed(sample: Sequence[Image
 
 
 def function_trial(trials: Trials, name: str, mode: Any = None) -> Any:
-    task = Function(function=f"my_functions:{name}")
+    task = Function(function=f"support.my_functions:{name}")
     return trials.outcome(mode or Process(), task=task, task_module=module_of("task", "function"))
 
 
@@ -386,7 +387,10 @@ def test_a_function_of_ones_own_returns_an_array_or_bytes_or_a_tensor(trials: Tr
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("raising", "ValueError: not these"), ("text", "my_functions:text returned str; a NumPy array, bytes or a tensor")],
+    [
+        ("raising", "ValueError: not these"),
+        ("text", "support.my_functions:text returned str; a NumPy array, bytes or a tensor"),
+    ],
 )
 def test_a_function_that_goes_wrong_fails_its_images(trials: Trials, name: str, message: str) -> None:
     report = function_trial(trials, name).report
@@ -402,7 +406,7 @@ def test_a_name_that_is_no_function_fails_the_trial(trials: Trials, name: str, m
     error = function_trial(trials, name, mode).error
     assert error is not None
     assert error.kind == "ConfigurationError"
-    assert f"task.function=my_functions:{name}" in str(error)
+    assert f"task.function=support.my_functions:{name}" in str(error)
     assert message in str(error)
 
 

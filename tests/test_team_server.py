@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Program
-from team_server import TeamServer
-from test_tracking import runs_at, sweep_in
+from support.program import Program
+from support.stores import runs_at, sweep_in
+from support.team_server import TeamServer
 
 from runner.config.options import METRICS
 

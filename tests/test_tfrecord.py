@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Program
+from support.program import Program
 
 from runner.config.options import Sample, Tfrecord
 from runner.errors import ConfigurationError

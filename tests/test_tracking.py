@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import ctypes
-import functools
 import json
 import os
 import re
@@ -25,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Program, can_be_apart
-from forking_program import ForkingProgram
-from made_records import comparison
-from troublesome_proxy import TroublesomeProxy
+from support.made_records import comparison
+from support.program import Program, can_be_apart
+from support.stores import local_store, runs_at, sweep_in, warm
+from support.troublesome_proxy import TroublesomeProxy
 
 from runner.analysis.agreement import agreement
 from runner.config.options import METRICS
@@ -36,35 +34,6 @@ from runner.record.metric_schema import Metrics
 from runner.record.reading import read_point, read_sweep
 from runner.tracking.content import point_content, sweep_content
 from runner.tracking.system import MOST_SAMPLES, system_metrics
-
-
-@functools.cache
-def warm() -> ForkingProgram:
-    """What imports MLflow once for many runs."""
-    scratch = tempfile.TemporaryDirectory()
-    program = ForkingProgram(
-        Path(scratch.name),
-        "mlflow",
-        "mlflow_reader",
-        "runner.commands.dispatch",
-        "runner.commands.sync",
-        "runner.tracking.mlflow_runs",
-    )
-    atexit.register(scratch.cleanup)
-    atexit.register(program.close)  # which comes first
-    return program
-
-
-def runs_at(uri: str, experiment: str = "image-pipeline", **environment: str) -> list[Any]:
-    """All runs there, read by MLflow itself in a process of its own: it brings threads and warnings."""
-    answer = warm().run(Path.cwd(), "mlflow_reader", uri, experiment, **environment)
-    assert answer.returncode == 0, answer.stderr
-    found: list[Any] = json.loads(answer.stdout.splitlines()[-1])
-    return found
-
-
-def local_store(folder: Path) -> str:
-    return f"sqlite:///{folder}/outputs/mlflow.db"
 
 
 @pytest.fixture(scope="session")
@@ -136,11 +105,6 @@ def sync(program: Program, *words: str, **environment: str) -> subprocess.Comple
 def sync_afresh(program: Program, *words: str) -> subprocess.CompletedProcess[str]:
     """In a process that imports everything itself."""
     return program("sync", "outputs", *words)
-
-
-def sweep_in(folder: Path) -> Path:
-    (found,) = (path.parent for path in folder.glob("outputs/sweeps/*/*/sweep.json"))
-    return found
 
 
 def point_in(folder: Path) -> Path:
@@ -623,7 +587,7 @@ ODD = ["it's", 'a "b"', "a\\", "a\\'b", "$HOME", "a=b,c", "{x: y}", "[z]", " spa
 @pytest.mark.parametrize("text", [*PLAIN, *ODD])
 def test_any_configuration_comes_back_as_it_was(text: str, program: Program) -> None:
     """Through the record's own words, whatever they are made of."""
-    from test_results import point
+    from support.points import point
 
     from runner.config.check import config_hash, plain, typed
     from runner.config.compose import composed

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Program, Trials
-from test_config import composed
-from troublesome_image_server import TroublesomeServer, troublesome_image_server
+from support.composing import composed
+from support.program import Program
+from support.trials import Trials
+from support.troublesome_image_server import TroublesomeServer, troublesome_image_server
 
 from runner.config.check import plain
 from runner.config.options import Process, Sample, Sequential, TfData, Thread, ThreadPool, Url

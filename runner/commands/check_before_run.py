@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import sys
-from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -12,12 +11,13 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from runner.config.check import checked_hydra, typed
+from runner.config.check import checked_hydra
 from runner.config.compose import without_hydra
 from runner.config.explain import explain
 from runner.display.console import print_error
 from runner.errors import ConfigurationError
 from runner.sweep import exit_status
+from runner.sweep.checking import checked
 
 
 class CheckBeforeRun(Callback):
@@ -30,11 +30,7 @@ class CheckBeforeRun(Callback):
         """Check a single run; the points of a sweep are checked by the launcher, all before the first starts."""
         try:
             checked_hydra(config)
-            composed = without_hydra(config)
-            typed(composed)  # most refusals come from here, before NumPy is loaded
-            from runner.sweep.point import Point
-
-            Point.prepared(composed, [], Path())
+            checked(without_hydra(config))
         except (ConfigurationError, OmegaConfBaseException) as error:
             print_error(str(explain(error, sys.argv[1:])))
             raise SystemExit(exit_status.FAILED) from None

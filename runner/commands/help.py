@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from runner.config.fields import MISSING, accepted
-from runner.config.options import Config
 from runner.config.registry import EXPERIMENT, GROUPS, KEYS, default_of, doc_of, files_of, options
 
 _EXAMPLES = {
@@ -61,9 +60,20 @@ def _overview(verbs: Mapping[str, str]) -> Iterator[str]:
     yield ""
     yield f"  {EXPERIMENT}: {_PRESETS}"
     yield from _table({name: doc_of(EXPERIMENT, name) for name in files_of(EXPERIMENT)}, indent=4)
-    values = {f"{key}={_shown(spec)}": spec.metadata["doc"] for key, spec in KEYS.items() if key not in GROUPS}
+    values = {f"{key}={_shown(spec)}": doc for key, spec, doc in _values()}
     yield from _titled("Values, with what they are by default", values)
     yield from _titled("Flags", _HYDRA_FLAGS)
+
+
+def _values() -> Iterator[tuple[str, dataclasses.Field[Any], str]]:
+    """The keys beside the groups, those of a key that has fields of its own among them, and what each means."""
+    for key, spec in KEYS.items():
+        doc = spec.metadata["doc"]
+        if isinstance(spec.default_factory, type) and dataclasses.is_dataclass(spec.default_factory):
+            for inside in dataclasses.fields(spec.default_factory):
+                yield f"{key}.{inside.name}", inside, f"{doc}: {inside.metadata['doc']}"
+        elif key not in GROUPS:
+            yield key, spec, doc
 
 
 def _option(group: str, name: str) -> Iterator[str]:
@@ -119,7 +129,7 @@ def options_table() -> str:
         rows.append(f"| `{group}` | {KEYS[group].metadata['doc']} | {names} |")
     presets = ", ".join(f"`{name}`" for name in files_of(EXPERIMENT))
     rows.append(f"| `{EXPERIMENT}` | {_PRESETS} | {presets} |")
-    keys = ", ".join(f"`{spec.name}`" for spec in dataclasses.fields(Config) if spec.default != MISSING)
+    keys = ", ".join(f"`{key}`" for key, _, _ in _values())
     return "\n".join([_BEGIN, *rows, "", f"and {keys}.", _END])
 
 

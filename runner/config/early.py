@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import Any, get_type_hints
 
 from runner.config.fields import Rule
@@ -28,7 +29,7 @@ def refuse_early(words: Sequence[str]) -> None:
     """Look at each word by itself; at a field of an option with the option that is chosen, where no preset may choose another.
 
     Raises:
-        ConfigurationError: a key or a field is unknown, a group has no such option, or a number is outside its rule.
+        ConfigurationError: a key or a field is unknown, a group has no such option, a choice does not exist, or a number is outside its rule.
     """
     if any(word.startswith(_OTHER_MEANING) for word in words):
         return
@@ -62,9 +63,20 @@ def _wrong_field(key: str, values: Sequence[str], chosen: Mapping[str, Sequence[
             return None
         if field not in {spec.name for spec in dataclasses.fields(kind)}:
             return explain.unknown_key(key, ",".join(values), kind)
-        if (wrong := _number_out_of_range(key, values, kind, field)) is not None:
+        if (wrong := _no_such_choice(key, values, kind, field) or _number_out_of_range(key, values, kind, field)) is not None:
             return wrong
     return None
+
+
+def _no_such_choice(key: str, values: Sequence[str], owner: type[Any], field: str) -> ConfigurationError | None:
+    """The first of ``values`` that is a word and none of the field's, where its type is an enumeration."""
+    from runner.config import explain
+
+    kind = get_type_hints(owner)[field]
+    if not (isinstance(kind, type) and issubclass(kind, Enum)):
+        return None
+    wrong = next((value for value in values if value.isidentifier() and value not in kind.__members__), None)
+    return None if wrong is None else ConfigurationError(key, wrong, "is not accepted", explain.accepted_by(owner, field))
 
 
 def _number_out_of_range(key: str, values: Sequence[str], owner: type[Any], field: str) -> ConfigurationError | None:

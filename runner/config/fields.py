@@ -42,6 +42,8 @@ MEASURING = Role(passed_on=False)
 ORDER = Role(varies=False, passed_on=False)
 # What a sweep makes of its points.
 SWEEP = Role(hashed=False, varies=False, passed_on=False)
+# How it goes about on this host.
+HOST = Role(hashed=False, varies=False, repeated=False, passed_on=False)
 # Where it is recorded.
 RECORDING = Role(hashed=False, varies=False, repeated=False, passed_on=False)
 # How this run of the program begins.
@@ -118,6 +120,8 @@ def option(
     metadata = {"doc": doc, "rule": rule, "role": role, "names_code": names_code}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
+    if isinstance(default, type):  # a key with fields of its own
+        return field(default_factory=default, metadata=metadata)
     return field(default=default, metadata=metadata)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, run_job
@@ -14,8 +15,10 @@ from runner.config.check import checked_hydra
 from runner.config.compose import without_hydra
 from runner.errors import ConfigurationError
 from runner.files import mask_hydra_files
-from runner.sweep.point import Point
-from runner.sweep.sweep import chosen_baseline
+from runner.sweep.checking import CheckedConfig, checked
+
+if TYPE_CHECKING:
+    from runner.sweep.point import Point
 
 _GATHERING = "hydra_plugins.gathering_launcher.GatheringLauncher"
 _ROUNDS = "hydra_plugins.rounds_launcher.RoundsLauncher"
@@ -87,10 +90,17 @@ def composed_and_checked(
     checked_hydra(config)
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     composed: list[DictConfig] = []
-    points: list[Point] = []
+    ready: list[CheckedConfig] = []
     for index, overrides in enumerate(job_overrides):  # each is checked at once: to compose the others takes 0.1 s each
         composed.append(_composed(config, hydra_context, overrides, first + index))
-        points.append(_prepared(composed[-1], folder))
+        ready.append(checked(without_hydra(composed[-1])))
+    from runner.sweep.point import Point  # it brings the statistics, which a refusal does without
+    from runner.sweep.sweep import chosen_baseline
+
+    points = [
+        Point(config=one.config, images=one.images, overrides=_overrides(job), folder=folder / _subfolder(job))
+        for job, one in zip(composed, ready, strict=True)
+    ]
     _refuse_shared_folders(points)
     chosen_baseline([*earlier, *points])  # refused now, not when everything has been measured
     return composed, points
@@ -116,12 +126,15 @@ def _composed(config: DictConfig, context: HydraContext, overrides: Sequence[str
     return job
 
 
-def _prepared(job: DictConfig, folder: Path) -> Point:
+def _overrides(job: DictConfig) -> list[str]:
+    return [str(override) for override in OmegaConf.to_container(job.hydra.overrides.task) or []]
+
+
+def _subfolder(job: DictConfig) -> str:
+    """The name of the job's folder, which may be made of what ``HydraConfig`` says of it."""
     before = HydraConfig.instance().cfg
-    HydraConfig.instance().set_config(job)  # the folder's name may be made of it
+    HydraConfig.instance().set_config(job)
     try:
-        subfolder = folder / str(job.hydra.sweep.subdir)
-        overrides = OmegaConf.to_container(job.hydra.overrides.task)
+        return str(job.hydra.sweep.subdir)
     finally:
         HydraConfig.instance().cfg = before
-    return Point.prepared(without_hydra(job), [str(override) for override in overrides or []], subfolder)

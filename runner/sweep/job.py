@@ -11,6 +11,7 @@ from types import FrameType
 
 from omegaconf import DictConfig
 
+from runner.config.check import typed
 from runner.display.console import print_error
 from runner.display.progress import LineDisplay
 from runner.files import mask_hydra_files
@@ -35,7 +36,7 @@ def execute_job(composed: DictConfig, overrides: Sequence[str], folder: Path) ->
         KeyboardInterrupt: the user has stopped it. What has been measured is on disk.
     """
     mask_hydra_files(folder)
-    with _sigterm_as_interrupt(), host_lock(print_error):
+    with _sigterm_as_interrupt(), host_lock(print_error, typed(composed).host.wait_s):
         point = Point.prepared(composed, overrides, folder)
         point.restore_here()
         if not complete(point):

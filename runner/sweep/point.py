@@ -14,17 +14,16 @@ from omegaconf import DictConfig
 
 from runner.analysis.stopping import least_rounds
 from runner.analysis.warnings import PointFacts, of_point
-from runner.config.check import config_hash, plain, typed
+from runner.config.check import config_hash, plain
 from runner.config.cpus import cpus_of
 from runner.config.options import Cache, Config
 from runner.errors import ConfigurationError, ErrorRecord, TrialError
-from runner.files import check_temporary_folder
 from runner.host.environment import environment, usable_cpus
 from runner.modes import ModePlan
 from runner.modes.workers.runtime import ThreadLimits
 from runner.pipeline.hot_path import PipelinePlan
 from runner.pipeline.servers.serving import Served
-from runner.pipeline.sources import Image, images_of
+from runner.pipeline.sources import Image
 from runner.record.metric_schema import MetricName, Metrics
 from runner.record.metrics import point_metrics
 from runner.record.point_schema import ResultJson, Status
@@ -33,6 +32,7 @@ from runner.record.trial_schema import TrialRecord
 from runner.record.warning import ResultWarning
 from runner.record.writing import PointFolder, Series
 from runner.secrets import masked_data, masked_override
+from runner.sweep.checking import checked
 from runner.trial.messages import Report, TrialPlan
 from runner.trial.page_cache import CachePlan
 
@@ -77,10 +77,8 @@ class Point:
         Raises:
             ConfigurationError: it cannot be run.
         """
-        config = typed(composed)
-        check_temporary_folder()
-        images = images_of(config.source, config.images)
-        return cls(config=config, images=images, overrides=list(overrides), folder=folder)
+        ready = checked(composed)
+        return cls(config=ready.config, images=ready.images, overrides=list(overrides), folder=folder)
 
     @property
     def name(self) -> str:

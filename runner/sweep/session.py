@@ -20,7 +20,7 @@ from runner.host.lock import host_lock
 from runner.record.trial import TrialPlace
 from runner.record.trial_schema import TrialRecord
 from runner.sweep.measuring import measured_trial
-from runner.sweep.point import Point
+from runner.sweep.point import Point, complete
 from runner.trial.supervisor import Event, Supervisor
 
 # How long the host is watched before the first trial, in seconds.
@@ -99,7 +99,7 @@ class Session:
         """
         number = 0
         try:
-            with host_lock(self._display.tell):
+            with host_lock(self._display.tell, self._points[0].config.host.wait_s):
                 self._warm()
                 with contextlib.suppress(psutil.Error, OSError):  # not shown where the system does not say
                     self.idle_cpu_pct = psutil.cpu_percent(interval=_IDLE_LOOK_S)
@@ -115,7 +115,8 @@ class Session:
                 raise
 
     def _warm(self) -> None:
-        for tensorflow in sorted({point.config.uses_tensorflow for point in self._points}):
+        """Import what the trials to come need; a point that is complete already, in a sweep that is resumed, has none."""
+        for tensorflow in sorted({point.config.uses_tensorflow for point in self._points if not complete(point)}):
             try:
                 self._supervisor.warm(tensorflow=tensorflow)
             except TrialError as error:  # a trial that meets it too has it on record

@@ -6,24 +6,25 @@ too, so that writing it a second time, after a server died half-way say, complet
 
 from __future__ import annotations
 
-import os
-import tempfile
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
-from filelock import FileLock
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from omegaconf import OmegaConf
 
 from runner.errors import TrackingError
-from runner.record.reading import PointRecord, SweepRecord
+from runner.host.flock import StillLocked, locked
+from runner.record.reading import RESULT, SWEEP, PointRecord, SweepRecord
 from runner.tracking.connection import Connection, as_tracking_errors, is_gone
 from runner.tracking.content import RunContent, point_content, sweep_content
 
 # The tags that identify a run and mark it as complete.
 _KEY, _DIGEST, _COMPLETE = "record", "record.digest", "record.complete"
 _PARENT = "mlflow.parentRunId"
+
+# How long to wait while another program logs the same record.
+_ALONE_S = 600
 
 # MLflow's own limits for one call.
 _METRICS_AT_ONCE = 1000
@@ -41,7 +42,7 @@ def write_record(connection: Connection, record: PointRecord | SweepRecord) -> i
     Raises:
         TrackingError: the store cannot be reached, or refused some of it; what could be written is there.
     """
-    with as_tracking_errors(connection.uri), FileLock(_lock_of(record), timeout=600):
+    with as_tracking_errors(connection.uri), _alone(record):
         if isinstance(record, PointRecord):
             written = int(_Writer(connection, record.id, [_KEY], 1).write(point_content(record, None), None)[1])
         else:
@@ -50,11 +51,18 @@ def write_record(connection: Connection, record: PointRecord | SweepRecord) -> i
         return written
 
 
-def _lock_of(record: PointRecord | SweepRecord) -> Path:
-    """With the record, so that nothing is left elsewhere; a folder that cannot be written, an archive say, has it elsewhere."""
-    if os.access(record.folder, os.W_OK):
-        return record.folder / ".mlflow.lock"
-    return Path(tempfile.gettempdir()) / f"image-pipeline-runner-{record.id}.lock"
+@contextlib.contextmanager
+def _alone(record: PointRecord | SweepRecord) -> Iterator[None]:
+    """Keep other programs from logging the same record meanwhile, by the lock of its own file: nothing is left anywhere."""
+    path = record.folder / (SWEEP if isinstance(record, SweepRecord) else RESULT)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path, _ALONE_S))
+        except OSError:  # a disk without locks
+            pass
+        except StillLocked as error:
+            raise TrackingError(f"{path}: another program has been logging it for {_ALONE_S} s, process {error.pid}") from error
+        yield
 
 
 def _write_sweep(connection: Connection, sweep: SweepRecord) -> int:

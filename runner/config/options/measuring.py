@@ -57,6 +57,13 @@ class Protocol(Option):
 
 
 @dataclass
+class Host:
+    """How the program shares its host with others."""
+
+    wait_s: float = option(86400.0, "seconds to wait while another program measures on this host", at_least=0)
+
+
+@dataclass
 class Monitor(Option):
     """How a trial is watched from outside."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.config.fields import AMOUNT, MEASURING, MISSING, ORDER, RECORDING, START, SWEEP, WORK, option
-from runner.config.options.measuring import METRICS, Monitor, Protocol
+from runner.config.fields import AMOUNT, HOST, MEASURING, MISSING, ORDER, RECORDING, START, SWEEP, WORK, option
+from runner.config.options.measuring import METRICS, Host, Monitor, Protocol
 from runner.config.options.modes import ModeOption
 from runner.config.options.sinks import SinkOption
 from runner.config.options.sources import SourceOption
@@ -44,6 +44,7 @@ class Config:
         False, "whether points that were measured on different hosts get a verdict against each other", role=SWEEP
     )
     fail_fast: bool = option(False, "whether a sweep ends at the first point that fails", role=SWEEP)
+    host: Host = option(Host, "how this host is shared", role=HOST)
     resume: str | None = option(None, "the folder of a sweep to go on with", role=START)
 
     @property

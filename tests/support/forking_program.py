@@ -15,6 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from support.program import ROOT
+
 _SETTINGS = {"COLUMNS": "200", "OPENBLAS_NUM_THREADS": "1"}  # threads would not live through a fork
 
 
@@ -28,9 +30,10 @@ class ForkingProgram:
 
     def __init__(self, scratch: Path, *modules: str) -> None:
         self._scratch = scratch
+        tests = str(ROOT / "tests")
         self._server = subprocess.Popen(
-            [sys.executable, __file__, *modules], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env=os.environ | _SETTINGS,
+            [sys.executable, "-m", "support.forking_program", *modules], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=os.environ | _SETTINGS | {"PYTHONPATH": os.pathsep.join([tests, *filter(None, [os.environ.get("PYTHONPATH")])])},
         )  # fmt: skip
 
     def run(self, folder: Path, module: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import faulty_task
+from support import faulty_task
 
 
 @dataclass

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from postgres import Postgres, free_port
+from support.postgres import Postgres, free_port
 
 _BUCKET = "mlflow"
 

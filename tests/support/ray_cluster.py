@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
-from conftest import can_be_apart
+
+from support.program import ROOT, can_be_apart
 
 # By how much the clock of the node on another host is ahead, in seconds.
 AHEAD_S = 5000
@@ -39,7 +40,7 @@ class Node:
 
     def __init__(self, words: Sequence[str], before: str = "") -> None:
         program = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats", *words]
-        tests = Path(__file__).parent
+        tests = ROOT / "tests"
         env = os.environ | _QUICK | {"PYTHONPATH": f"{tests}{os.pathsep}{tests.parent}"}
         if before:  # a time namespace is its children's only, so the shell stays
             apart = ["unshare", "--uts", "--mount", "--time", "--monotonic", str(AHEAD_S), "bash", "-c"]

@@ -23,6 +23,7 @@ def main() -> None:
             "id": run.info.run_id,
             "name": run.info.run_name,
             "status": run.info.status,
+            "artifact_uri": run.info.artifact_uri,
             "tags": run.data.tags,
             "params": run.data.params,
             "metrics": run.data.metrics,

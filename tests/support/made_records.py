@@ -92,3 +92,11 @@ def comparison(**changes: Any) -> ComparisonRecord:
         "verdict": "faster", "n": 8, "alpha": 0.05, "robust": None, "rounds_needed": None, "voided_rounds": [],
     }  # fmt: skip
     return cast("ComparisonRecord", {**base, **changes})
+
+
+def timed_trial(number: int, seconds: float, session: str = "a") -> GoodTrial:
+    """The trial of a round whose work took so many seconds."""
+    return good_trial(
+        round=number, session=session, epochs=[epoch(work_s=seconds, images_per_s=10 / seconds)],
+        startup_s=1.0, teardown_s=0.1, total_s=1.1 + seconds, work_s=seconds,
+    )  # fmt: skip

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from slow_source import AsyncSlowSource
+from support.slow_source import AsyncSlowSource
 
 PROVIDES = AsyncSlowSource

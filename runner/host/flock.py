@@ -1,0 +1,110 @@
+"""Advisory locks on files that are only read: whoever may read the file may take its lock, and nothing about the file is changed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+# How often a process that waits looks again, in seconds.
+_POLL_S = 0.5
+
+
+class StillLocked(Exception):
+    """Another program has held the lock for as long as was waited.
+
+    Attributes:
+        pid: its process; None where the system does not say.
+    """
+
+    def __init__(self, pid: int | None) -> None:
+        super().__init__(pid)
+        self.pid = pid
+
+
+@contextlib.contextmanager
+def locked(path: Path, wait_s: float, on_wait: Callable[[int | None], None] = lambda _: None) -> Iterator[None]:
+    """Hold the lock of a file.
+
+    Args:
+        path: of a regular file. A link is not followed, and a pipe is not waited for.
+        wait_s: how long to wait where another program holds the lock.
+        on_wait: called once, before the wait, with the process that holds it; None where the system does not say.
+
+    Raises:
+        StillLocked: it was held for ``wait_s`` seconds.
+        OSError: the file is not there, cannot be read, is no regular file, or its system has no locks.
+    """
+    end = time.monotonic() + wait_s
+    waiting = False
+    while True:
+        descriptor = opened_to_lock(path)
+        try:
+            if _taken(descriptor):
+                if os.fstat(descriptor).st_ino == path.stat().st_ino:  # otherwise a new file was put in its place
+                    yield
+                    return
+                continue
+            if not waiting:
+                on_wait(_holder(descriptor))
+                waiting = True
+            if time.monotonic() >= end:
+                raise StillLocked(_holder(descriptor))
+        finally:
+            os.close(descriptor)  # which gives the lock back
+        time.sleep(max(0, min(_POLL_S, end - time.monotonic())))
+
+
+def opened_to_lock(path: Path) -> int:
+    """A descriptor of a regular file, open for reading.
+
+    Raises:
+        OSError: it is not there, cannot be read, or is no regular file.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(path, flags)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(f"{path} is no regular file")
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    # A lock keeps others from reading what it is on, so it is on a byte that the file does not have.
+    _BEYOND = 2**31 - 2
+
+    def _taken(descriptor: int) -> bool:
+        os.lseek(descriptor, _BEYOND, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _taken(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+def _holder(descriptor: int) -> int | None:
+    """The process that holds the lock of an open file, as the kernel has it."""
+    inode = str(os.fstat(descriptor).st_ino)
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/locks").read_text(encoding="utf-8").splitlines():
+            # Number, kind, ADVISORY, WRITE, process, device:inode, from, to; an arrow behind the number of one that waits.
+            words = line.split()
+            if words[1] == "FLOCK" and words[5].rpartition(":")[2] == inode and int(words[4]) > 0:
+                return int(words[4])
+    return None

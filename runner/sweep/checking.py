@@ -1,0 +1,37 @@
+"""What is checked of a configuration before anything is written or started; light, so that a refusal comes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from omegaconf import DictConfig
+
+from runner.config.check import typed
+from runner.config.options import Config
+from runner.files import check_temporary_folder
+from runner.pipeline.sources import Image, images_of
+
+
+@dataclass(frozen=True)
+class CheckedConfig:
+    """A configuration that can be run.
+
+    Attributes:
+        config: typed, each value within its range.
+        images: the different images of its source, inspected.
+    """
+
+    config: Config
+    images: Sequence[Image]
+
+
+def checked(composed: DictConfig) -> CheckedConfig:
+    """Check everything that can be checked before a process is started.
+
+    Raises:
+        ConfigurationError: it cannot be run.
+    """
+    config = typed(composed)
+    check_temporary_folder()
+    return CheckedConfig(config, images_of(config.source, config.images))
