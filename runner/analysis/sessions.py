@@ -27,6 +27,14 @@ def session_means(readings: Readings) -> list[float]:
     return [statistics.fmean(logs) for logs in sessions.values()]
 
 
+def session_means_of(one: Readings, other: Readings) -> list[float]:
+    """The mean difference of each session in which the two have rounds in common."""
+    sessions: dict[str, list[float]] = defaultdict(list)
+    for key in sorted(one.keys() & other.keys()):
+        sessions[key.session].append(one[key].log - other[key].log)
+    return [statistics.fmean(gaps) for gaps in sessions.values()]
+
+
 def whole_difference(one: Readings, other: Readings) -> list[float]:
     """The difference of the means of two sides that were measured apart, as the only value; empty where a side has none."""
     if not one or not other:

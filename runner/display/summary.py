@@ -142,7 +142,10 @@ def _print_comparisons(out: Console, record: SweepJson) -> None:
     if all(comparison["ratio"] is None for comparison in record["comparisons"]):
         out.print("[dim]No verdicts: the points were not measured next to each other.[/]")
         return
-    table = Table(title=f"Against {escape(record['baseline'])}, paired by round: 95 % together for what was asked, 95 % for the rest", title_justify="left")
+    table = Table(
+        title=f"Against {escape(record['baseline'])}, paired by round: 95 % together for what was asked, 95 % for the rest",
+        title_justify="left",
+    )
     for title in ("point", "of", "ratio", "verdict"):
         table.add_column(title, justify="right" if title == "ratio" else "left")
     colours = {"faster": "green", "slower": "red", "same": "", "inconclusive": "yellow"}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from runner.record.metric_schema import MetricName, MetricSummary
-from runner.record.sweep_schema import ComparisonRecord
+from runner.record.sweep_schema import Compared, ComparisonRecord, ValueComparison
 
 # For each compared metric: its name in a ratio, and the words for better and worse.
-_NAMES: Mapping[MetricName, tuple[str, str, str]] = {
+_NAMES: Mapping[str, tuple[str, str, str]] = {
     "images_per_s": ("images a second", "faster", "slower"),
     "startup_s": ("start-up", "sooner ready", "later ready"),
     "cpu_s_per_image": ("CPU an image", "less CPU", "more CPU"),
@@ -16,12 +17,16 @@ _NAMES: Mapping[MetricName, tuple[str, str, str]] = {
 }
 
 
-def metric_name(metric: MetricName) -> str:
-    """The compared metric in words."""
-    return _NAMES[metric][0]
+def metric_name(metric: MetricName | Literal["value"]) -> str:
+    """The compared metric in words; its own name, where it was chosen as the objective."""
+    return _words(metric)[0]
 
 
-def ratio_text(comparison: ComparisonRecord) -> str:
+def _words(metric: str) -> tuple[str, str, str]:
+    return _NAMES.get(metric, (metric, "better", "worse"))
+
+
+def ratio_text(comparison: Compared) -> str:
     """``1.32 x [1.28, 1.37]``; a dash where there is no pair, and no interval where there are too few."""
     if comparison["ratio"] is None:
         return "-"
@@ -32,9 +37,9 @@ def ratio_text(comparison: ComparisonRecord) -> str:
     return f"{comparison['ratio']:.{digits}f} x [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def verdict_text(comparison: ComparisonRecord) -> str:
+def verdict_text(comparison: ComparisonRecord | ValueComparison) -> str:
     """The verdict in the metric's own words, and where there is none, what would give one."""
-    _, better, worse = _NAMES[comparison["metric"]]
+    _, better, worse = _words(comparison["metric"])
     match comparison["verdict"]:
         case "faster":
             return better
