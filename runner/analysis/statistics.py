@@ -118,7 +118,7 @@ def hodges_lehmann(values: Sequence[float], alpha: float) -> tuple[float, float,
     """
     walsh = sorted((one + other) / 2 for place, one in enumerate(values) for other in values[place:])
     estimate = statistics.median(walsh)
-    cut = _signed_rank_cut(len(values), alpha)
+    cut = signed_rank_cut(len(values), alpha)
     if cut == 0:
         return estimate, -math.inf, math.inf
     return estimate, walsh[cut - 1], walsh[len(walsh) - cut]
@@ -180,7 +180,7 @@ def _p_of(ratio: Ratio | None) -> float:
 
 
 @cache
-def _signed_rank_cut(n: int, alpha: float) -> int:
+def signed_rank_cut(n: int, alpha: float) -> int:
     """The largest k with P(signed-rank sum < k) <= alpha/2, from the exact distribution over all 2^n signs; 0 if there is none."""
     if not signed_rank_exists(n, alpha):
         return 0

@@ -9,12 +9,13 @@ from __future__ import annotations
 import argparse
 import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.markup import escape
 from rich.table import Table
 
-from runner.analysis.capacity import Capacity, Range, capacity
+from runner.analysis.capacity import KEPT, MACHINES_DIFFER, Capacity, Job, Range, capacity
 from runner.analysis.recommendation import recommended
 from runner.display.console import console
 from runner.errors import RunnerError
@@ -29,6 +30,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", required=True, help="how many, such as 1e9")
     parser.add_argument("--deadline", help="such as 24h, 90min or 3d")
     parser.add_argument("--price-per-cpu-hour", type=float, help="in whatever currency")
+    parser.add_argument(
+        "--machines-differ",
+        type=float,
+        default=MACHINES_DIFFER * 100,
+        metavar="PER_CENT",
+        help="the standard deviation of the speed of machines of this kind; %(default)g by default",
+    )
     parser.add_argument("--point", help="its name; by default the one that is recommended by throughput")
 
 
@@ -37,8 +45,9 @@ def run(arguments: argparse.Namespace) -> int:
     images = _positive("--images", arguments.images)
     deadline_s = None if arguments.deadline is None else duration_s(arguments.deadline)
     price = _price(arguments.price_per_cpu_hour)
-    point = _chosen(arguments.folder, arguments.point)
-    _print(point, images, capacity(point.record, images, deadline_s, price), deadline_s, price)
+    point, chosen_from = _chosen(arguments.folder, arguments.point)
+    job = Job(images, deadline_s, price, _differ(arguments.machines_differ), chosen_from)
+    _print(point, job, capacity(point.record, job))
     return 0
 
 
@@ -58,23 +67,30 @@ def duration_s(text: str) -> float:
     return seconds
 
 
-def _chosen(folder: Path, name: str | None) -> PointRecord:
+def _chosen(folder: Path, name: str | None) -> tuple[PointRecord, int]:
+    """The point, and of how many it was chosen by its throughput."""
     sweep = read_sweep(folder)
     if name is not None:
         for point in sweep.measured:
             if point.label == name:
-                return point
+                return point, 1
         raise RunnerError(f"--point={name}: is none of {', '.join(point.label for point in sweep.measured)}")
     fastest = recommended(sweep.measured, "throughput", raced=bool(sweep.record.get("race")))
     if fastest is None:
         raise RunnerError(f"{folder}: no point of this sweep went well")
-    return fastest.point
+    return fastest.point, fastest.considered
 
 
 def _price(price: float | None) -> float | None:
     if price is not None and not (math.isfinite(price) and price >= 0):
         raise RunnerError(f"--price-per-cpu-hour={price}: is no price; accepted: a number of 0 or more")
     return price
+
+
+def _differ(per_cent: float) -> float:
+    if not (math.isfinite(per_cent) and 0 <= per_cent <= 100):
+        raise RunnerError(f"--machines-differ={per_cent:g}: is out of range\n  accepted: per cent, from 0 to 100")
+    return per_cent / 100
 
 
 def _positive(name: str, text: str) -> float:
@@ -87,40 +103,45 @@ def _positive(name: str, text: str) -> float:
     return value
 
 
-def _print(point: PointRecord, images: float, plan: Capacity, deadline_s: float | None, price: float | None) -> None:
+def _print(point: PointRecord, job: Job, plan: Capacity) -> None:
     out = console()
-    table = Table(title=f"{images:,.0f} images with {escape(point.label)}, on paper", title_justify="left")
+    table = Table(title=f"{job.images:,.0f} images with {escape(point.label)}, on paper", title_justify="left")
     table.add_column("")
     table.add_column("", justify="right")
+    if plan.machines is not None:
+        table.add_row("machines", str(plan.machines))
     rows = [
         ("machine-hours", plan.machine_hours, ".1f"),
-        ("machines", plan.machines, ".0f"),
         ("hours until done", plan.hours, ".2f"),
+        ("price", plan.money, ",.2f"),
     ]
-    for title, quantity, digits in [*rows, ("price", plan.money, ",.2f")]:
+    for title, quantity, digits in rows:
         if quantity is not None:
             table.add_row(title, _shown(quantity, digits))
     out.print(table)
-    environment = point.record["environment"]
-    rate = point.record["metrics"]["images_per_s"]
-    cpus = max(trial["cpus_usable"] for trial in point.record["trials"])
-    assumptions = [
-        f"every machine is like the measured one ({environment['cpu']}, {cpus:g} CPUs) and does {rate['value']:.1f} images/s",
-        "images like the measured ones, and as quickly to be had, however many machines ask for them",
-        "the work divides evenly, machines do not hinder each other, none fails, and each starts once",
-        "no time for getting machines, and throughput over hours as over the seconds that were measured",
-    ]
-    if price is not None:
-        assumptions.append(
-            f"{price:g} for an hour of a CPU, all {cpus:g} of a machine paid as long as it runs, nothing else paid for"
-        )
-    if deadline_s is not None:
-        assumptions.append(f"done within {deadline_s / 3600:g} h of the start")
-    if rate["low"] is None:
-        assumptions.append("no interval: it takes six rounds of the sweep, as protocol=standard has them")
     out.print("It assumes:")
-    for line in assumptions:
+    for line in _assumptions(point, job, plan):
         out.print(f"  - {line}", markup=False, soft_wrap=True)
+
+
+def _assumptions(point: PointRecord, job: Job, plan: Capacity) -> Iterator[str]:
+    environment, cpus = point.record["environment"], max(trial["cpus_usable"] for trial in point.record["trials"])
+    yield (
+        f"machines like the measured one ({environment['cpu']}, {cpus:g} CPUs), with a mean of {_shown(plan.images_per_s, '.1f')} images/s, "
+        f"which differ by {job.machines_differ * 100:g} % (one standard deviation; --machines-differ)"
+    )
+    yield "images like the measured ones, and as quickly to be had, however many machines ask for them"
+    yield "the work divides evenly, machines do not hinder each other, none fails, and each starts once"
+    yield "no time for getting machines, and throughput over hours as over the seconds that were measured"
+    if job.price is not None:
+        yield f"{job.price:g} for an hour of a CPU, all {cpus:g} of a machine paid as long as it runs, nothing else paid for"
+    if job.deadline_s is not None:
+        sure = (
+            "the mean as measured, since one trial has no interval" if plan.hours.high is None else f"with {KEPT * 100:.0f} %"
+        )
+        yield f"all machines done within {job.deadline_s / 3600:g} h of the start: {sure}"
+    if job.chosen_from > 1:
+        yield f"the point was chosen as the best of {job.chosen_from}, which the intervals allow for"
 
 
 def _shown(quantity: Range, digits: str) -> str:

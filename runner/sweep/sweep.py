@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from runner.analysis.statistics import detectable
 from runner.analysis.stopping import own_half_width, widest_half_width
 from runner.analysis.verdicts import FASTER, SLOWER, Comparison, Side, compare_points
-from runner.analysis.warnings import of_hosts, of_sweep
+from runner.analysis.warnings import of_hosts, of_rounds, of_sweep
 from runner.display.markdown import comparison_table
 from runner.errors import ConfigurationError, RunnerError
 from runner.files import write_atomically
@@ -90,7 +90,11 @@ class Sweep:
             (self.self_check,) = (one for one in compare_points([twin], _side(self.baseline)) if one.metric == "images_per_s")
         self.conclusion = self._concluded()
         facts = [point.facts() for point in self.points]
-        self.warnings = [*of_sweep(facts), *of_hosts(facts, self.baseline.facts())]
+        self.warnings = [
+            *of_sweep(facts),
+            *of_hosts(facts, self.baseline.facts()),
+            *of_rounds(self.comparisons, self.objective),
+        ]
 
     def half_width(self) -> float:
         """The half width of the widest interval of images per second, relative to its value; of ratios where there are any.
