@@ -65,12 +65,10 @@ def decide(
     pooled = len(sessions) >= LEAST_SESSIONS and not raced
     kept = baseline if raced else None
     question = Question("value", more_is_better, "better", indifference, raced=raced, kept=kept, over_sessions=pooled)
-    compared = []
-    for name, mine in points.items():
-        if name != base:
-            begun = Comparison(name, base, PRIMARY, None, more_is_better=more_is_better)
-            gaps = session_means_of(mine, theirs) if pooled else differences(mine, theirs)
-            compared.append(paired(begun, gaps, len(points) - 1, sessions=len(gaps) if pooled else None))
+    others = [name for name in points if name != base]
+    begun = [Comparison(name, base, PRIMARY, None, more_is_better=more_is_better) for name in others]
+    gaps = [(session_means_of if pooled else differences)(points[name], theirs) for name in others]
+    compared = paired(begun, gaps, len(others), over_sessions=pooled)
     conclusion = conclude([_candidate(name, readings) for name, readings in points.items()], question)
     return Decision(
         conclusion, in_family(compared, len(compared)), [*measured.notes, *_notes(len(sessions), pooled=pooled, raced=raced)]

@@ -7,8 +7,8 @@ better), S_ji its standard deviation, k the number of points, and α = 2 · leve
 * **Student's t without a price for looking**, 60 %: the paired t e-process, (1 + q) / (1 + ρq) with q = t² / (n − 1), a Gaussian mixture of the
   precision c² (Lai, 1976; Wang & Ramdas, 2023). w = S/√n · √((n − 1)(B − 1) / (1 − ρB)), ρ = c² / (n + c²), B = (1 / (α√ρ))^(2/n); infinite
   where ρB ≥ 1, which for 20 points is the case up to the sixth round.
-* **A spread that is borrowed**, 30 %: the variance of a pair is taken to be at most ``_DOUBT`` times that of all pairs together, or its own where
-  that is larger. Then it need not be found anew for each pair, and two rounds of 20 points say something. w = s · √((n + m) / n² · log((n + m) /
+* **A spread that is borrowed**, 30 %: the standard deviation of a pair is taken to be at most ``_DOUBT`` times that of all pairs together, or its
+  own where that is larger. Then it need not be found anew for each pair, and two rounds of 20 points say something. w = s · √((n + m) / n² · log((n + m) /
   (m α²))), the Gaussian mixture for a known variance (Robbins, 1970; Howard et al., 2021). An approximation: it is held by simulation, with points
   ten times as noisy as the others (``benchmarks/simulation.py``).
 * **A spread that trials do not reach**, 10 %: the same with s = ``_CAP``, a standard deviation of 20 % of the ratio of two trials, or what was seen
@@ -37,7 +37,7 @@ SHARES = (0.6, 0.3, 0.1)
 # c²: the precision of the mixture over effects in the paired t e-process.
 PRECISION = 0.5
 
-# A pair's variance may be so many times that of all pairs together; from so many degrees of freedom on it is borrowed.
+# A pair's standard deviation may be so many times that of all pairs together; from so many degrees of freedom on it is borrowed.
 _DOUBT = 2.0
 _FREEDOM = 12
 
@@ -189,7 +189,7 @@ def pair_width(sums: Sums, level: float = ALPHA) -> NDArray[np.float64]:
         own = np.sqrt(variance / n) * np.sqrt((n - 1) * (grown - 1) / (1 - rho * grown))
     own = np.where((rho * grown < 1) & (count > 1), own, np.inf)
     pooled = (squares_about_mean * others).sum((-2, -1), keepdims=True) / np.maximum(freedom.sum((-2, -1), keepdims=True), 1.0)
-    borrowed = np.sqrt(np.maximum(_DOUBT * pooled, variance)) * _known(n, borrowed_level, _BORROWED_AT)
+    borrowed = np.sqrt(np.maximum(_DOUBT**2 * pooled, variance)) * _known(n, borrowed_level, _BORROWED_AT)
     # A pair shares its points with others, so that the spread of all has no more degrees of freedom than the points have.
     enough = freedom.max(-1).sum(-1)[..., None, None] - freedom.max((-2, -1), initial=0.0)[..., None, None] >= _FREEDOM
     borrowed = np.where(enough & (count > 1), borrowed, np.inf)

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
+from runner.analysis.spread import Spread, spreads_of
+
 # Nominal rate of false differences over all comparisons of a sweep together.
 ALPHA = 0.05
 
@@ -39,9 +41,10 @@ class Ratio:
             are fewer than two pairs.
         robust_ratio, robust_low, robust_high: the Hodges-Lehmann estimate, and its exact signed-rank interval at the level ``ALPHA``;
             (0, inf) where there are fewer than six pairs.
-        sd: standard deviation of the differences of logarithms; nan where there are fewer than two.
+        sd: standard deviation of the differences of logarithms, as it was taken to be; nan where there are fewer than two.
         alpha: the level of the t interval, after the correction for the number of comparisons.
         p: of Student's two-sided test that the ratio is 1; 1 where there are fewer than two pairs.
+        freedom: the degrees of freedom behind ``sd``.
     """
 
     n: int
@@ -54,15 +57,19 @@ class Ratio:
     sd: float
     alpha: float
     p: float = 1.0
+    freedom: float = 0
 
 
-def paired_ratio(differences: Sequence[float], comparisons: int = 1, *, robust: bool = True) -> Ratio:
+def paired_ratio(
+    differences: Sequence[float], comparisons: int = 1, *, robust: bool = True, spread: Spread | None = None
+) -> Ratio:
     """The ratio whose logarithm the ``differences`` estimate, one for each pair.
 
     Args:
         differences: log(point) − log(baseline) of each round in which both were measured; at least one.
         comparisons: how many comparisons share the level; that of the t interval is divided by it (Bonferroni).
         robust: whether the robust twin is asked; means over whole sessions need none, and have the t interval in its place.
+        spread: of the differences; their own standard deviation if None.
 
     Raises:
         ValueError: there is no difference.
@@ -71,8 +78,10 @@ def paired_ratio(differences: Sequence[float], comparisons: int = 1, *, robust: 
         raise ValueError("a ratio needs at least one pair")
     n, alpha = len(differences), ALPHA / max(1, comparisons)
     mean = statistics.fmean(differences)
-    sd = statistics.stdev(differences) if n > 1 else math.nan
-    half = t_quantile(1 - alpha / 2, n - 1) * sd / math.sqrt(n) if n > 1 else math.inf
+    if spread is None:
+        spread = Spread(statistics.stdev(differences), n - 1) if n > 1 else Spread(math.nan, 0)
+    error = spread.sd / math.sqrt(n)
+    half = t_quantile(1 - alpha / 2, spread.freedom) * error if n > 1 else math.inf
     middle, robust_low, robust_high = hodges_lehmann(differences, ALPHA) if robust else (mean, mean - half, mean + half)
     return Ratio(
         n=n,
@@ -82,10 +91,26 @@ def paired_ratio(differences: Sequence[float], comparisons: int = 1, *, robust: 
         robust_ratio=math.exp(middle),
         robust_low=math.exp(robust_low),
         robust_high=_exp(robust_high),
-        sd=sd,
+        sd=spread.sd,
         alpha=alpha,
-        p=_p_value(mean, sd, n),
+        p=_p_value(mean, error, spread.freedom),
+        freedom=spread.freedom,
     )
+
+
+def ratios_of(comparisons: Sequence[Sequence[float]], shared_by: int, *, robust: bool = True) -> list[Ratio | None]:
+    """The ratio of each comparison in one metric, None where it has no pair; many of them share what is known of their spread.
+
+    Args:
+        comparisons: the differences of each, as ``paired_ratio`` takes them.
+        shared_by: how many comparisons share the level.
+        robust: as there.
+    """
+    spreads = spreads_of(comparisons)
+    return [
+        paired_ratio(gaps, shared_by, robust=robust, spread=spread) if gaps else None
+        for gaps, spread in zip(comparisons, spreads, strict=True)
+    ]
 
 
 def step_down(ratios: Sequence[Ratio | None], comparisons: int, level: float = ALPHA) -> list[Ratio | None]:
@@ -136,10 +161,16 @@ def rounds_to_settle(ratio: Ratio) -> int | None:
     distance = abs(math.log(ratio.ratio))
     needed = distance if distance >= margin else margin - distance
     for n in range(ratio.n + 1, MOST_ROUNDS + 1):
-        reach = t_quantile(1 - ratio.alpha / 2, n - 1) + t_quantile(POWER, n - 1)
+        reach = _reach(ratio, n)
         if signed_rank_exists(n, ALPHA) and reach * ratio.sd / math.sqrt(n) < needed:
             return n
     return None
+
+
+def _reach(ratio: Ratio, n: int) -> float:
+    """How many standard errors a difference has to be for four of five sweeps of n rounds to find it."""
+    freedom = (n - 1) * max(1.0, ratio.freedom / (ratio.n - 1))
+    return t_quantile(1 - ratio.alpha / 2, freedom) + t_quantile(POWER, freedom)
 
 
 def detectable(ratios: Sequence[Ratio]) -> float | None:
@@ -152,9 +183,8 @@ def detectable(ratios: Sequence[Ratio]) -> float | None:
     if not freedom:
         return None
     pooled = math.sqrt(sum((ratio.n - 1) * ratio.sd**2 for ratio in usable) / freedom)
-    n = min(ratio.n for ratio in usable)
-    alpha = min(ratio.alpha for ratio in usable)
-    return _exp((t_quantile(1 - alpha / 2, n - 1) + t_quantile(POWER, n - 1)) * pooled / math.sqrt(n))
+    least = min(usable, key=lambda ratio: ratio.n)
+    return _exp(_reach(least, least.n) * pooled / math.sqrt(least.n))
 
 
 @cache
@@ -165,14 +195,14 @@ def t_quantile(probability: float, freedom: float) -> float:
     return float(stdtrit(freedom, probability))
 
 
-def _p_value(mean: float, sd: float, n: int) -> float:
-    if n < 2 or mean == 0:
+def _p_value(mean: float, error: float, freedom: float) -> float:
+    if math.isnan(error) or mean == 0:
         return 1.0
-    if sd == 0:
+    if error == 0:
         return 0.0
     from scipy.special import stdtr
 
-    return 2 * float(stdtr(n - 1, -abs(mean) / sd * math.sqrt(n)))
+    return 2 * float(stdtr(freedom, -abs(mean) / error))
 
 
 def _p_of(ratio: Ratio | None) -> float:

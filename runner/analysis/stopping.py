@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from runner.analysis.neighbours import without_drift
 from runner.analysis.readings import differences, readings_of
-from runner.analysis.statistics import ALPHA, Ratio, paired_ratio
+from runner.analysis.statistics import ALPHA, Ratio, paired_ratio, ratios_of
 from runner.config.options import Protocol
 from runner.record.metrics import trial_metrics
 from runner.record.trial_schema import TrialRecord
@@ -50,8 +50,8 @@ def widest_half_width(points: Sequence[Sequence[TrialRecord]], baseline: Sequenc
         comparisons: how many points share the level.
     """
     *mine, theirs = without_drift([readings_of(trials, "images_per_s") for trials in (*points, baseline)])
-    gaps = [differences(readings, theirs) for readings in mine]
-    return max((half_width(paired_ratio(one, comparisons)) if len(one) > 1 else math.inf for one in gaps), default=0.0)
+    ratios = ratios_of([differences(readings, theirs) for readings in mine], comparisons)
+    return max((math.inf if ratio is None or ratio.n < 2 else half_width(ratio) for ratio in ratios), default=0.0)
 
 
 def half_width(ratio: Ratio) -> float:

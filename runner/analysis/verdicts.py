@@ -11,7 +11,7 @@ from typing import Final
 from runner.analysis.neighbours import without_drift
 from runner.analysis.readings import Key, Readings, differences, readings_of
 from runner.analysis.sessions import ratio_of_sessions, session_means, too_few, whole_difference
-from runner.analysis.statistics import MARGIN, Ratio, paired_ratio, rounds_to_settle, step_down
+from runner.analysis.statistics import MARGIN, Ratio, ratios_of, rounds_to_settle, step_down
 from runner.record.metric_schema import MetricName
 from runner.record.sweep_schema import Compared, ComparisonRecord, Verdict
 from runner.record.trial_schema import TrialRecord
@@ -157,31 +157,38 @@ def _in_one_metric(
     points: Sequence[Side], baseline: Side, metric: MetricName, comparisons: int, *, across_hosts: bool
 ) -> list[Comparison]:
     *mine, theirs = without_drift([readings_of(side.trials, metric) for side in (*points, baseline)])
-    found = []
-    for point, readings in zip(points, mine, strict=True):
-        begun = Comparison(point.label, baseline.label, metric, None, more_is_better=better_if_more(metric))
-        if None not in {point.host, baseline.host} and point.host != baseline.host:
-            found.append(_apart(begun, (point, baseline), (readings, theirs), comparisons, across_hosts=across_hosts))
-        else:
-            voided = _voided(point.trials, baseline.trials)
-            found.append(replace(paired(begun, differences(readings, theirs), comparisons), voided=voided))
-    return found
+    begun = [Comparison(point.label, baseline.label, metric, None, more_is_better=better_if_more(metric)) for point in points]
+    near = [None in {point.host, baseline.host} or point.host == baseline.host for point in points]
+    gaps = [differences(readings, theirs) if same else [] for readings, same in zip(mine, near, strict=True)]
+    return [
+        replace(one, voided=_voided(point.trials, baseline.trials))
+        if same
+        else _apart(one, (point, baseline), (readings, theirs), comparisons, across_hosts=across_hosts)
+        for one, point, readings, same in zip(paired(begun, gaps, comparisons), points, mine, near, strict=True)
+    ]
 
 
-def paired(begun: Comparison, gaps: Sequence[float], comparisons: int, sessions: int | None = None) -> Comparison:
-    """The comparison with its ratio, not judged yet.
+def paired(
+    begun: Sequence[Comparison], gaps: Sequence[Sequence[float]], comparisons: int, *, over_sessions: bool = False
+) -> list[Comparison]:
+    """The comparisons in one metric with their ratios, not judged yet.
 
     Args:
         begun: without a ratio.
-        gaps: log(point) − log(baseline) of each pair, in the order of the rounds.
+        gaps: for each of them log(point) − log(baseline) of each pair, in the order of the rounds.
         comparisons: how many comparisons share the level.
-        sessions: how many sessions there are, where each is one of the ``gaps``.
+        over_sessions: whether each of the ``gaps`` is that of a session.
     """
-    ratio = paired_ratio(gaps, comparisons, robust=sessions is None) if gaps else None
-    why = None if sessions is None else too_few(sessions)
-    if ratio is not None and why is not None:
-        ratio = replace(ratio, low=0.0, high=math.inf, robust_low=0.0, robust_high=math.inf, p=1.0)
-    return replace(begun, ratio=ratio, sessions=sessions, why=why, differences=tuple(gaps))
+    found = []
+    for one, values, ratio in zip(begun, gaps, ratios_of(gaps, comparisons, robust=not over_sessions), strict=True):
+        sessions = len(values) if over_sessions else None
+        why = None if sessions is None else too_few(sessions)
+        if ratio is not None and why is not None:
+            known: Ratio | None = replace(ratio, low=0.0, high=math.inf, robust_low=0.0, robust_high=math.inf, p=1.0)
+        else:
+            known = ratio
+        found.append(replace(one, ratio=known, sessions=sessions, why=why, differences=tuple(values)))
+    return found
 
 
 def compare_sessions(
@@ -202,9 +209,9 @@ def compare_sessions(
         found = []
         for metric in family:
             gaps = _gaps_by_session(points, baseline, metric, across_hosts=across_hosts)
-            for label, values in gaps.items():
-                begun = Comparison(label, baseline[0].label, metric, None, more_is_better=better_if_more(metric))
-                found.append(paired(begun, values, level, sessions=len(values)))
+            more = better_if_more(metric)
+            begun = [Comparison(label, baseline[0].label, metric, None, more_is_better=more) for label in gaps]
+            found += paired(begun, list(gaps.values()), level, over_sessions=True)
         judged.update({(one.point, one.metric): one for one in in_family(found, level)})
     return [judged[label, metric] for label in points for metric in metrics]
 
