@@ -159,10 +159,20 @@ def without_drift(measured: Sweeps) -> Array:
         usual = np.take_along_axis(_by_point(corrected, owner, points), owner, 1)
         beyond = logs - usual
         upto = np.concatenate([np.zeros((count, 1)), np.cumsum(beyond, axis=1)], axis=1)
-        corrected = logs - (upto[:, end] - upto[:, begin] - beyond) / (end - begin - 1)
+        near = (upto[:, end] - upto[:, begin] - beyond) / (end - begin - 1)
+        alike, own = (_within(values, rounds) for values in (near, beyond))
+        slope = ((alike * own).sum(1) / (alike**2).sum(1)).clip(0, 1)
+        corrected = logs - slope[:, None] * near
     back = np.empty_like(measured.logs)
     np.put_along_axis(back, in_time, corrected.reshape(count, rounds, points), 2)
     return back
+
+
+def _within(values: Array, rounds: int) -> Array:
+    """The distances from the means of the rounds; sweeps × trials in their order."""
+    whole = values.reshape(len(values), rounds, -1)
+    centred: Array = (whole - whole.mean(2, keepdims=True)).reshape(values.shape)
+    return centred
 
 
 def _by_point(values: Array, owner: NDArray[np.int64], points: int) -> Array:

@@ -1,8 +1,8 @@
 """From one point's throughput to machines, hours and money for any number of images, on paper.
 
 The time of a run is its images times the mean seconds an image, so the mean over trials is what counts: the median rate is better than that wherever
-some trials are slow. Machines are counted so that the deadline is kept with 95 %: at the upper bound of the mean, and by the slowest of them, since
-machines of one kind differ.
+some trials are slow. Machines are counted so that the deadline is kept with 95 %: half of what is left goes to the mean, which may be larger than was
+measured, and half to the slowest machine, since machines of one kind differ.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from runner.record.trial_schema import GoodTrial
 # The chance that the machines that are named are done in time, as far as the measured spread goes.
 KEPT = 0.95
 
+# That of each of the two things that may go wrong.
+_EACH = (1 + KEPT) / 2
+
 # By how much machines of one kind differ, as a standard deviation of their speed, where nothing better is known.
 MACHINES_DIFFER = 0.05
 
@@ -31,7 +34,7 @@ _MOST_MACHINES = 10**9
 class Range:
     """A figure, and what it is where the mean seconds an image are at their lower and at their upper bound; None where there are none.
 
-    Each bound holds with 95 %; there are none from a single trial.
+    Each bound holds with 97.5 %, both together with 95 %; there are none from a single trial.
     """
 
     value: float
@@ -111,7 +114,7 @@ def capacity(record: ResultJson, job: Job) -> Capacity:
         hours=Range(
             hours(image_s.value, 0.5),
             None if image_s.low is None else hours(image_s.low, 0.5),
-            None if image_s.high is None else hours(image_s.high, KEPT),
+            None if image_s.high is None else hours(image_s.high, _EACH),
         ),
         money=None if job.price is None else work.each(lambda one: one * cpus * (job.price or 0.0)),
     )
@@ -124,7 +127,7 @@ def seconds_an_image(trial: GoodTrial) -> float | None:
 
 
 def mean_seconds(seconds: Sequence[float], chosen_from: int = 1) -> Range:
-    """The mean over trials with a lower and an upper bound, each of which holds with 95 %, by Student's t.
+    """The mean over trials with its 95 % interval, by Student's t.
 
     Args:
         seconds: of an image, by trial.
@@ -133,7 +136,7 @@ def mean_seconds(seconds: Sequence[float], chosen_from: int = 1) -> Range:
     n, mean = len(seconds), statistics.fmean(seconds)
     if n < 2:
         return Range(mean, None, None)
-    half = t_quantile(1 - ALPHA / max(1, chosen_from), n - 1) * statistics.stdev(seconds) / math.sqrt(n)
+    half = t_quantile(1 - ALPHA / 2 / max(1, chosen_from), n - 1) * statistics.stdev(seconds) / math.sqrt(n)
     return Range(mean, mean**2 / (mean + half), mean + half)  # by as large a factor below as above: a time is never 0
 
 
@@ -143,7 +146,7 @@ def slowest(machines: int, differ: float, chance: float) -> float:
 
 
 def machines_for(job: Job, start_s: float, image_s: float) -> int:
-    """The fewest machines of which the slowest is done by the deadline with a chance of ``KEPT``.
+    """The fewest machines of which the slowest is done by the deadline, but for a chance of half of what is left by ``KEPT``.
 
     Raises:
         RunnerError: no number is.
@@ -153,7 +156,7 @@ def machines_for(job: Job, start_s: float, image_s: float) -> int:
         raise RunnerError(f"--deadline: the start alone takes {start_s:.1f} s")
 
     def enough(machines: int) -> bool:
-        return job.images / machines * image_s * slowest(machines, job.machines_differ, KEPT) <= left_s
+        return job.images / machines * image_s * slowest(machines, job.machines_differ, _EACH) <= left_s
 
     most = 1
     while not enough(most):

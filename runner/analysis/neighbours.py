@@ -8,8 +8,13 @@ that moment (Papadakis, 1937; Wilkinson et al., 1983).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from runner.analysis.readings import Key, Reading, Readings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # How many trials on either side are looked at; rounds that are no longer than both sides together are left as they are.
 REACH = 6
@@ -22,8 +27,9 @@ _TURNS = 4
 def without_drift(points: Sequence[Readings]) -> list[Readings]:
     """The readings of points that were measured in the same rounds, with the drift within long rounds taken out.
 
-    z = y − mean of (y − θ̂ of its own point) over the ``REACH`` trials on either side in the same block, its own left out; θ̂ is the mean of
-    the point's z, and begins as that of its distances from the rounds' means.
+    z = y − b · m, with m the mean of y − θ̂ (of each trial's own point) over the ``REACH`` trials on either side in the same block, its own left
+    out; θ̂ is the mean of the point's z, and begins as that of its distances from the rounds' means. b, from 0 to 1, is the slope of y − θ̂ over m
+    within the rounds: where there is no drift it is 0, and nothing is changed (the neighbours as a covariate, as Papadakis had it).
     """
     if len(points) <= LONG or not any(points):
         return list(points)
@@ -38,7 +44,13 @@ def without_drift(points: Sequence[Readings]) -> list[Readings]:
     logs, owner = np.array([trial[4] for trial in trials]), np.array(owners)
     blocks = np.unique(sessions, return_inverse=True)[1]
     whole = np.unique(np.stack([blocks, np.array(rounds)]), axis=1, return_inverse=True)[1].reshape(-1)
-    corrected = logs - (np.bincount(whole, logs) / np.bincount(whole))[whole]
+    size = np.bincount(whole)
+
+    def within(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        centred: NDArray[np.float64] = values - (np.bincount(whole, values) / size)[whole]
+        return centred
+
+    corrected = within(logs)
     count = np.maximum(np.bincount(owner, minlength=len(points)), 1)
     first, last = np.searchsorted(blocks, blocks, "left"), np.searchsorted(blocks, blocks, "right")
     places = np.arange(len(logs))
@@ -47,8 +59,10 @@ def without_drift(points: Sequence[Readings]) -> list[Readings]:
         usual = np.bincount(owner, corrected, minlength=len(points)) / count
         beyond = logs - usual[owner]
         upto = np.concatenate([[0.0], np.cumsum(beyond)])
-        others = np.maximum(end - begin - 1, 1)
-        corrected = logs - (upto[end] - upto[begin] - beyond) / others
+        near = (upto[end] - upto[begin] - beyond) / np.maximum(end - begin - 1, 1)
+        alike = within(near)
+        slope = float(alike @ within(beyond) / (alike @ alike)) if np.any(alike) else 0.0
+        corrected = logs - min(1.0, max(0.0, slope)) * near
     result: list[dict[Key, Reading]] = [{} for _ in points]
     for (session, number, order, one, _), value in zip(trials, corrected.tolist(), strict=True):
         result[one][Key(session, number)] = Reading(value, order)

@@ -27,6 +27,9 @@ MARGIN = 0.02
 # The largest answer to "how many rounds would settle it": more would not be run.
 MOST_ROUNDS = 1000
 
+# How much signed ranks know of a mean, for normal values, beside Student's t: 3 / π of the rounds (Hodges & Lehmann, 1956).
+_RANKS = 3 / math.pi
+
 # How often the rounds that are named to settle a comparison do.
 POWER = 0.8
 
@@ -152,25 +155,26 @@ def hodges_lehmann(values: Sequence[float], alpha: float) -> tuple[float, float,
 def rounds_to_settle(ratio: Ratio) -> int | None:
     """How many rounds would give a verdict in four of five sweeps, if the rest were like these; None where not even ``MOST_ROUNDS`` would.
 
-    Either the interval excludes 1 with the ratio beyond the margin, or it lies within the margin; whichever the estimate is nearer to.
-    The half width of the interval, and beside it the distance that the estimate may move (t of ``POWER``), have to fit.
+    Where the estimate is beyond the margin, both the interval has to exclude 1 and the next estimate to be beyond the margin; otherwise the
+    interval has to lie within the margin at both ends. Beside the half width of the interval there has to be room for what the next estimate
+    may differ by: t of ``POWER``, or of half way between it and 1 where it may be too large or too small.
     """
     if ratio.n < 2 or math.isnan(ratio.sd):
         return None
-    margin = math.log1p(MARGIN)
-    distance = abs(math.log(ratio.ratio))
-    needed = distance if distance >= margin else margin - distance
+    margin, distance = math.log1p(MARGIN), abs(math.log(ratio.ratio))
     for n in range(ratio.n + 1, MOST_ROUNDS + 1):
-        reach = _reach(ratio, n)
-        if signed_rank_exists(n, ALPHA) and reach * ratio.sd / math.sqrt(n) < needed:
+        error, freedom = ratio.sd / math.sqrt(n * _RANKS), _freedom(ratio, n)
+        half = t_quantile(1 - ratio.alpha / 2, freedom) * error
+        room = t_quantile(POWER if distance >= margin else (1 + POWER) / 2, freedom) * error
+        settles = half + room < distance and room < distance - margin if distance >= margin else half + room < margin - distance
+        if signed_rank_exists(n, ALPHA) and settles:
             return n
     return None
 
 
-def _reach(ratio: Ratio, n: int) -> float:
-    """How many standard errors a difference has to be for four of five sweeps of n rounds to find it."""
-    freedom = (n - 1) * max(1.0, ratio.freedom / (ratio.n - 1))
-    return t_quantile(1 - ratio.alpha / 2, freedom) + t_quantile(POWER, freedom)
+def _freedom(ratio: Ratio, n: int) -> float:
+    """The degrees of freedom that so many rounds would have."""
+    return (n - 1) * max(1.0, ratio.freedom / (ratio.n - 1))
 
 
 def detectable(ratios: Sequence[Ratio]) -> float | None:
@@ -184,7 +188,8 @@ def detectable(ratios: Sequence[Ratio]) -> float | None:
         return None
     pooled = math.sqrt(sum((ratio.n - 1) * ratio.sd**2 for ratio in usable) / freedom)
     least = min(usable, key=lambda ratio: ratio.n)
-    return _exp(_reach(least, least.n) * pooled / math.sqrt(least.n))
+    reach = t_quantile(1 - least.alpha / 2, least.freedom) + t_quantile(POWER, least.freedom)
+    return _exp(reach * pooled / math.sqrt(least.n))
 
 
 @cache
