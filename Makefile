@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PORT ?= 5000
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint schema table lock ui clean
+.PHONY: help demo test test-fast coverage lint schema table lock ui clean
 
 help:  ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # One environment for all: the lock files say exactly what is in it, by hash.
 $(VENV)/.run: requirements.txt pyproject.toml
@@ -26,7 +26,16 @@ demo: $(VENV)/.run  ## Compare threads with real processes on real photographs
 	$(BIN)/python -m runner experiment=threads_vs_processes
 
 test: lint  ## Check style and types, then run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=worksteal --durations=30
+
+test-fast: $(VENV)/.dev  ## Run the tests that take no cluster, no browser, no server and no program, for the loop of an editor
+	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=worksteal -m "not slow"
+
+coverage: $(VENV)/.dev  ## Run every test and show which lines of runner/ none has run, in whichever process
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest --numprocesses=logical --maxprocesses=8 --dist=worksteal
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 lint: $(VENV)/.dev  ## Check style, types on every system, and layers
 	$(BIN)/ruff check .

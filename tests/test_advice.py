@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 from support.made_records import epoch, good_trial, known, result
-from support.program import ROOT, Program
+from support.paths import ROOT
+from support.program import Program
 
 from runner.analysis.capacity import KEPT, Job, capacity, machines_for, mean_seconds, slowest
 from runner.analysis.recommendation import recommended

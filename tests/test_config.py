@@ -16,7 +16,8 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 from support.composing import composed
 from support.forking_program import ForkingProgram
-from support.program import ROOT, Program
+from support.paths import ROOT
+from support.program import Program
 
 from runner.commands.dispatch import VERBS
 from runner.commands.help import with_table

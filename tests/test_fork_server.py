@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from support.made_records import killed, timed_trial
+from support.paths import ROOT
 from support.points import Silent, point
-from support.program import ROOT, Program
+from support.program import Program
 from support.trials import Trials
 
 from runner.config.options import FileFormat, ModeOption, Pillow, Process, TaskOption, Tensorflow, TfData, Thread, ToFile
@@ -42,7 +43,7 @@ def test_a_program_without_tensorflow_in_its_points_imports_it_in_no_process(
     witness.write_text(f"import pathlib, sys\npathlib.Path({str(seen)!r}).write_text(repr(sys.argv))\nraise ImportError\n")
     path = os.pathsep.join([str(tmp_path / "instead"), str(ROOT)])
     what = ["task=pillow", "workers=2", "images=4", "protocol=once", "tracking=none"]
-    done = program(*what, *words, PYTHONPATH=path)
+    done = program.cold(*what, *words, PYTHONPATH=path)
     assert done.returncode == 0, done.stderr
     assert not seen.exists()
 

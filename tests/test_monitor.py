@@ -388,8 +388,16 @@ def test_the_host_around_a_trial_is_in_its_record_and_feeds_the_warnings(tmp_pat
 @pytest.mark.parametrize("mode", ["thread", "process", "process mode.start_method=spawn"])
 def test_without_proc_everything_works_with_less_precision_and_says_so(program: Program, tmp_path: Path, mode: str) -> None:
     denied = compiled("no_proc.c", tmp_path / "no_proc.so")
-    words = [*f"mode={mode}".split(), "workers=2", "images=6", "protocol=once", "tracking=none", "monitor.gil_probe=true"]
-    answer = program(*words, LD_PRELOAD=str(denied))
+    words = [
+        *f"mode={mode}".split(),
+        "workers=2",
+        "task=pillow",
+        "images=6",
+        "protocol=once",
+        "tracking=none",
+        "monitor.gil_probe=true",
+    ]
+    answer = program.cold(*words, LD_PRELOAD=str(denied))
     assert answer.returncode == 0, answer.stderr
     (result,) = program.folder.glob("outputs/runs/*/*/result.json")
     record = json.loads(result.read_text())

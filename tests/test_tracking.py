@@ -25,8 +25,9 @@ from typing import Any
 import pytest
 from support.made_records import comparison
 from support.program import Program, can_be_apart
-from support.stores import local_store, runs_at, sweep_in, warm
+from support.stores import local_store, runs_at, sweep_in
 from support.troublesome_proxy import TroublesomeProxy
+from support.warm_program import warm
 
 from runner.analysis.agreement import agreement
 from runner.config.options import METRICS
@@ -81,7 +82,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             command, cwd=folder, stdout=log, stderr=log, start_new_session=True,
-            env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+            env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
         )  # fmt: skip
     try:
         limit = time.monotonic() + 120
@@ -104,7 +105,7 @@ def sync(program: Program, *words: str, **environment: str) -> subprocess.Comple
 
 def sync_afresh(program: Program, *words: str) -> subprocess.CompletedProcess[str]:
     """In a process that imports everything itself."""
-    return program("sync", "outputs", *words)
+    return program.cold("sync", "outputs", *words)
 
 
 def point_in(folder: Path) -> Path:
@@ -451,8 +452,8 @@ def test_what_holds_no_record_is_refused(program: Program) -> None:
 def test_no_secret_reaches_a_record_a_log_or_mlflow(program: Program, server: str) -> None:
     host = server.removeprefix("http://")
     secret = "hunter2"  # noqa: S105
-    answer = program(
-        "protocol=once", "workers=1,2", "images=2", "tracking=server", f"tracking.uri=http://somebody:{secret}@{host}",
+    answer = program.cold(
+        "protocol=once", "workers=1,2", "task=pillow", "images=2", "tracking=server", f"tracking.uri=http://somebody:{secret}@{host}",
         "tracking.experiment=secrets", "-m",
         MLFLOW_REGISTRY_TOKEN=secret, TF_SECRET=secret, MLFLOW_S3_ENDPOINT_URL=f"https://me:{secret}@store",
     )  # fmt: skip
@@ -513,8 +514,8 @@ def test_what_has_a_secrets_name_is_masked_whole() -> None:
 # ---------------------------------------------------------------------------------------------------------- rerun
 
 
-def rerun(program: Program, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return program("rerun", *words, **environment)
+def rerun(program: Program, *words: str) -> subprocess.CompletedProcess[str]:
+    return program("rerun", *words)
 
 
 def newest(folder: Path, kind: str, name: str) -> Any:

@@ -12,6 +12,9 @@ from runner.errors import RunnerError
 from runner.files import outputs
 from runner.tracking.store import artifacts_uri, database_uri
 
+# MLflow would start six processes more for jobs that none of these pages has.
+_SETTINGS = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the words that the command takes."""
@@ -23,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     command = server_command(arguments.port)
     print_pages(f"http://127.0.0.1:{arguments.port}")
     try:
-        return subprocess.run(command, env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}, check=False).returncode  # noqa: S603
+        return subprocess.run(command, env=_SETTINGS | os.environ, check=False).returncode  # noqa: S603
     except KeyboardInterrupt:
         return 0
 
@@ -48,4 +51,4 @@ def server_command(port: int) -> list[str]:
     if not (outputs() / "mlflow.db").is_file():
         raise RunnerError(f"there are no runs yet in {outputs()}: make demo, or python -m runner, records some")
     options = ["--backend-store-uri", database_uri(), "--default-artifact-root", artifacts_uri()]
-    return [sys.executable, "-m", "mlflow", "server", *options, "--host", "127.0.0.1", "--port", str(port)]
+    return [sys.executable, "-m", "mlflow", "server", *options, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
