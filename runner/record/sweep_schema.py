@@ -135,12 +135,13 @@ class SweepJson(TypedDict):
 
 
 class AgreementRecord(TypedDict):
-    """One metric of a record and of its repetition."""
+    """One metric of a record and of its repetition; by at most ``at_most_pct`` one may be above the other, as far as the intervals go."""
 
     metric: MetricName
     then: MetricSummary | None
     now: MetricSummary | None
     outcome: str
+    at_most_pct: NotRequired[float | None]
 
 
 class RepeatedPoint(TypedDict):
