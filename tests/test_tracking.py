@@ -233,7 +233,9 @@ def test_memory_after_the_last_epoch_is_shown_there_however_many_pauses_there_we
         ((1.0, None, None), (1.0, 0.9, 1.1), "cannot be said"),
     ],
 )
-def test_a_repetition_agrees_where_the_intervals_leave_room_for_hardly_any_difference(then: Any, now: Any, outcome: str) -> None:
+def test_a_repetition_agrees_where_the_intervals_leave_room_for_hardly_any_difference(
+    then: Any, now: Any, outcome: str
+) -> None:
     sides: list[Metrics] = [
         {"images_per_s": {"value": value, "low": low, "high": high, "n": 8}} for value, low, high in (then, now)
     ]
@@ -656,3 +658,19 @@ def test_a_bad_target_or_choice_is_refused(program: Program, words: Sequence[str
     assert answer.returncode == 1
     assert answer.stderr.strip()
     assert "Traceback" not in answer.stderr
+
+
+def test_another_way_to_do_the_work_is_run_in_turn_with_the_recorded_one(copied: Program) -> None:
+    answer = rerun(
+        copied,
+        str(point_in(copied.folder)),
+        "task=pillow",
+        "protocol.rounds=2",
+        "protocol.verdicts=true",
+        "protocol.self_check=false",
+    )
+    assert answer.returncode == 0, answer.stderr
+    sweep = newest(copied.folder, "sweeps", "sweep.json")
+    assert ["task=pillow" in point["overrides"] for point in sweep["points"]] == [False, True]
+    assert len(sweep["points"]) == 2
+    assert {one["n"] for one in sweep["comparisons"]} == {2}  # in the same rounds
