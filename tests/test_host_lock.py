@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
 import select
@@ -46,8 +47,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o1777)
-    for above in (tmp_path, *tmp_path.parents[:2]):
-        above.chmod(above.stat().st_mode | 0o055)
+    for above in (tmp_path, *tmp_path.parents):
+        if above.owner() == getpass.getuser() and above.name.startswith(("pytest-", "popen-", "test_")):
+            above.chmod(above.stat().st_mode | 0o055)
     monkeypatch.setenv(LOCK_DIR, str(shared))
     return shared
 

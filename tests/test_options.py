@@ -31,8 +31,8 @@ from runner.config.options import (
     Thread,
     Url,
 )
-from runner.config.registry import module_of
-from runner.config.restore import choices_of, mode_of
+from runner.config.registry import mode_of, module_of
+from runner.config.restore import choices_of
 from runner.errors import ConfigurationError
 from runner.record.factors import varying_keys
 from runner.record.reading import PointRecord

@@ -19,8 +19,8 @@ from support.points import Prepared, Silent, point
 from support.rows import rows_in
 from support.trials import Trials
 
+from runner.config.metrics import METRICS
 from runner.config.options import (
-    METRICS,
     Folder,
     Monitor,
     Process,

@@ -29,6 +29,7 @@ from support.troublesome_server import TroublesomeServer, free_port
 from runner.config.options import (
     FileFormat,
     Payload,
+    Pillow,
     Process,
     ProcessPool,
     Sequential,
@@ -83,7 +84,9 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def trial_of(supervisor: Supervisor, folder: Path, sink: SinkOption, display: Any = None, **changes: Any) -> dict[str, Any]:
     """The record of one trial with this sink, through the session, as the program runs it."""
-    Session([of := point(folder / "point", sink=sink, **changes)], 0, display or Silent(), supervisor).run()
+    Session(
+        [of := point(folder / "point", sink=sink, **{"task": Pillow(), **changes})], 0, display or Silent(), supervisor
+    ).run()
     recorded: list[dict[str, Any]] = json.loads((of.folder / "result.json").read_text())["trials"]
     assert recorded == json.loads(json.dumps(of.trials))
     return recorded[0]

@@ -20,7 +20,7 @@ from support.program import Program
 from support.rows import rows_in
 from support.stores import local_store, runs_at, sweep_in
 
-from runner.config.options import METRICS
+from runner.config.metrics import METRICS
 
 
 def test_a_sweep_from_the_command_to_mlflow(program: Program) -> None:

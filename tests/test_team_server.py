@@ -14,7 +14,7 @@ from support.program import Program
 from support.stores import runs_at, sweep_in
 from support.team_server import TeamServer
 
-from runner.config.options import METRICS
+from runner.config.metrics import METRICS
 
 SHORT = ("task=pillow", "mode=thread", "images=4", "protocol=quick", "tracking=server")
 

@@ -30,7 +30,7 @@ from support.troublesome_proxy import TroublesomeProxy
 from support.warm_program import warm
 
 from runner.analysis.agreement import agreement
-from runner.config.options import METRICS
+from runner.config.metrics import METRICS
 from runner.record.metric_schema import Metrics
 from runner.record.reading import read_point, read_sweep
 from runner.tracking.content import point_content, sweep_content

@@ -1,7 +1,7 @@
 """``runner compare FOLDER...``: compares points of one sweep or of several, from their records alone.
 
-A verdict needs trials that were run next to each other, in the same rounds of the same session; where they were not, the
-ratio of medians is shown, and why there is no verdict. Points of different hosts get one where it is asked for, over at least three sessions.
+A verdict needs trials that were run next to each other, in the same rounds of the same sweep. Without such trials, the ratio of
+medians is shown, and why there is no verdict. Points of different hosts get verdicts only with --compare-hosts, and over at least three sessions.
 
 Several FOLDERs of the same sweep are its sessions: each is one value, and with three or more the verdicts hold beyond those sessions.
 """
@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compare-hosts",
         action="store_true",
-        help="give verdicts on points of another host than the baseline's too: on machine and setting together",
+        help="give verdicts between points of different hosts too: such a ratio is one of machine and setting together",
     )
     parser.add_argument("--markdown", action="store_true", help="print Markdown instead of a table for the terminal")
 
@@ -46,13 +46,13 @@ def run(arguments: argparse.Namespace) -> int:
         rows = compare_over_sessions(sweeps, arguments.baseline, across_hosts=across_hosts)
     else:
         points = read_points(arguments.folders)
-        rows = compare(points, chosen(points, arguments.baseline), across_hosts=across_hosts)
+        rows = compare(points, baseline_of(points, arguments.baseline), across_hosts=across_hosts)
     (_print_markdown if arguments.markdown else _print_table)(rows)
     return 0
 
 
 def read_points(folders: Sequence[Path]) -> list[PointRecord]:
-    """All points in ``folders``, in their order; their labels are behind the folder of their sweep where there are several folders.
+    """All points in ``folders``, in their order. With several folders, each label begins with the name of its folder.
 
     Raises:
         RunnerError: a folder holds neither a sweep nor a point, or a record that cannot be read.
@@ -66,7 +66,7 @@ def read_points(folders: Sequence[Path]) -> list[PointRecord]:
     return points
 
 
-def chosen(points: Sequence[PointRecord], label: str | None) -> PointRecord:
+def baseline_of(points: Sequence[PointRecord], label: str | None) -> PointRecord:
     """The point with this label, or the first.
 
     Raises:
@@ -77,7 +77,7 @@ def chosen(points: Sequence[PointRecord], label: str | None) -> PointRecord:
             return point
     if label is None:
         raise RunnerError("no point in these folders has a trial, so there is nothing to compare")
-    raise RunnerError(f"baseline={label}: is none of {', '.join(point.label for point in points)}")
+    raise RunnerError(f"--baseline={label}: there is no such point\n  accepted: {', '.join(point.label for point in points)}")
 
 
 class Row(TypedDict):
@@ -91,10 +91,10 @@ class Row(TypedDict):
 
 
 def compare(points: Sequence[PointRecord], baseline: PointRecord, *, across_hosts: bool = False) -> list[Row]:
-    """A row for each other point and compared metric. Where there are several hosts, points and baseline are shown with theirs."""
+    """A row for each other point and compared metric. With several hosts, each point is shown with its own."""
     others = [point for point in points if point is not baseline]
     if not others:
-        raise RunnerError("there is one point only, and nothing to compare it with")
+        raise RunnerError("there is only one point, so there is nothing to compare it with")
     hosts = {point.host for point in points}
     shown = {point.label: f"{point.label} on {point.host}" if len(hosts) > 1 else point.label for point in points}
     reasons = {point.label: not_comparable(point.record, baseline.record, across_hosts=across_hosts) for point in others}
@@ -142,7 +142,7 @@ def compare_over_sessions(sweeps: Sequence[SweepRecord], baseline: str | None, *
     Raises:
         RunnerError: no point is called ``baseline``, or there is one point only.
     """
-    base = chosen(sweeps[0].measured, baseline).label
+    base = baseline_of(sweeps[0].measured, baseline).label
     by_label = [{point.label: side_of(point) for point in sweep.measured} for sweep in sweeps]
     others = [label for label in by_label[0] if label != base]
     if not others:
@@ -156,7 +156,7 @@ def compare_over_sessions(sweeps: Sequence[SweepRecord], baseline: str | None, *
 
 
 def not_comparable(one: ResultJson, other: ResultJson, *, across_hosts: bool = False) -> str | None:
-    """Why the two give no verdict, or None if they do."""
+    """Why there can be no verdict on the two; None if there can be one."""
     if not one["metrics"] or not other["metrics"]:
         return "one of them has no trial that went well"
     if [image["sha256"] for image in one["images"]] != [image["sha256"] for image in other["images"]]:
@@ -165,7 +165,7 @@ def not_comparable(one: ResultJson, other: ResultJson, *, across_hosts: bool = F
         return None if across_hosts else "they were measured on different hosts"
     blocks = [{(trial["session"], trial["round"]) for trial in record["trials"]} for record in (one, other)]
     if not blocks[0] & blocks[1]:
-        return "they were not interleaved, so what the machine did meanwhile is in the ratio"
+        return "they were not interleaved, so the ratio also contains what changed on the machine between them"
     return None
 
 

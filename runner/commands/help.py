@@ -1,6 +1,6 @@
-"""``runner --help``: the commands and every choice, from the register; Hydra is not loaded for it.
+"""``runner --help``: the commands and every choice, from the register, without loading Hydra.
 
-The README's table is made from the same (``make table`` writes it).
+The README's table of options comes from the same register (``make table`` writes it).
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _option(group: str, name: str) -> Iterator[str]:
         for spec in dataclasses.fields(kind)
         if spec.name != "name"
     }
-    yield from _table(fields or {"it has no fields": ""})
+    yield from _table(fields or {"no fields": ""})
 
 
 def _titled(title: str, rows: Mapping[str, str]) -> Iterator[str]:
@@ -107,7 +107,7 @@ def _table(rows: Mapping[str, str], indent: int = 2) -> Iterator[str]:
 
 
 def _shown(spec: dataclasses.Field[Any]) -> str:
-    """The default of a field, as it is typed; dots where there is none."""
+    """The default of a field, as the user would type it; dots where there is none."""
     value = spec.default_factory() if spec.default_factory is not dataclasses.MISSING else spec.default
     if isinstance(value, list):
         return f"[{','.join(map(str, value))}]"
@@ -134,7 +134,7 @@ def options_table() -> str:
 
 
 def with_table(readme: str) -> str:
-    """The text of the README with the table that is right now."""
+    """The text of the README with the table of today's options."""
     before, _, rest = readme.partition(_BEGIN)
     return before + options_table() + rest.partition(_END)[2]
 

@@ -1,7 +1,6 @@
 """``runner plan FOLDER --images 1e9``: from a measured sweep to machines, hours and money, on paper.
 
-Everything is a consequence of one measured throughput and of the assumptions that are printed with it. Nothing here is a
-measurement.
+Every figure follows from one measured throughput and from the assumptions that are printed with it. None of them is a measurement.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ _UNITS_S = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the words that the command takes."""
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="of a sweep")
-    parser.add_argument("--images", required=True, help="how many, such as 1e9")
-    parser.add_argument("--deadline", help="such as 24h, 90min or 3d")
+    parser.add_argument("--images", required=True, help="how many images, such as 1e9")
+    parser.add_argument("--deadline", help="when all must be done, such as 24h, 90min or 3d")
     parser.add_argument("--price-per-cpu-hour", type=float, help="in whatever currency")
     parser.add_argument(
         "--machines-differ",
@@ -37,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="PER_CENT",
         help="the standard deviation of the speed of machines of this kind; %(default)g by default",
     )
-    parser.add_argument("--point", help="its name; by default the one that is recommended by throughput")
+    parser.add_argument("--point", help="the name of the point; by default the point recommended by throughput")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -55,7 +54,7 @@ def duration_s(text: str) -> float:
     """``24h``, ``90min``, ``3d`` as seconds.
 
     Raises:
-        RunnerError: it is none.
+        RunnerError: the text is no duration.
     """
     match = re.fullmatch(r"([0-9.]+)\s*(s|m|min|h|d)", text.strip())
     try:
@@ -63,7 +62,9 @@ def duration_s(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if seconds <= 0:
-        raise RunnerError(f"--deadline={text}: is no time; accepted: a number and its unit: s, min, h or d, such as 24h")
+        raise RunnerError(
+            f"--deadline={text}: is no duration; accepted: a number with one of the units s, min, h or d, such as 24h"
+        )
     return seconds
 
 
@@ -74,7 +75,9 @@ def _chosen(folder: Path, name: str | None) -> tuple[PointRecord, int]:
         for point in sweep.measured:
             if point.label == name:
                 return point, 1
-        raise RunnerError(f"--point={name}: is none of {', '.join(point.label for point in sweep.measured)}")
+        raise RunnerError(
+            f"--point={name}: there is no such point\n  accepted: {', '.join(point.label for point in sweep.measured)}"
+        )
     fastest = recommended(sweep.measured, "throughput", raced=bool(sweep.record.get("race")))
     if fastest is None:
         raise RunnerError(f"{folder}: no point of this sweep went well")
@@ -130,11 +133,11 @@ def _assumptions(point: PointRecord, job: Job, plan: Capacity) -> Iterator[str]:
         f"machines like the measured one ({environment['cpu']}, {cpus:g} CPUs), with a mean of {_shown(plan.images_per_s, '.1f')} images/s, "
         f"which differ by {job.machines_differ * 100:g} % (one standard deviation; --machines-differ)"
     )
-    yield "images like the measured ones, and as quickly to be had, however many machines ask for them"
-    yield "the work divides evenly, machines do not hinder each other, none fails, and each starts once"
-    yield "no time for getting machines, and throughput over hours as over the seconds that were measured"
+    yield "the images are like the measured ones, and arrive as quickly however many machines ask for them"
+    yield "the work divides evenly, no machine slows another down or fails, and each starts once"
+    yield "machines are there at once, and throughput over hours is that of the seconds that were measured"
     if job.price is not None:
-        yield f"{job.price:g} for an hour of a CPU, all {cpus:g} of a machine paid as long as it runs, nothing else paid for"
+        yield f"an hour of a CPU costs {job.price:g}, for all {cpus:g} CPUs of a machine as long as it runs; nothing else costs"
     if job.deadline_s is not None:
         sure = (
             "the mean as measured, since one trial has no interval" if plan.hours.high is None else f"with {KEPT * 100:.0f} %"

@@ -1,7 +1,7 @@
 """``runner recommend FOLDER``: which point of a sweep to take, by throughput, latency, memory and cost.
 
-For each, the cheapest of the points that are proven to be as good as the best; as words to paste on a command line, and with
---preset as a YAML preset.
+For each of these, the cheapest point that is proven to be as good as the best is named. It is printed as words for a command line;
+--preset writes it as a YAML preset.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the words that the command takes."""
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="of a sweep")
     parser.add_argument(
-        "--by", choices=tuple(CRITERIA), default="throughput", help="what matters, for the words and the preset"
+        "--by",
+        choices=tuple(CRITERIA),
+        default="throughput",
+        help="what matters most; decides the printed words and the preset",
     )
     parser.add_argument("--preset", type=Path, metavar="FILE", help="write the recommended point as a YAML preset")
 
@@ -53,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def recommendations(sweep: SweepRecord) -> list[Recommendation]:
-    """One for each thing that may matter.
+    """One recommendation for each criterion.
 
     Raises:
         RunnerError: no point of the sweep went well.
@@ -66,13 +69,23 @@ def recommendations(sweep: SweepRecord) -> list[Recommendation]:
 
 
 def write_preset(recommendation: Recommendation, path: Path) -> None:
-    """Write a preset for ``conf/experiment/``, with the figures that speak for it at its head.
+    """Write a preset for ``conf/experiment/``; a comment at its head has the figures of the point.
 
     Raises:
         RunnerError: the file is there already, or cannot be written.
     """
     if path.exists():
         raise RunnerError(f"{path}: is there already; name another file, or remove it")
+    lines = _preset(recommendation, path.stem)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda file: print("\n".join(lines), file=file))
+    except OSError as error:
+        raise RunnerError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _preset(recommendation: Recommendation, name: str) -> list[str]:
+    """The lines of a preset with this name."""
     words = words_for(recommendation)
     groups = [word.partition("=") for word in words if "." not in word.partition("=")[0]]
     fields = [word.partition("=") for word in words if "." in word.partition("=")[0]]
@@ -81,7 +94,7 @@ def write_preset(recommendation: Recommendation, path: Path) -> None:
     values = [(key, value) for key, _, value in groups if not isinstance(record["config"].get(key), dict)]
     lines = [
         "# @package _global_",
-        f"# python -m runner experiment={path.stem}",
+        f"# python -m runner experiment={name}",
         "#",
         f"# {recommendation.point.label}, recommended by {recommendation.criterion}: {_figures(recommendation)}",
         "defaults:",
@@ -92,11 +105,7 @@ def write_preset(recommendation: Recommendation, path: Path) -> None:
     for owner in dict.fromkeys(key.partition(".")[0] for key, _, _ in fields):
         lines.append(f"{owner}:")
         lines += [f"  {key.partition('.')[2]}: {value}" for key, _, value in fields if key.partition(".")[0] == owner]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, lambda file: print("\n".join(lines), file=file))
-    except OSError as error:
-        raise RunnerError(f"{path}: cannot be written: {error.strerror}") from error
+    return lines
 
 
 def _figures(recommendation: Recommendation) -> str:

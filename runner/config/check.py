@@ -44,17 +44,17 @@ def typed(composed: DictConfig) -> Config:
 
 
 def checked_hydra(composed: DictConfig) -> None:
-    """Refuse settings of Hydra's own under which records would land in odd places.
+    """Refuse settings of Hydra's own with which records would be written elsewhere.
 
     Raises:
-        ConfigurationError: there is such a setting.
+        ConfigurationError: one is set.
     """
     if composed.hydra.job.chdir:
         raise ConfigurationError("hydra.job.chdir", True, "would move every relative path", "false")  # noqa: FBT003
 
 
 def _refuse_unknown(node: DictConfig, prefix: str) -> None:
-    """Refuse what ``+key=value`` has added: Hydra lets it past the schema."""
+    """Refuse keys added by ``+key=value``, which Hydra does not hold against the schema."""
     owner = OmegaConf.get_type(node)
     for key in node:
         name = str(key)
@@ -89,7 +89,7 @@ def _check_affinity(text: str) -> None:
 
 
 def plain(value: Any) -> Any:
-    """``value`` as JSON and YAML have it: enums by name, dataclasses as mappings, lists of such."""
+    """``value`` as JSON and YAML can hold it: enums become names, dataclasses become mappings, also inside lists."""
     if isinstance(value, list):
         return [plain(inside) for inside in value]
     if isinstance(value, Enum):

@@ -12,9 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeGuard, cast
 
+from runner.config.registry import mode_of
 from runner.errors import RunnerError
 from runner.files import ARTIFACTS
 from runner.record.factors import chosen_keys, varying_keys
+from runner.record.former_names import rename_old_keys
 from runner.record.metric_schema import MetricName
 from runner.record.point_schema import ResultJson
 from runner.record.shape import misfit
@@ -28,9 +30,6 @@ RESULT, SWEEP = "result.json", "sweep.json"
 
 # The folder of the baseline's duplicate, beside those of a sweep's points.
 SELF_CHECK = "self_check"
-
-# The mode that has one worker.
-_SEQUENTIAL = "sequential"
 
 
 @dataclass(frozen=True)
@@ -167,11 +166,8 @@ def name_of(record: ResultJson) -> str:
     """The point's own name: ``process-w10``; made from its configuration where the record is older than the names."""
     if "name" in record:
         return record["name"]
-    mode = record["config"]["mode"]
-    if mode["name"] == _SEQUENTIAL:
-        return _SEQUENTIAL
-    threads = mode.get("threads_per_worker", 1)
-    return f"{mode['name']}-w{record['config']['workers']}" + (f"x{threads}" if threads > 1 else "")
+    config = record["config"]
+    return mode_of(config).label(int(config["workers"]))
 
 
 def spoken_name(label: str, config: Mapping[str, Any]) -> str:
@@ -181,9 +177,9 @@ def spoken_name(label: str, config: Mapping[str, Any]) -> str:
 
 
 def workers_of(record: ResultJson) -> int:
-    """How many workers the point had: ``sequential`` has one, whatever its configuration says."""
+    """How many workers the point had; its mode decides, for ``sequential`` has one whatever was asked for."""
     config = record["config"]
-    return 1 if config["mode"]["name"] == _SEQUENTIAL else int(config["workers"])
+    return mode_of(config).effective_workers(int(config["workers"]))
 
 
 def records_below(folder: Path) -> list[PointRecord | SweepRecord]:
@@ -257,6 +253,8 @@ def _read(path: Path, kind: Any) -> Any:
             why = f"its schema_version is {version!r:.60}"
         else:
             why = misfit(content, kind)
+            if why is None and kind is ResultJson:
+                rename_old_keys(content)
     if why is not None:
         raise RunnerError(
             f"{path}: is not a record of this program: {why}\n  accepted: a {path.name} with schema_version {SCHEMA_VERSION}"

@@ -118,7 +118,7 @@ def _outcome(record: PointRecord, point: Point) -> RepeatedPoint:
     recorded = {trial["digest"] for trial in record.record["trials"] if trial["digest"] is not None}
     same_results = recorded == point.digests if recorded and point.digests else None
     return {
-        "name": record.label,
+        "name": record.label if record.record["config_hash"] == point.hash else point.label,
         "same_configuration": record.record["config_hash"] == point.hash,
         "same_results": same_results,
         "metrics": [metric.record() for metric in agreement(record.record["metrics"], point.metrics)],

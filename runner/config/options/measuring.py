@@ -1,4 +1,4 @@
-"""How often everything is measured, how closely it is watched, and which figures come of it."""
+"""How often everything is measured, and how closely it is watched."""
 
 from __future__ import annotations
 
@@ -7,23 +7,6 @@ from dataclasses import dataclass
 from runner.config.fields import SWEEP, option
 from runner.config.options.base import Choices, Option
 from runner.errors import ConfigurationError
-
-# The metrics of every run, with their units; the set is the same whatever was run.
-METRICS = (
-    "images_per_s",
-    "total_s",
-    "startup_s",
-    "work_s",
-    "teardown_s",
-    "latency_p50_ms",
-    "latency_p95_ms",
-    "latency_p99_ms",
-    "cpu_s_per_image",
-    "cpu_utilization_pct",
-    "peak_memory_mb",
-    "images_ok",
-    "images_failed",
-)
 
 
 @dataclass
