@@ -1,4 +1,4 @@
-"""The answer to the question that a sweep was run for, in a sentence or two with its interval; or that the data do not say."""
+"""The answer to a sweep's question in a sentence or two, with an interval; or the statement that the data do not give one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runner.report.subject import Subject
 
 
 def answer(subject: Subject) -> list[str]:
-    """The first is the answer; those after it say what else to know at once."""
+    """The answer, and after it sentences on what else the reader must know."""
     best = subject.best
     if best is None:
         return ["No point came to a result, so there is no answer.", *_state(subject)]
@@ -84,7 +84,7 @@ _COSTS: Mapping[MetricName, str] = {"peak_memory_mb": "the memory", "cpu_s_per_i
 
 
 def _costs(subject: Subject, label: str) -> str:
-    """What the faster one costs in memory and CPU, where that is proven."""
+    """What the faster point costs in memory and CPU, as far as that is proven."""
     said = []
     for metric, what in _COSTS.items():
         comparison = subject.comparison(label, metric)
@@ -123,13 +123,13 @@ def _named(subject: Subject, label: str) -> str:
 
 
 def _shown(point: PointRecord) -> str:
-    """``process × 10``, where that alone identifies the point; its label otherwise."""
+    """``process × 10`` if that alone identifies the point, otherwise its label."""
     mode, workers = point.record["config"]["mode"]["name"], point.record["config"]["workers"]
     return f"{mode} × {workers}" if point.label == f"{mode}-w{workers}" else point.label
 
 
 def warnings_by_kind(points: Sequence[PointRecord]) -> list[tuple[str, WarningRecord]]:
-    """Each kind of warning of a point once: the points that it holds for, and the first of them."""
+    """Each kind of warning once: the points that have it, in words, and the first point's warning."""
     kinds: dict[str, list[tuple[str, WarningRecord]]] = {}
     for point in points:
         for warning in point.record["warnings"]:

@@ -1,4 +1,4 @@
-"""Runs recorded points again in a session of their own, next to what was recorded of them."""
+"""Runs recorded points again, and compares the results with the record."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from runner.sweep.single import execute_alone
 
 
 def prepared(original: PointRecord | SweepRecord, overrides: Sequence[str]) -> list[tuple[PointRecord, Point]]:
-    """Each recorded point with the point that repeats it; checked, and nothing written yet.
+    """Each recorded point with the point that repeats it. All are checked, and nothing is written yet.
 
     Raises:
         ConfigurationError: a recorded configuration, or what ``overrides`` make of it, cannot be run.
@@ -50,11 +50,11 @@ def prepared(original: PointRecord | SweepRecord, overrides: Sequence[str]) -> l
 
 
 def _refuse_code_unasked(words: Sequence[str], overrides: Sequence[str]) -> None:
-    """Refuse to run code that only the record names: a record may be a stranger's."""
+    """Refuse to run code that only the record names, because the record may come from a stranger."""
     for key in names_code():
         given = [word.partition("=")[2] for word in words if word.startswith(f"{key}=")]
         if given and not any(word.startswith(f"{key}=") for word in overrides):
-            reason = "is code that the record names, which is not run unasked"
+            reason = "names code, and code from a record is not run unasked"
             raise ConfigurationError(
                 key, given[-1], reason, f"the same once more on the command line, where you trust it: {key}=…"
             )
@@ -113,7 +113,7 @@ def _other_images(record: PointRecord, point: Point) -> Iterator[Difference]:
 
 @contextlib.contextmanager
 def _in_the_folder_of(record: PointRecord) -> Iterator[None]:
-    """Be where the record was made, if that is here: its paths may be relative."""
+    """Change to the folder in which the record was made, if it exists, because paths may be relative to it."""
     then, now = record.record["environment"].get("folder"), Path.cwd()
     if isinstance(then, str) and Path(then).is_dir():
         os.chdir(then)
@@ -124,7 +124,7 @@ def _in_the_folder_of(record: PointRecord) -> Iterator[None]:
 
 
 def _make_folder(point: Point) -> None:
-    """The point's folder with what Hydra would have written into it."""
+    """Make the point's folder, with the files that Hydra would have written into it."""
     hydra = point.folder / ".hydra"
     hydra.mkdir(parents=True)
     from runner.config.check import plain
