@@ -326,9 +326,9 @@ def test_an_option_from_a_config_dir_of_ones_own_is_not_refused(program: Program
     assert "workers: 3" in answer.stdout
 
 
-def test_the_readme_has_the_table_of_the_register() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert readme == with_table(readme), "make table writes it"
+def test_the_page_of_choices_has_the_table_of_the_register() -> None:
+    page = (ROOT / "docs" / "choices.md").read_text(encoding="utf-8")
+    assert page == with_table(page), "make table writes it"
 
 
 @pytest.mark.parametrize("group", [*GROUPS, "experiment"])

@@ -48,7 +48,10 @@ from runner.record.trial import digest_of
 from runner.trial.messages import Phase, Report
 from runner.trial.supervisor import Event, Outcome, Supervisor
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the nodes of these tests are at loopback addresses of Linux")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="the nodes of these tests are at loopback addresses of Linux"),
+]
 
 
 @pytest.fixture(scope="module")

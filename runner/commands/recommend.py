@@ -1,6 +1,6 @@
 """``runner recommend FOLDER``: which point of a sweep to take, by throughput, latency, memory and cost.
 
-For each of these, the cheapest point that is not provably worse than the best is named. It is printed as words for a command line;
+For each of these, the cheapest point that is proven to be as good as the best is named. It is printed as words for a command line;
 --preset writes it as a YAML preset.
 """
 
@@ -14,7 +14,9 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from runner.analysis.recommendation import CRITERIA, Recommendation, recommended, words_for
+from runner.analysis.answers import pct_text
+from runner.analysis.candidates import CRITERIA
+from runner.analysis.recommendation import Recommendation, recommended, words_for
 from runner.analysis.scaling import law_text, laws
 from runner.display.console import console, print_line
 from runner.display.words import with_interval
@@ -59,7 +61,8 @@ def recommendations(sweep: SweepRecord) -> list[Recommendation]:
     Raises:
         RunnerError: no point of the sweep went well.
     """
-    choices = [one for criterion in CRITERIA if (one := recommended(sweep.measured, criterion)) is not None]
+    raced = bool(sweep.record.get("race"))
+    choices = [one for criterion in CRITERIA if (one := recommended(sweep.measured, criterion, raced=raced)) is not None]
     if not choices:
         raise RunnerError(f"{sweep.folder}: no point of this sweep went well")
     return choices
@@ -116,15 +119,29 @@ def _figures(recommendation: Recommendation) -> str:
 def _print(choices: Sequence[Recommendation], chosen: Recommendation) -> None:
     out = console()
     table = Table(title="What to take, by what matters", title_justify="left")
-    for name in ("", "take", "images/s", "p95 ms", "memory MB", "CPU s an image", "best by median", "not provably worse"):
+    for name in (
+        "",
+        "take",
+        "images/s",
+        "p95 ms",
+        "memory MB",
+        "CPU s an image",
+        "leads",
+        "nothing better by more than",
+        "as good",
+    ):
         table.add_column(name)
     for one in choices:
         medians = [one.point.record["metrics"][name]["value"] for name in _FIGURES]
         figures = ["-" if value is None else f"{value:.4g}" for value in medians]
-        as_good = f"{one.as_good} of {one.as_good + one.proven}" if one.provable else "unknown"
-        table.add_row(one.criterion, escape(one.point.label), *figures, escape(one.best.label), as_good)
+        as_good = f"{one.as_good} of {one.considered}"
+        bound = "unknown" if one.bound_pct is None else pct_text(one.bound_pct)
+        table.add_row(one.criterion, escape(one.point.label), *figures, escape(one.best.label), bound, as_good)
     out.print(table)
     out.print(f"To run it ({chosen.criterion}): {shlex.join(words_for(chosen))}", markup=False, soft_wrap=True)
-    if not chosen.provable:
-        note = "With so few rounds no difference among this many points can be proven. The best by median is named; run more rounds."
+    if not chosen.proven:
+        note = (
+            f"No point is proven to be within {chosen.within_pct:g} % of the best by {chosen.criterion}, so the one of which most is known is "
+            "named: more rounds say more."
+        )
         out.print(note, style="yellow")

@@ -113,7 +113,7 @@ def option(
 ) -> Any:
     """A dataclass field that knows what it means (``doc``), what it accepts and what it is for.
 
-    ``role`` is that of a key at the top, which all below it share. ``names_code`` marks a value that names code to be run: only
+    ``role`` is that of a key at the top, which all below it share but those with one of their own. ``names_code`` marks a value that names code to be run: only
     the user's own word counts for it, never a record's.
     """
     rule = Rule(at_least=at_least, at_most=at_most, above=above, choices=choices, matches=matches)

@@ -6,7 +6,7 @@ import json
 import os
 import stat
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -168,6 +168,12 @@ def name_of(record: ResultJson) -> str:
         return record["name"]
     config = record["config"]
     return mode_of(config).label(int(config["workers"]))
+
+
+def spoken_name(label: str, config: Mapping[str, Any]) -> str:
+    """``process × 10`` in a sentence, where that alone identifies the point; its label otherwise."""
+    mode, workers = config.get("mode", {}).get("name"), config.get("workers")
+    return f"{mode} × {workers}" if label == f"{mode}-w{workers}" else label
 
 
 def workers_of(record: ResultJson) -> int:

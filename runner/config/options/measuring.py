@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.config.fields import option
-from runner.config.options.base import Option
+from runner.config.fields import SWEEP, option
+from runner.config.options.base import Choices, Option
+from runner.errors import ConfigurationError
 
 
 @dataclass
@@ -22,6 +23,20 @@ class Protocol(Option):
         None, "go on after the rounds until every interval of images_per_s is this narrow: 0.02 is 2 % up and down", above=0
     )
     max_rounds: int = option(40, "where precision has not been reached, stop here", at_least=1, at_most=100_000)
+    indifference: float = option(
+        0.05,
+        "how much less than the best is as good: of the points proven to be within it, the cheapest is recommended; 0.05 is 5 %",
+        above=0,
+        at_most=1,
+        role=SWEEP,
+    )
+
+    def check(self, choices: Choices) -> None:
+        if self.precision is not None and self.max_rounds < self.rounds:
+            reason = f"is less than protocol.rounds={self.rounds}"
+            raise ConfigurationError(
+                "protocol.max_rounds", self.max_rounds, reason, f"{self.rounds} or more, or fewer protocol.rounds"
+            )
 
 
 @dataclass
