@@ -143,7 +143,7 @@ def _print_comparisons(out: Console, record: SweepJson) -> None:
         out.print("[dim]No verdicts: the points were not measured next to each other.[/]")
         return
     table = Table(
-        title=f"Against {escape(record['baseline'])}, paired by round: 95 % together for what was asked, 95 % for the rest",
+        title=f"Against {escape(record['baseline'])}, paired by round; 95 % together for the objective, 95 % together for the other metrics",
         title_justify="left",
     )
     for title in ("point", "of", "ratio", "verdict"):
@@ -233,8 +233,8 @@ def print_agreement(outcomes: Sequence[RepeatedPoint]) -> None:
     if all(same):
         out.print("The results are the same, byte by byte.")
     out.print(
-        "[dim]Agrees: the two intervals leave room for a difference of 5 % at most. The two were measured in two sessions, and what the machine did "
-        "in each is in them: this tells whether the record can be repeated, not which is faster.[/]"
+        "[dim]Agrees: the two intervals allow a difference of 5 % at most. The two were measured in different sessions, so they also differ by what the "
+        "machine did then and does now. This shows whether the record can be repeated, not which is faster.[/]"
     )
 
 

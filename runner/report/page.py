@@ -204,7 +204,7 @@ def _words(one: Recommendation) -> str:
 
 def _why(one: Recommendation) -> str:
     if one.bound_pct is None:
-        return "First by what was measured; the rounds are too few to say more."
+        return "First by its median; with so few rounds no more can be said."
     least = f"Nothing is more than {pct_text(one.bound_pct)} better"
     if not one.proven:
         return f"{least}; no point is proven to be within {one.within_pct:g} % of the best."

@@ -36,7 +36,7 @@ class Subject:
         expected: how many points the sweep has, with or without trials.
         baseline: the label of the point that the others are compared with; None for a single point.
         comparisons: as in ``sweep.json``.
-        answer: as in ``sweep.json``; None for a single point, and for a sweep from before there was one.
+        answer: as in ``sweep.json``; None for a single point, and for an old sweep without one.
         self_check: the baseline against its duplicate, as in ``sweep.json``.
         duplicate: the duplicate's own record.
         trusted: whether the self-check has shown the baseline equal to itself.

@@ -31,8 +31,8 @@ from runner.sweep.single import execute_alone
 def prepared(original: PointRecord | SweepRecord, overrides: Sequence[str]) -> list[tuple[PointRecord, Point]]:
     """Each recorded point with the point that repeats it. All are checked, and nothing is written yet.
 
-    Of a single point whose work is to be done in another way, the recorded way comes first and the other one after it: both can be run here, so
-    they are run in turn, and get a verdict that two sessions cannot give.
+    If ``overrides`` change the work of a single point, the point is also repeated unchanged, before the changed one. The two are run in turn
+    and get a verdict, which the record and a rerun from another session cannot.
 
     Raises:
         ConfigurationError: a recorded configuration, or what ``overrides`` make of it, cannot be run.
@@ -54,14 +54,14 @@ def prepared(original: PointRecord | SweepRecord, overrides: Sequence[str]) -> l
 
 
 def _point(record: PointRecord, overrides: Sequence[str], trusted: Sequence[str]) -> Point:
-    """The point that does what was recorded, but for ``overrides``; of code only what the user has named, ``trusted``, is run."""
+    """The recorded point, changed by ``overrides``. Code that a value names is run only if the user has named it, in ``trusted``."""
     words = with_overrides(choices_of(record.record["config"]), overrides)
     _refuse_code_unasked(words, trusted)
     return Point.prepared(composed(words), words, Path())
 
 
 def _recorded_way(record: PointRecord, overrides: Sequence[str]) -> list[tuple[PointRecord, Point]]:
-    """The point as it was recorded, where the overrides make it do its work in another way and code of its own has no part in that."""
+    """The point with its work as recorded, if the overrides change its work; empty otherwise, or if they name code."""
     measuring = [word for word in overrides if word.partition("=")[0].lstrip("+~").partition(".")[0] not in _work()]
     if len(measuring) == len(overrides) or any(word.startswith(f"{key}=") for key in names_code() for word in overrides):
         return []

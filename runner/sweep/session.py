@@ -62,7 +62,7 @@ class Session:
             where a point has a precision to reach.
         fail_fast: whether to end at the first trial that fails.
         measure: executes one trial.
-        identity: of the sweep or point: one that is resumed has the order that was planned, and no two have the same.
+        identity: the id of the sweep or point, so that a resumed one keeps its order, and others have different orders.
     """
 
     def __init__(
