@@ -57,11 +57,7 @@ def test_a_ratio_across_hosts_is_given_where_it_is_asked_for_and_names_them(copi
     (speed,) = (
         found for found in sweep["comparisons"] if found["metric"] == "images_per_s" and found["point"].endswith("path=fair")
     )
-    assert (speed["n"], speed["low"], speed["verdict"]) == (
-        1,
-        None,
-        "inconclusive",
-    )  # one session on each host says nothing of the setting
+    assert (speed["n"], speed["high"], speed["verdict"]) == (1, None, "inconclusive")  # one session says nothing of the setting
     assert speed["hosts"] == ["node-b", socket.gethostname()]
     assert "compare_hosts asks" in answer.stdout
     compare = copied_jobs("compare", str(folder), "--compare-hosts")
@@ -113,7 +109,7 @@ def test_to_ask_for_verdicts_across_hosts_gives_none_to_points_measured_apart_on
     ("words", "message"),
     [
         (("fail_fast=true",), "fail_fast=True: cannot be done with the launcher submitit_local"),
-        (("hydra.launcher.tasks_per_node=2",), "hydra.launcher.tasks_per_node=2: would run each point as many times"),
+        (("hydra.launcher.tasks_per_node=2",), "hydra.launcher.tasks_per_node=2: would run each point that many times"),
         (("source=folder", "source.path=nowhere"), "source.path"),
     ],
 )

@@ -41,7 +41,7 @@ def test_an_interrupted_sweep_is_closed_and_can_be_resumed(program: Program, mar
 
 
 def test_a_killed_conductor_loses_the_trial_in_flight_and_no_other(program: Program, marker: str) -> None:
-    process = started(program, marker, *SMALL, "protocol.rounds=5", "tracking=none", "protocol.self_check=true")
+    process = started(program, marker, *SMALL, "protocol.rounds=6", "tracking=none", "protocol.self_check=true")
     wait_for("some trials", lambda: sum(map(len, trials_on_disk(program.folder).values())) >= 4, process)
     process.kill()
     process.communicate()
