@@ -13,6 +13,12 @@ from runner.config.options import Sample
 from runner.pipeline.sources import Image, images_of
 from runner.trial.supervisor import Supervisor
 
+# Where fixtures are that several files share.
+pytest_plugins = [
+    "support.advice", "support.config", "support.machines", "support.ray", "support.report", "support.rows_cases", "support.sinks",
+    "support.tracking", "support.url_source",
+]  # fmt: skip
+
 # What these tests start takes seconds: the program, with MLflow and TensorFlow imported; a cluster; a browser; a server.
 _SLOW_FIXTURES = frozenset(
     {"browser", "cluster", "forking", "logged", "program", "recorded", "s3", "stored", "submitted", "swept"}

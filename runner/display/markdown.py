@@ -12,7 +12,7 @@ _COLUMNS: Sequence[MetricName] = ("images_per_s", "startup_s", "cpu_s_per_image"
 
 
 def comparison_table(record: SweepJson) -> str:
-    """The table for the content of a ``sweep.json``."""
+    """The tables and warnings of a ``sweep.json``, in Markdown."""
     lines = ["| point | images/s | startup s | CPU s an image | memory MB | status |", "|---|---:|---:|---:|---:|---|"]
     for point in record["points"]:
         cells = [_cell(point["metrics"], name) for name in _COLUMNS]
