@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runner.record.per_cent import pct_text
+
 
 @dataclass(frozen=True)
 class Answered:
@@ -82,8 +84,3 @@ def _at_most(bound: float, better: str) -> str:
 
 def _pct(bound: float) -> str:
     return pct_text(math.expm1(bound) * 100)
-
-
-def pct_text(pct: float) -> str:
-    """A bound in per cent, rounded up: what is said holds."""
-    return f"{math.ceil(pct * 10 - 1e-9) / 10:.1f} %" if pct < 10 else f"{math.ceil(pct - 1e-9)} %"

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from runner.analysis.answers import pct_text
 from runner.analysis.candidates import CRITERIA
 from runner.analysis.recommendation import Recommendation, recommended, words_for
 from runner.analysis.scaling import Law, laws
@@ -17,6 +16,7 @@ from runner.display.words import self_check_text, with_interval
 from runner.errors import RunnerError
 from runner.files import write_atomically
 from runner.record.metric_schema import MetricName
+from runner.record.per_cent import pct_text
 from runner.record.reading import good_trials
 from runner.report import tables
 from runner.report.answer import answer, warnings_by_kind
@@ -129,6 +129,7 @@ def rendered(subject: Subject, sections: Sequence[Section]) -> str:
         title=subject.title,
         answer=answer(subject),
         facts=_facts(subject),
+        ranking=_known(tables.of_ranking(subject)),
         recommendations=_recommendations(subject),
         preset=shlex.join(["python", "-m", "runner", "recommend", folder, "--preset", "conf/experiment/mine.yaml"]),
         warnings=_warnings(subject),

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from runner.analysis.verdicts import PRIMARY, Side, compare_points
+from runner.display.ranking import columns, rows
 from runner.errors import RunnerError
 from runner.record.metric_schema import MetricName
 from runner.record.point_schema import WarningRecord
@@ -37,6 +38,7 @@ class Subject:
         baseline: the label of the point that the others are compared with; None for a single point.
         comparisons: as in ``sweep.json``.
         answer: as in ``sweep.json``; None for a single point, and for a sweep from before there was one.
+        ranking: a table with a row for each point, the best first, and its headings; empty for a single point.
         self_check: the baseline against its duplicate, as in ``sweep.json``.
         duplicate: the duplicate's own record.
         trusted: whether the self-check found the baseline equal to itself.
@@ -52,6 +54,7 @@ class Subject:
     baseline: str | None
     comparisons: Sequence[ComparisonRecord]
     answer: AnswerRecord | None
+    ranking: Sequence[Sequence[str]]
     self_check: ComparisonRecord | None
     duplicate: PointRecord | None
     trusted: bool
@@ -140,6 +143,7 @@ def _of_sweep(sweep: SweepRecord) -> Subject:
         baseline=record["baseline"],
         comparisons=comparisons,
         answer=record.get("answer"),
+        ranking=[columns(record), *rows(record)] if record.get("ranking") else [],
         self_check=record["self_check"],
         duplicate=duplicate,
         trusted=record["trusted"],
@@ -183,6 +187,7 @@ def _of_point(point: PointRecord) -> Subject:
         baseline=None,
         comparisons=[],
         answer=None,
+        ranking=[],
         self_check=None,
         duplicate=None,
         trusted=True,

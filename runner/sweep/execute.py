@@ -10,7 +10,7 @@ from pathlib import Path
 from runner.analysis.warnings import nothing_provable
 from runner.display.console import command_line, print_error, print_note, print_report_path, short
 from runner.display.progress import ProgressDisplay
-from runner.display.summary import print_sweep
+from runner.display.sweep_summary import print_sweep
 from runner.files import mask_file
 from runner.record.reading import SELF_CHECK
 from runner.record.trace import write_trace
