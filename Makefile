@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PORT ?= 5000
-# Under the strict setting of mkdocs.yml a link that leads nowhere is an error. The variable silences an advertisement.
-MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+# A link that leads nowhere is an error; --quiet would hide it. The variable silences an advertisement.
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast coverage lint docs schema table lock ui clean
 

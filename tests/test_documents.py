@@ -58,6 +58,7 @@ def what_a_reader_has(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32" or shutil.which("bash") is None, reason="takes Bash, and fork")
 @pytest.mark.parametrize("page", PAGES, ids=of_page)
 def test_the_commands_of_a_page_do_in_its_order_what_they_say(

@@ -176,7 +176,7 @@ def test_without_proc_everything_works_with_less_precision_and_says_so(program: 
     assert trial["epochs"][0]["voluntary_switches"] > 0
     assert trial["epochs"][0]["read_bytes"] is None
     assert trial["peak_memory_method"] == "largest_rss"
-    assert trial["peak_memory_bytes"] > 100e6
+    assert trial["peak_memory_bytes"] > 30e6
     assert trial["threads_peak"] is None
     assert trial["host"]["other_cpu_pct"] is None
     (less,) = (warning for warning in record["warnings"] if warning["kind"] == "less_precise")

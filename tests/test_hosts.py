@@ -109,7 +109,7 @@ def test_to_ask_for_verdicts_across_hosts_gives_none_to_points_measured_apart_on
     ("words", "message"),
     [
         (("fail_fast=true",), "fail_fast=True: cannot be done with the launcher submitit_local"),
-        (("hydra.launcher.tasks_per_node=2",), "hydra.launcher.tasks_per_node=2: would run each point as many times"),
+        (("hydra.launcher.tasks_per_node=2",), "hydra.launcher.tasks_per_node=2: would run each point that many times"),
         (("source=folder", "source.path=nowhere"), "source.path"),
     ],
 )

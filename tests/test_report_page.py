@@ -193,7 +193,7 @@ def test_a_report_that_cannot_be_written_costs_a_message_and_no_result(program: 
     words = ["workers=1,2", "images=4", "task=pillow", "protocol=once", "tracking=none", "hydra.sweep.dir=there"]
     answer = program(*words, "-m")
     assert answer.returncode == 0
-    assert "the report could not be made" in answer.stderr
+    assert "the report could not be written" in answer.stderr
     assert (program.folder / "there" / "sweep.json").is_file()
 
 

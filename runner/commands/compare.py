@@ -3,7 +3,8 @@
 A verdict needs trials that were run next to each other, in the same rounds of the same sweep. Without such trials, the ratio of
 medians is shown, and why there is no verdict. Points of different hosts get verdicts only with --compare-hosts, and over at least three sessions.
 
-Several FOLDERs of the same sweep are its sessions: each is one value, and with three or more the verdicts hold beyond those sessions.
+Several FOLDERs with runs of the same sweep are its sessions. Each session is one value, and with three or more sessions the verdicts hold beyond
+them.
 """
 
 from __future__ import annotations
@@ -118,12 +119,12 @@ def _row(point: str, baseline: str, metric: MetricName, ratio: str, verdict: str
 
 
 def side_of(point: PointRecord) -> Side:
-    """What is compared of a point."""
+    """The point as ``compare_points`` takes it."""
     return Side(point.label, point.record["trials"], point.host)
 
 
 def sessions_of(folders: Sequence[Path]) -> list[SweepRecord] | None:
-    """The sweeps in these folders, where they are sessions of one sweep: the same points, each of the same configuration; None otherwise.
+    """The sweeps in these folders if they are sessions of one sweep, with the same points and configurations; otherwise None.
 
     Raises:
         RunnerError: a folder holds neither a sweep nor a point, or a record that cannot be read.
@@ -137,16 +138,16 @@ def sessions_of(folders: Sequence[Path]) -> list[SweepRecord] | None:
 
 
 def compare_over_sessions(sweeps: Sequence[SweepRecord], baseline: str | None, *, across_hosts: bool = False) -> list[Row]:
-    """The same for several sessions of one sweep: each is one value, so that what is said holds beyond them.
+    """The same rows for several sessions of one sweep. Each session is one value, so the verdicts hold beyond these sessions.
 
     Raises:
-        RunnerError: no point is called ``baseline``, or there is one point only.
+        RunnerError: there is no point ``baseline``, or there is only one point.
     """
     base = baseline_of(sweeps[0].measured, baseline).label
     by_label = [{point.label: side_of(point) for point in sweep.measured} for sweep in sweeps]
     others = [label for label in by_label[0] if label != base]
     if not others:
-        raise RunnerError("there is one point only, and nothing to compare it with")
+        raise RunnerError("there is only one point, so there is nothing to compare it with")
     judged = compare_sessions(
         {label: [sides[label] for sides in by_label] for label in others},
         [sides[base] for sides in by_label],

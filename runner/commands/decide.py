@@ -1,8 +1,9 @@
-"""``runner decide FILE``: which point is best, by values that something else has measured; the analysis and the words are those of a sweep.
+"""``runner decide FILE``: says which point is best, from values that another program has measured, by the analysis of a sweep.
 
 FILE is a CSV file with the columns point, round, value and perhaps session, or the JSON of pyperf, hyperfine or google/benchmark. Values of one
-round (and session) were measured next to each other, so that what the machine did meanwhile is not in their ratio. With three sessions or more
-each is one value, and what is said holds beyond them. Several files are taken together, each point behind the name of its file.
+round (and session) must have been measured next to each other, so that changes of the machine are not in their ratio. With three sessions or
+more, each session is one value, and the answer holds beyond these sessions. Several files are read as one; the name of each point then begins
+with the name of its file.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from runner.errors import RunnerError
 from runner.record.per_cent import pct_text
 from runner.record.sweep_schema import RankedRecord
 
-# So many points are shown, unless all are asked for.
+# The most points that are shown without --all.
 _SHOWN = 12
 
 _STATES = {"leader": "leader", "may_be_best": "may be best", "out": "out"}
@@ -36,14 +37,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     direction = parser.add_mutually_exclusive_group()
     direction.add_argument("--higher", action="store_true", help="a higher value is better, such as images a second")
     direction.add_argument(
-        "--lower", action="store_true", help="a lower value is better, such as seconds; so it is in JSON files"
+        "--lower", action="store_true", help="a lower value is better, such as seconds; the default for JSON files"
     )
     parser.add_argument("--baseline", help="the point to compare with; by default the first")
-    parser.add_argument("--indifference", type=float, default=0.05, help="how much less than the best is as good; 0.05 is 5 %%")
     parser.add_argument(
-        "--race", action="store_true", help="measuring stopped, or points dropped out, by what was seen: hold at every look"
+        "--indifference",
+        type=float,
+        default=0.05,
+        help="a point counts as good if it is at most this much below the best; 0.05 is 5 %%",
     )
-    parser.add_argument("--all", action="store_true", help=f"show all points, not {_SHOWN} at most")
+    parser.add_argument(
+        "--race",
+        action="store_true",
+        help="for values whose measuring was stopped, or points of which dropped out, because of the results",
+    )
+    parser.add_argument("--all", action="store_true", help=f"show all points, not only {_SHOWN}")
     parser.add_argument("--json", action="store_true", help="print answer, ranking and comparisons as sweep.json has them")
 
 
@@ -53,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not (math.isfinite(arguments.indifference) and 0 < arguments.indifference <= 1):
         raise RunnerError(f"--indifference={arguments.indifference}: is out of range\n  accepted: a number above 0, up to 1")
     if arguments.baseline is not None and arguments.baseline not in measured.points:
-        raise RunnerError(f"--baseline={arguments.baseline}: is none of {', '.join(measured.points)}")
+        raise RunnerError(f"--baseline={arguments.baseline}: there is no such point\n  accepted: {', '.join(measured.points)}")
     decision = decide(
         measured,
         more_is_better=_more_is_better(arguments, measured),
@@ -72,7 +80,7 @@ def read(files: Sequence[Path]) -> Measured:
     """The values in the files.
 
     Raises:
-        RunnerError: one cannot be read; the message has the line that is wrong.
+        RunnerError: one cannot be read; the message names the wrong line.
     """
     parts = [(path, _read(path)) for path in files]
     if len(parts) == 1:
@@ -82,11 +90,11 @@ def read(files: Sequence[Path]) -> Measured:
         for name, values in part.points.items():
             label = f"{path.stem}: {name}"
             if label in points:
-                raise RunnerError(f"{path}: {label} is there already\n  accepted: files of different names")
+                raise RunnerError(f"{path}: {label} is in another file already\n  accepted: files of different names")
             points[label] = values
-    said = {part.lower_is_better for _, part in parts}
+    directions = {part.lower_is_better for _, part in parts}
     notes = [*dict.fromkeys(note for _, part in parts for note in part.notes), "the files were measured one after the other"]
-    return Measured(points, lower_is_better=said.pop() if len(said) == 1 else None, notes=notes)
+    return Measured(points, lower_is_better=directions.pop() if len(directions) == 1 else None, notes=notes)
 
 
 def _read(path: Path) -> Measured:
@@ -115,7 +123,7 @@ def _print(decision: Decision, *, everything: bool) -> None:
     compared = {one.point: one for one in decision.comparisons}
     baseline = decision.comparisons[0].baseline if decision.comparisons else ""
     table = Table()
-    for title in ("point", "median", "the best is at most better by", "stands", f"of {baseline}", "verdict"):
+    for title in ("point", "median", "the best is better by at most", "state", f"of {baseline}", "verdict"):
         table.add_column(escape(title), justify="right" if title.startswith(("median", "the best")) else "left")
     shown = ranking if everything else ranking[:_SHOWN]
     for one in shown:
@@ -125,7 +133,7 @@ def _print(decision: Decision, *, everything: bool) -> None:
         median = with_interval({"value": one["value"], "low": one["low"], "high": one["high"], "n": 0})
         bound = one["below_best_at_most_pct"]
         table.add_row(
-            escape(one["point"]), median, "unknown" if bound is None else pct_text(bound), _stands(one), *map(escape, against)
+            escape(one["point"]), median, "unknown" if bound is None else pct_text(bound), _state(one), *map(escape, against)
         )
     if len(ranking) > 1:
         out.print(table)
@@ -135,6 +143,6 @@ def _print(decision: Decision, *, everything: bool) -> None:
         out.print(f"Note: {note}", style="yellow", markup=False, soft_wrap=True)
 
 
-def _stands(one: RankedRecord) -> str:
+def _state(one: RankedRecord) -> str:
     rounds = one["out_in_round"]
     return _STATES[one["state"]] + ("" if rounds is None else f" in round {rounds}")

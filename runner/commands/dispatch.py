@@ -25,7 +25,7 @@ from runner.sweep import exit_status
 VERBS = {
     "compare": "compare points of one sweep or of several",
     "recommend": "say which point of a sweep to take",
-    "decide": "say which point is best by values that something else has measured",
+    "decide": "say which point is best, from values that another program has measured",
     "plan": "turn a measured sweep into machines, hours and money",
     "rerun": "run a record again, and say whether the results agree",
     "report": "write report.html again from the record, or show it in the terminal",

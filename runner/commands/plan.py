@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=MACHINES_DIFFER * 100,
         metavar="PER_CENT",
-        help="the standard deviation of the speed of machines of this kind; %(default)g by default",
+        help="by how much machines of this kind differ in speed, as a standard deviation in per cent; %(default)g by default",
     )
     parser.add_argument("--point", help="the name of the point; by default the point recommended by throughput")
 
@@ -69,7 +69,7 @@ def duration_s(text: str) -> float:
 
 
 def _chosen(folder: Path, name: str | None) -> tuple[PointRecord, int]:
-    """The point, and of how many it was chosen by its throughput."""
+    """The point, and the number of points from which its throughput chose it."""
     sweep = read_sweep(folder)
     if name is not None:
         for point in sweep.measured:
@@ -130,8 +130,8 @@ def _print(point: PointRecord, job: Job, plan: Capacity) -> None:
 def _assumptions(point: PointRecord, job: Job, plan: Capacity) -> Iterator[str]:
     environment, cpus = point.record["environment"], max(trial["cpus_usable"] for trial in point.record["trials"])
     yield (
-        f"machines like the measured one ({environment['cpu']}, {cpus:g} CPUs), with a mean of {_shown(plan.images_per_s, '.1f')} images/s, "
-        f"which differ by {job.machines_differ * 100:g} % (one standard deviation; --machines-differ)"
+        f"machines are like the measured one ({environment['cpu']}, {cpus:g} CPUs), do {_shown(plan.images_per_s, '.1f')} images/s on average, "
+        f"and differ by {job.machines_differ * 100:g} % (one standard deviation; --machines-differ)"
     )
     yield "the images are like the measured ones, and arrive as quickly however many machines ask for them"
     yield "the work divides evenly, no machine slows another down or fails, and each starts once"
@@ -142,9 +142,9 @@ def _assumptions(point: PointRecord, job: Job, plan: Capacity) -> Iterator[str]:
         sure = (
             "the mean as measured, since one trial has no interval" if plan.hours.high is None else f"with {KEPT * 100:.0f} %"
         )
-        yield f"all machines done within {job.deadline_s / 3600:g} h of the start: {sure}"
+        yield f"all machines are done within {job.deadline_s / 3600:g} h of the start: {sure}"
     if job.chosen_from > 1:
-        yield f"the point was chosen as the best of {job.chosen_from}, which the intervals allow for"
+        yield f"the point was chosen as the best of {job.chosen_from}, which the intervals take into account"
 
 
 def _shown(quantity: Range, digits: str) -> str:

@@ -1,6 +1,6 @@
 """``runner recommend FOLDER``: which point of a sweep to take, by throughput, latency, memory and cost.
 
-For each of these, the cheapest point that is proven to be as good as the best is named. It is printed as words for a command line;
+For each criterion the cheapest point that is proven to be as good as the best is named. It is printed as words for a command line;
 --preset writes it as a YAML preset.
 """
 
@@ -141,7 +141,7 @@ def _print(choices: Sequence[Recommendation], chosen: Recommendation) -> None:
     out.print(f"To run it ({chosen.criterion}): {shlex.join(words_for(chosen))}", markup=False, soft_wrap=True)
     if not chosen.proven:
         note = (
-            f"No point is proven to be within {chosen.within_pct:g} % of the best by {chosen.criterion}, so the one of which most is known is "
-            "named: more rounds say more."
+            f"No point is proven to be within {chosen.within_pct:g} % of the best by {chosen.criterion}, so the "
+            "point with the best proven bound is named. More rounds would say more."
         )
         out.print(note, style="yellow")

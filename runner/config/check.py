@@ -107,7 +107,7 @@ def config_hash(config: Config) -> str:
 
 
 def _hashed_part(value: Any) -> Any:
-    """The value without the fields that have a role of their own and are not hashed."""
+    """The value as plain data, without the fields whose own role excludes them from the hash."""
     if not dataclasses.is_dataclass(value):
         return plain(value)
     roles = {spec.name: spec.metadata.get("role") for spec in dataclasses.fields(value)}

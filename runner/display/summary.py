@@ -22,14 +22,14 @@ from runner.record.trial_schema import ThreadSettings
 
 
 def print_point(record: ResultJson, folder: Path, samples: Sequence[Sample], gpus: Gpus, idle_cpu_pct: float | None) -> None:
-    """The notebook's own block for one point, with how its time was spent under it.
+    """Print a point: the block that the first notebook printed, and below it how the time was spent.
 
     Args:
         record: the content of its ``result.json``.
         folder: of the record.
         samples: of its last trial.
         gpus: of this machine.
-        idle_cpu_pct: how busy the host was before the first trial.
+        idle_cpu_pct: the CPU usage of the host before the first trial.
     """
     out = console()
     metrics, config = record["metrics"], record["config"]
@@ -120,8 +120,8 @@ def print_agreement(outcomes: Sequence[RepeatedPoint]) -> None:
     if all(same):
         out.print("The results are the same, byte by byte.")
     out.print(
-        "[dim]Agrees: the two intervals leave room for a difference of 5 % at most. The two were measured in two sessions, and what the machine did "
-        "in each is in them: this tells whether the record can be repeated, not which is faster.[/]"
+        "[dim]Agrees: the two intervals allow a difference of 5 % at most. The two were measured in different sessions, so they also differ by what the "
+        "machine did then and does now. This shows whether the record can be repeated, not which is faster.[/]"
     )
 
 
@@ -145,7 +145,7 @@ def _print_failure(out: Console, record: ResultJson, folder: Path) -> None:
 
 
 def _before_and_after(before: float | None, samples: Sequence[Sample]) -> str:
-    """The host's CPU usage before the first trial, and while the last one worked."""
+    """The host's CPU usage before the first trial, and during the timed epochs of the last."""
     during = [sample.host_cpu_pct for sample in samples if sample.phase == "epoch" and sample.host_cpu_pct is not None]
     start = "not sampled" if before is None else f"{before:.0f}%"
     end = f"{sum(during) / len(during):.0f}%" if during else "not sampled"
@@ -155,14 +155,14 @@ def _before_and_after(before: float | None, samples: Sequence[Sample]) -> str:
 def _gpu_usage(samples: Sequence[Sample], gpus: Gpus) -> str:
     if not gpus.devices:
         return f"none: {gpus.absent}"
-    seen = [[gpu.utilization_pct for gpu in sample.gpus] for sample in samples if sample.gpus]
-    if not seen:
+    readings = [[gpu.utilization_pct for gpu in sample.gpus] for sample in samples if sample.gpus]
+    if not readings:
         return "not sampled"
 
     def shown(values: Sequence[float | None]) -> str:
         return "/".join("unknown" if value is None else f"{value:.0f}%" for value in values)
 
-    return f"{shown(seen[0])} → {shown(seen[-1])} ({', '.join(device.name for device in gpus.devices)})"
+    return f"{shown(readings[0])} → {shown(readings[-1])} ({', '.join(device.name for device in gpus.devices)})"
 
 
 def _images(count: int) -> str:

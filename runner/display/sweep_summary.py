@@ -69,7 +69,7 @@ def _print_comparisons(out: Console, record: SweepJson) -> None:
     if not record["comparisons"]:
         return
     table = Table(
-        title=f"Against {escape(record['baseline'])}, paired by round: 95 % together for what was asked, 95 % for the rest",
+        title=f"Against {escape(record['baseline'])}, paired by round; 95 % together for the objective, 95 % together for the other metrics",
         title_justify="left",
     )
     for title in ("point", "of", "ratio", "verdict"):
@@ -115,7 +115,7 @@ def _print_failures(out: Console, record: SweepJson, folder: Path) -> None:
 
 
 def _print_warnings(out: Console, record: SweepJson) -> None:
-    """Each kind once, with the points that it holds for."""
+    """Print each kind of warning once, with the points that have it."""
     kinds: dict[str, list[tuple[str, WarningRecord]]] = {}
     for point in record["points"]:
         for warning in point["warnings"]:

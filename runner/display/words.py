@@ -1,4 +1,4 @@
-"""Comparisons in words: the same sentences in the terminal, in Markdown and wherever else they are read."""
+"""Comparisons in words; the terminal, Markdown and MLflow use the same sentences."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAMES: Mapping[str, tuple[str, str, str]] = {
 
 
 def metric_name(metric: MetricName | Literal["value"]) -> str:
-    """The compared metric in words; its own name, where it was chosen as the objective."""
+    """The compared metric in words, or its own name if there are no words for it."""
     return _words(metric)[0]
 
 
@@ -27,7 +27,7 @@ def _words(metric: str) -> tuple[str, str, str]:
 
 
 def ratio_text(comparison: Compared) -> str:
-    """``1.32 x [1.28, 1.37]``; a dash where there is no pair, and no interval where there are too few."""
+    """``1.32 x [1.28, 1.37]``; a dash without pairs, and no interval with too few pairs."""
     if comparison["ratio"] is None:
         return "-"
     if comparison["low"] is None or comparison["high"] is None:
@@ -38,7 +38,7 @@ def ratio_text(comparison: Compared) -> str:
 
 
 def verdict_text(comparison: ComparisonRecord | ValueComparison) -> str:
-    """The verdict in the metric's own words, and where there is none, what would give one."""
+    """The verdict in the metric's own words; without a verdict, what would give one."""
     _, better, worse = _words(comparison["metric"])
     match comparison["verdict"]:
         case "faster":
@@ -62,18 +62,18 @@ def verdict_text(comparison: ComparisonRecord | ValueComparison) -> str:
 
 
 def self_check_text(check: ComparisonRecord, *, trusted: bool) -> str:
-    """The sanity check: what the baseline came to against itself."""
-    said = f"sanity check: the baseline against itself came to {ratio_text(check)}"
+    """The sanity check in words: the ratio of the baseline to its own duplicate."""
+    ratio = f"sanity check: the baseline against itself came to {ratio_text(check)}"
     if trusted:
-        return said
+        return ratio
     return (
-        f"{said}. That is a difference where there is none, as in about 4 of 100 sound sweeps: look at the machine, or take more rounds, "
+        f"{ratio}. That is a difference where there is none, which happens in about 4 of 100 sound sweeps. Check the machine, or run more rounds, "
         "before you rely on these verdicts"
     )
 
 
 def noise_text(detectable_pct: float) -> str:
-    """How noisy the sweep was: the difference that it could have shown."""
+    """The noise of the sweep in words: the smallest difference that it could have shown."""
     return f"noise: a difference of {detectable_pct:.2g} % from the baseline would have been found in four of five such sweeps"
 
 

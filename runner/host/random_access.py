@@ -6,6 +6,9 @@ import os
 import sys
 import threading
 
+# The handle of no file.
+_CLOSED = -1
+
 
 class RandomAccessFile:
     """A file that is open for reading."""
@@ -23,4 +26,7 @@ class RandomAccessFile:
             return os.read(self._handle, length)
 
     def close(self) -> None:
-        os.close(self._handle)
+        """Close the file, if it is open."""
+        handle, self._handle = self._handle, _CLOSED
+        if handle != _CLOSED:
+            os.close(handle)

@@ -1,4 +1,4 @@
-"""The answer to the question that a sweep was run for, in a sentence or two with its interval; or that the data do not say."""
+"""The answer to a sweep's question in a sentence or two, with an interval; or the statement that the data do not give one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runner.report.subject import Subject
 
 
 def answer(subject: Subject) -> list[str]:
-    """The first is the answer; those after it say what else to know at once."""
+    """The answer, and after it sentences on what else the reader must know."""
     best = subject.best
     if best is None:
         return ["No point came to a result, so there is no answer.", *_state(subject)]
@@ -23,8 +23,7 @@ def answer(subject: Subject) -> list[str]:
         return [*_distrust(subject), subject.answer["text"], *_against_baseline(subject), *_state(subject)]
     if not subject.comparisons:
         return [_without_verdicts(subject, best), *_state(subject)]
-    said = [*_distrust(subject), _headline(subject, best)]
-    return [*said, *_state(subject)]
+    return [*_distrust(subject), _headline(subject, best), *_state(subject)]
 
 
 def _alone(point: PointRecord) -> str:
@@ -44,7 +43,7 @@ def _without_verdicts(subject: Subject, best: PointRecord) -> str:
 
 
 def _against_baseline(subject: Subject) -> list[str]:
-    """How much faster than the baseline the one that leads is, and at what cost, where that is proven."""
+    """How much faster than the baseline the leading point is, and at what cost, if that is proven."""
     label = "" if subject.answer is None else str(subject.answer["best"])
     comparison = subject.comparison(label, "images_per_s")
     if comparison is None or comparison["verdict"] != "faster":
@@ -97,13 +96,13 @@ _COSTS: Mapping[MetricName, str] = {"peak_memory_mb": "the memory", "cpu_s_per_i
 
 
 def _costs(subject: Subject, label: str) -> str:
-    """What the faster one costs in memory and CPU, where that is proven."""
-    said = []
+    """What the faster point costs in memory and CPU, as far as that is proven."""
+    costs = []
     for metric, what in _COSTS.items():
         comparison = subject.comparison(label, metric)
         if comparison is not None and comparison["verdict"] in {"faster", "slower"} and comparison["ratio"] is not None:
-            said.append(f"{comparison['ratio']:.3g} times {what}")
-    return f", and costs {' and '.join(said)}" if said else ""
+            costs.append(f"{comparison['ratio']:.3g} times {what}")
+    return f", and costs {' and '.join(costs)}" if costs else ""
 
 
 def _distrust(subject: Subject) -> list[str]:
@@ -111,22 +110,22 @@ def _distrust(subject: Subject) -> list[str]:
         return ["The results differ between points that did the same task on the same images: their times are not comparable."]
     if not subject.trusted:
         return [
-            "The baseline came out different from itself, as in about 4 of 100 sound sweeps: look at the machine before you rely on this."
+            "The baseline came out different from itself, as happens in about 4 of 100 sound sweeps: check the machine before you rely on this."
         ]
     return []
 
 
 def _state(subject: Subject) -> list[str]:
-    said = []
+    sentences = []
     failed = [point.label for point in subject.points if point.record["status"] != "ok" and not _interrupted(point)]
     if failed:
         what = f"{failed[0]}" if len(failed) == 1 else f"{len(failed)} of {subject.expected} points"
-        said.append(f"{what} failed; see below why.")
+        sentences.append(f"{what} failed; see below why.")
     if subject.cut_short:
-        said.append(
+        sentences.append(
             f"The sweep was cut short: {len(subject.points)} of {subject.expected} points have trials, and some have fewer than planned."
         )
-    return said
+    return sentences
 
 
 def _interrupted(point: PointRecord) -> bool:
@@ -142,7 +141,7 @@ def _shown(point: PointRecord) -> str:
 
 
 def warnings_by_kind(points: Sequence[PointRecord]) -> list[tuple[str, WarningRecord]]:
-    """Each kind of warning of a point once: the points that it holds for, and the first of them."""
+    """Each kind of warning once: the points that have it, in words, and the first point's warning."""
     kinds: dict[str, list[tuple[str, WarningRecord]]] = {}
     for point in points:
         for warning in point.record["warnings"]:

@@ -1,4 +1,4 @@
-"""``report.html``: one file with everything in it, and each of its pictures as a file beside it."""
+"""Writes ``report.html``, one file that contains everything, and each chart as a file beside it."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from runner.report.tables import Table
 
 REPORT = "report.html"
 
-# The names of all charts: a picture of an earlier report that is not drawn any more would be of other data.
+# The names of all charts. A picture from an earlier report that is not drawn again is removed, because it would show other data.
 _NAMES = (
     "throughput", "ranking", "speed-up", "efficiency", "law", "stages", "amortisation", "latency", "resources", "timeline", "noise",
 )  # fmt: skip
 
-# A chart beside the ranking says the same of so few points.
+# With fewer points the throughput chart already shows what the ranking would.
 _RANKED_FROM = 9
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with its charts and tables; left out of the page where it has neither."""
+    """A heading with its charts and tables; the page leaves out a section that has neither."""
 
     id: str
     title: str
@@ -48,7 +48,7 @@ class Section:
 
 
 def write_report(folder: Path) -> Path:
-    """Make the report of the sweep or the point in ``folder`` from its record, and its pictures; returns its path.
+    """Write the report and the pictures of the sweep or the point in ``folder``, from its record; returns the report's path.
 
     Raises:
         RunnerError: there is no such record, or the report cannot be written.
@@ -73,7 +73,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def sections_of(subject: Subject) -> list[Section]:
-    """What the page shows, in its order."""
+    """The sections of the page, in their order."""
     fits = fits_of(subject)
     numbered = throughput.draw(subject)
     ranked = ranking.draw(subject) if numbered is None or len(subject.good) >= _RANKED_FROM else None
@@ -97,7 +97,7 @@ def sections_of(subject: Subject) -> list[Section]:
 
 
 def fits_of(subject: Subject) -> dict[str, Law]:
-    """The scaling laws of the kinds of point that are shown in detail; for hundreds they would take minutes."""
+    """The scaling laws of the lines that are shown in detail; for hundreds of lines they would take minutes."""
     if subject.layout.x is None or "workers" not in subject.layout.x.keys:
         return {}
     kinds = {(subject.places[point.label].series, subject.places[point.label].panel) for point in subject.shown_in_detail}
@@ -107,7 +107,7 @@ def fits_of(subject: Subject) -> dict[str, Law]:
 
 
 def rendered(subject: Subject, sections: Sequence[Section]) -> str:
-    """The page."""
+    """The page as HTML."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -199,13 +199,13 @@ def _figures(one: Recommendation) -> str:
 def _words(one: Recommendation) -> str:
     try:
         return shlex.join(words_for(one))
-    except RunnerError:  # a record from elsewhere, whose configuration is not one of this program
+    except RunnerError:  # the record has a configuration that this program does not know
         return ""
 
 
 def _why(one: Recommendation) -> str:
     if one.bound_pct is None:
-        return "First by what was measured; the rounds are too few to say more."
+        return "First by its median; with so few rounds no more can be said."
     least = f"Nothing is more than {pct_text(one.bound_pct)} better"
     if not one.proven:
         return f"{least}; no point is proven to be within {one.within_pct:g} % of the best."

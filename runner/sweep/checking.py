@@ -1,4 +1,4 @@
-"""What is checked of a configuration before anything is written or started; light, so that a refusal comes at once."""
+"""Checks a configuration before anything is written or started. This module is light, so that a refusal comes at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logs a record to MLflow once nothing is timed any more, and says what came of it."""
+"""Logs a record to MLflow after all timing, and prints the outcome."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runner.tracking.track import track
 
 
 def log_to_mlflow(folder: Path, options: Sequence[TrackingOption]) -> None:
-    """Log the point or the sweep in ``folder`` to the stores of ``options``. A store that cannot be written costs a message, no result."""
+    """Log the point or the sweep in ``folder`` to the stores of ``options``. If a store cannot be written, a message says so."""
     for logged in track(folder, options):
         if logged.error is None:
             print_where_tracked(logged.page)

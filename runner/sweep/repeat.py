@@ -1,4 +1,4 @@
-"""Runs recorded points again in a session of their own, next to what was recorded of them."""
+"""Runs recorded points again, and compares the results with the record."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from runner.sweep.single import execute_alone
 
 
 def prepared(original: PointRecord | SweepRecord, overrides: Sequence[str]) -> list[tuple[PointRecord, Point]]:
-    """Each recorded point with the point that repeats it; checked, and nothing written yet.
+    """Each recorded point with the point that repeats it. All are checked, and nothing is written yet.
 
-    Of a single point whose work is to be done in another way, the recorded way comes first and the other one after it: both can be run here, so
-    they are run in turn, and get a verdict that two sessions cannot give.
+    If ``overrides`` change the work of a single point, the point is also repeated unchanged, before the changed one. The two are run in turn
+    and get a verdict, which the record and a rerun from another session cannot.
 
     Raises:
         ConfigurationError: a recorded configuration, or what ``overrides`` make of it, cannot be run.
@@ -54,14 +54,14 @@ def prepared(original: PointRecord | SweepRecord, overrides: Sequence[str]) -> l
 
 
 def _point(record: PointRecord, overrides: Sequence[str], trusted: Sequence[str]) -> Point:
-    """The point that does what was recorded, but for ``overrides``; of code only what the user has named, ``trusted``, is run."""
+    """The recorded point, changed by ``overrides``. Code that a value names is run only if the user has named it, in ``trusted``."""
     words = with_overrides(choices_of(record.record["config"]), overrides)
     _refuse_code_unasked(words, trusted)
     return Point.prepared(composed(words), words, Path())
 
 
 def _recorded_way(record: PointRecord, overrides: Sequence[str]) -> list[tuple[PointRecord, Point]]:
-    """The point as it was recorded, where the overrides make it do its work in another way and code of its own has no part in that."""
+    """The point with its work as recorded, if the overrides change its work; empty otherwise, or if they name code."""
     measuring = [word for word in overrides if word.partition("=")[0].lstrip("+~").partition(".")[0] not in _work()]
     if len(measuring) == len(overrides) or any(word.startswith(f"{key}=") for key in names_code() for word in overrides):
         return []
@@ -74,11 +74,11 @@ def _work() -> frozenset[str]:
 
 
 def _refuse_code_unasked(words: Sequence[str], overrides: Sequence[str]) -> None:
-    """Refuse to run code that only the record names: a record may be a stranger's."""
+    """Refuse to run code that only the record names, because the record may come from a stranger."""
     for key in names_code():
         given = [word.partition("=")[2] for word in words if word.startswith(f"{key}=")]
         if given and not any(word.startswith(f"{key}=") for word in overrides):
-            reason = "is code that the record names, which is not run unasked"
+            reason = "names code, and code from a record is not run unasked"
             raise ConfigurationError(
                 key, given[-1], reason, f"the same once more on the command line, where you trust it: {key}=…"
             )
@@ -138,7 +138,7 @@ def _other_images(record: PointRecord, point: Point) -> Iterator[Difference]:
 
 @contextlib.contextmanager
 def _in_the_folder_of(record: PointRecord) -> Iterator[None]:
-    """Be where the record was made, if that is here: its paths may be relative."""
+    """Change to the folder in which the record was made, if it exists, because paths may be relative to it."""
     then, now = record.record["environment"].get("folder"), Path.cwd()
     if isinstance(then, str) and Path(then).is_dir():
         os.chdir(then)
@@ -149,7 +149,7 @@ def _in_the_folder_of(record: PointRecord) -> Iterator[None]:
 
 
 def _make_folder(point: Point) -> None:
-    """The point's folder with what Hydra would have written into it."""
+    """Make the point's folder, with the files that Hydra would have written into it."""
     hydra = point.folder / ".hydra"
     hydra.mkdir(parents=True)
     from runner.config.check import plain

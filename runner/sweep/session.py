@@ -1,4 +1,4 @@
-"""Executes points: in rounds, one trial of every point in each, in a fresh random order."""
+"""Executes points in rounds; each round has one trial of every point, in a new random order."""
 
 from __future__ import annotations
 
@@ -28,41 +28,41 @@ _IDLE_LOOK_S = 0.2
 
 
 class Display(Protocol):
-    """Shows how the session goes."""
+    """Shows the progress of a session."""
 
     def tell(self, message: str) -> None:
-        """Something that the user should know now."""
+        """Show something that the user should know now."""
 
     def trial_starts(self, name: str, number: int, left: int, *, epochs: int, images: int) -> None:
         """A trial of the point ``name``, in round ``number``; ``left`` trials remain as far as is known, this one included."""
 
     def event(self, event: Event) -> None:
-        """The trial is in another phase, or has come further in this one."""
+        """The trial has entered another phase, or has made progress in this one."""
 
     def trial_ends(self, trial: TrialRecord) -> None:
-        """The trial has this record."""
+        """The trial has ended with this record."""
 
 
 MeasureTrial = Callable[[Point, TrialPlace, Supervisor, Gpus, Callable[[Event], None]], TrialRecord]
 
 
 class Session:
-    """The trials of some points, in this process, one at a time.
+    """Runs the trials of some points from this process, one at a time.
 
     Attributes:
         gpus: of this machine.
-        idle_cpu_pct: how busy the host was before the first trial, 100 is all CPUs; None before ``run``.
+        idle_cpu_pct: CPU usage of the host before the first trial, 100 is all CPUs; None before ``run``.
 
     Args:
-        points: what to execute; their folders exist. Trials that they have already are not run again.
+        points: to be executed; their folders exist. Trials that they already have are not run again.
         seed: orders the trials, together with ``identity``.
-        display: shows how it goes.
+        display: shows the progress.
         supervisor: starts the trials; a new one if None.
         half_width: the half width of the widest interval so far, relative to its value: 0.02 is ± 2 %. Asked for at most once a round,
             where a point has a precision to reach.
         fail_fast: whether to end at the first trial that fails.
         measure: executes one trial.
-        identity: of the sweep or point: one that is resumed has the order that was planned, and no two have the same.
+        identity: the id of the sweep or point, so that a resumed one keeps its order, and others have different orders.
     """
 
     def __init__(
@@ -86,16 +86,16 @@ class Session:
         self._measure = measure
         self._identity = identity
         self._widest: float | None = None
-        # With the host: processes on two hosts may have the same id and start in the same second.
+        # With the name of the host, because processes of two hosts may have the same id and start in the same second.
         self._block = f"{time.strftime('%Y-%m-%dT%H:%M:%S')}-{socket.gethostname()}-{os.getpid()}"
         self.gpus = Gpus()
         self.idle_cpu_pct: float | None = None
 
     def run(self) -> None:
-        """Run every round of every point; a point that has failed is not tried again, the others go on.
+        """Run every round of every point. A point that has failed is not tried again; the others go on.
 
         Raises:
-            KeyboardInterrupt: the user wants to stop. What has been measured is on disk, and the points that are not complete say so.
+            KeyboardInterrupt: the user wants to stop. What was measured is on disk, and incomplete points are marked as interrupted.
         """
         number = 0
         try:
@@ -115,11 +115,11 @@ class Session:
                 raise
 
     def _warm(self) -> None:
-        """Import what the trials to come need; a point that is complete already, in a sweep that is resumed, has none."""
+        """Let the fork servers import what the remaining trials need. Complete points of a resumed sweep have none."""
         for tensorflow in sorted({point.config.uses_tensorflow for point in self._points if not complete(point)}):
             try:
                 self._supervisor.warm(tensorflow=tensorflow)
-            except TrialError as error:  # a trial that meets it too has it on record
+            except TrialError as error:  # a trial that has the same error will record it
                 self._display.tell(str(error))
 
     def _due(self, number: int) -> list[Point]:
@@ -131,7 +131,7 @@ class Session:
         return [point for point in self._points if _has_round(point, number, self._widest)]
 
     def _round(self, number: int, due: list[Point]) -> None:
-        # By seed and number, so that a session that resumes has the order that was planned.
+        # From seed and number, so that a resumed sweep keeps its order.
         random.Random(f"{self._seed}/{self._identity}/{number}").shuffle(due)  # noqa: S311  (an order of trials is no secret)
         for order, point in enumerate(due):
             if point.has_failed or any(trial["round"] == number for trial in point.trials):
@@ -160,4 +160,4 @@ def _has_round(point: Point, number: int, widest: float | None) -> bool:
 
 
 class _FailFastError(Exception):
-    """A trial has failed, and the user wants the sweep to end there."""
+    """A trial has failed, and the user wants the sweep to end at the first failure."""

@@ -1,4 +1,4 @@
-"""A sweep: its points, the baseline among them, and what their comparison has shown."""
+"""A sweep: its points, the baseline among them, and their comparison."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ if TYPE_CHECKING:
 
 @dataclass
 class Sweep:
-    """What a sweep is, and what has come of it.
+    """A sweep and its results.
 
     Attributes:
         points: in the order in which they were given; labelled.
         folder: where its record goes.
         baseline: one of the points.
-        raced: whether points drop out along the way.
-        duplicate: the baseline once more, as a check; None where none was asked for.
+        raced: whether points may drop out before the end.
+        duplicate: the baseline a second time, as a check; None if the protocol does not ask for it.
         comparisons: of every point with the baseline, in every compared metric; empty where the protocol gives no verdicts.
-        conclusion: the answer, the ranking, the point to take; None before there is one.
+        conclusion: the answer, the ranking, the recommended point; None before there is one.
         self_check: of the duplicate with the baseline, in images per second; None without one.
-        warnings: those that take more than one point.
+        warnings: those about several points.
         command: a line that runs it again.
         id: of this record, wherever it is copied to.
     """
@@ -62,7 +62,7 @@ class Sweep:
 
     @classmethod
     def of(cls, points: Sequence[Point], folder: Path) -> Sweep:
-        """The sweep of these points; one that was begun in this folder before is the same one, and keeps its id."""
+        """The sweep of these points. If it was begun in this folder before, it keeps its id."""
         sweep = cls(points, folder, chosen_baseline(points))
         with contextlib.suppress(RunnerError):  # a new one
             sweep.id = read_sweep_json(folder / SWEEP).get("id", sweep.id)
@@ -70,7 +70,7 @@ class Sweep:
 
     @property
     def trusted(self) -> bool:
-        """Whether the check with the duplicate, if there was one, was passed: four of a hundred sound sweeps do not pass it."""
+        """Whether the baseline and its duplicate came out alike; true without a duplicate. Four of a hundred sound sweeps fail this check."""
         return self.self_check is None or self.self_check.verdict not in {FASTER, SLOWER}
 
     @property
@@ -79,7 +79,7 @@ class Sweep:
         return cast("MetricName", self.baseline.config.objective)  # one of METRICS, as the configuration was checked
 
     def conclude(self) -> None:
-        """Compare what has been measured so far, and answer which is best."""
+        """Compare the points by what has been measured so far, and say which is best."""
         config, others = self.baseline.config, [_side(point) for point in self.points if point is not self.baseline]
         self.comparisons = []
         if config.protocol.verdicts:
@@ -99,7 +99,7 @@ class Sweep:
     def half_width(self) -> float:
         """The half width of the widest interval of images per second, relative to its value; of ratios where there are any.
 
-        The widest, since all points stop together: a point that went on alone would have no pairs.
+        It is the widest, because all points stop together: a point that went on alone would have no pairs.
         """
         living = [point for point in self.points if not point.has_failed]
         if len(living) < 2 or self.baseline.has_failed:
@@ -189,7 +189,7 @@ def chosen_baseline(points: Sequence[Point]) -> Point:
     """The point that ``baseline`` names, by label or number; by default the first. Labels the points.
 
     Raises:
-        ConfigurationError: no point is called that.
+        ConfigurationError: there is no such point.
     """
     label_points(points)
     wanted = points[0].config.baseline
@@ -198,4 +198,6 @@ def chosen_baseline(points: Sequence[Point]) -> Point:
     for number, point in enumerate(points):
         if wanted in {point.label, str(number)}:
             return point
-    raise ConfigurationError("baseline", wanted, "is none of the sweep's points", ", ".join(point.label for point in points))
+    raise ConfigurationError(
+        "baseline", wanted, "there is no such point in the sweep", ", ".join(point.label for point in points)
+    )

@@ -22,10 +22,12 @@ class Protocol(Option):
     precision: float | None = option(
         None, "go on after the rounds until every interval of images_per_s is this narrow: 0.02 is 2 % up and down", above=0
     )
-    max_rounds: int = option(40, "where precision has not been reached, stop here", at_least=1, at_most=100_000)
+    max_rounds: int = option(
+        40, "stop after this many rounds even if the precision has not been reached", at_least=1, at_most=100_000
+    )
     indifference: float = option(
         0.05,
-        "how much less than the best is as good: of the points proven to be within it, the cheapest is recommended; 0.05 is 5 %",
+        "how far below the best a point is still as good; the cheapest point proven to be within this is recommended; 0.05 is 5 %",
         above=0,
         at_most=1,
         role=SWEEP,

@@ -33,7 +33,7 @@ class Sink(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of whatever is open."""
+        """Let go of whatever is open; may be called again."""
 
 
 @runtime_checkable

@@ -23,7 +23,7 @@ class Reader(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of whatever is open."""
+        """Let go of whatever is open; may be called again."""
 
 
 @runtime_checkable

@@ -1,4 +1,4 @@
-"""The scaling law beside what was measured: a prediction, drawn as one."""
+"""The fitted scaling law and what was measured; beyond the measured points it is drawn as a prediction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runner.report.svg import Chart, as_svg
 
 
 def draw(subject: Subject, laws: Mapping[str, Law]) -> Chart | None:
-    """None where no law fits well."""
+    """The chart; None if no law fits well."""
     good = {name: law for name, law in laws.items() if law.good}
     if not good:
         return None

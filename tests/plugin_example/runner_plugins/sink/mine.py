@@ -29,8 +29,10 @@ class Mine(SinkOption):
 
 class MineSink:
     def __init__(self, config: Mine, array: Callable[[Any], Any]) -> None:
-        self._array, self._written = array, 0
-        self._file = os.open(config.file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        from runner.pipeline.receipts import Ledger
+
+        self._array, self._ledger = array, Ledger()
+        self._file = Path(config.file).open("ab", buffering=0)  # noqa: SIM115  (closed in close)
 
     @staticmethod
     def destination(config: Mine, folder: Path, name: str) -> MineDestination:
@@ -39,19 +41,20 @@ class MineSink:
         return MineDestination(replace(config, file=str(path)))
 
     def begin(self, epoch: int) -> None:
-        self._written = 0
+        """All passes go to the same file."""
 
     def put(self, result: Any, item: int) -> None:
-        os.write(self._file, f"{item} {self._array(result).size}\n".encode())
-        self._written += 1
+        from runner.pipeline.receipts import fingerprint
+
+        line = f"{item} {self._array(result).size}\n".encode()
+        self._file.write(line)
+        self._ledger.sent(fingerprint(item, line), len(line))
 
     def end(self) -> Receipt:
-        from runner.pipeline.receipts import Receipt
-
-        return Receipt(count=self._written)
+        return self._ledger.take()
 
     def close(self) -> None:
-        os.close(self._file)
+        self._file.close()
 
 
 @dataclass(frozen=True)
