@@ -8,10 +8,11 @@ from typing import Any, cast
 import pytest
 from support.made_records import comparison
 
+from runner.config.metrics import METRICS
 from runner.display.markdown import comparison_table
 from runner.display.ranking import SHOWN, against_baseline, columns, folded, rows
 from runner.display.sweep_summary import print_sweep
-from runner.record.metrics import METRICS, summary
+from runner.record.metrics import summary
 from runner.record.sweep_schema import SweepJson
 from runner.tracking.note import sweep_note
 

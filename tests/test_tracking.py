@@ -52,7 +52,7 @@ def test_a_sweep_is_a_parent_run_with_its_points_nested(stored: list[Any]) -> No
 
 
 def test_a_run_has_the_same_keys_whatever_was_run_and_numbers_where_numbers_are_meant(stored: list[Any]) -> None:
-    runs = [run for run in stored if run["metrics"]]
+    runs = [run for run in stored if run["params"]]
     assert len(runs) == 3
     plain = [{key for key in run["metrics"] if not key.startswith("system/")} for run in runs]
     assert plain == [set(METRICS)] * 3

@@ -10,6 +10,18 @@ from runner.record.per_cent import pct_text
 
 
 @dataclass(frozen=True)
+class Apart:
+    """How far the leader is above another point: ``ratio`` times as good, from ``low`` to ``high``, for so much of its CPU time and memory."""
+
+    other: str
+    ratio: float
+    low: float
+    high: float
+    cpu_share: float | None = None
+    memory_share: float | None = None
+
+
+@dataclass(frozen=True)
 class Answered:
     """What the sentence is made of.
 
@@ -24,6 +36,7 @@ class Answered:
         take_bound: of that point.
         cpu_share: its CPU time ÷ that of the leader; None where it is not known.
         rounds: that the leader has in common with the others.
+        apart: how far the leader is above the best of each other mode, and above a baseline that was named.
         left_out: points that failed, or have no result.
     """
 
@@ -37,6 +50,7 @@ class Answered:
     take_bound: float = math.inf
     cpu_share: float | None = None
     rounds: int = 0
+    apart: Sequence[Apart] = ()
     left_out: Sequence[str] = ()
 
 
@@ -47,6 +61,7 @@ _WORDS = {"faster": ("fastest", "slower")}
 def answer_text(answered: Answered) -> str:
     """One sentence; a second where a cheaper point is as good, a third where points are missing."""
     said = [_first(answered)]
+    said += [_apart(answered, one) for one in answered.apart]
     if answered.take is not None and math.isfinite(answered.take_bound):
         cost = ""
         if answered.cpu_share is not None and answered.cpu_share < 1:
@@ -58,6 +73,18 @@ def answer_text(answered: Answered) -> str:
         )
         said.append(f"Not among them, for want of results: {names}.")
     return " ".join(said)
+
+
+def _apart(answered: Answered, one: Apart) -> str:
+    digits = 3 if one.high / one.low < 1.1 else 2
+    as_good = "as fast as" if answered.better == "faster" else "as good as"
+    costs = [
+        f"{share:.2g} times {what}"
+        for share, what in ((one.cpu_share, "the CPU time an image"), (one.memory_share, "the memory"))
+        if share is not None
+    ]
+    paid = f", with {' and '.join(costs)}" if costs else ""
+    return f"It is {one.ratio:.{digits}f} times [{one.low:.{digits}f}, {one.high:.{digits}f}] {as_good} {one.other}{paid}."
 
 
 def _first(answered: Answered) -> str:

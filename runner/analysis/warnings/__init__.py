@@ -41,7 +41,9 @@ _MEASURED = (
 def of_point(point: PointFacts) -> list[ResultWarning]:
     """The warnings about one point by itself."""
     good = [trial for trial in point.trials if trial["status"] == "ok"]
-    warnings = [few_rounds(good), oversubscribed(point), settings_not_applied(point, good), cpus_not_applied(point, good)]
+    # A point that has left a race, or has won it, needs no more rounds.
+    few = None if point.config.protocol.race else few_rounds(good)
+    warnings = [few, oversubscribed(point), settings_not_applied(point, good), cpus_not_applied(point, good)]
     warnings.append(returned_otherwise(point, good))
     if good:
         warnings += [check(good) for check in _MEASURED]
