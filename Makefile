@@ -7,7 +7,11 @@ PORT ?= 5000
 # A link that leads nowhere is an error; --quiet would hide it. The variable silences an advertisement.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 .DEFAULT_GOAL := help
+<<<<<<< HEAD
 .PHONY: help demo test test-fast coverage lint docs schema table lock ui clean
+=======
+.PHONY: help demo test test-fast fuzz coverage lint schema table lock ui clean
+>>>>>>> props
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +36,9 @@ test: lint  ## Check style and types, then run every test
 
 test-fast: $(VENV)/.dev  ## Run the tests that take no cluster, no browser, no server and no program, for the loop of an editor
 	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=worksteal -m "not slow"
+
+fuzz: $(VENV)/.dev  ## Run the property tests with 2 000 examples each, which are others every time
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=worksteal --timeout=3600 -m hypothesis
 
 coverage: $(VENV)/.dev  ## Run every test and show which lines of runner/ none has run, in whichever process
 	$(BIN)/coverage erase
@@ -70,5 +77,9 @@ ui: $(VENV)/.run  ## Show the recorded runs in MLflow, on http://127.0.0.1:5000
 	$(BIN)/python -m runner ui --port $(PORT)
 
 clean:  ## Remove the environment and what tools left; outputs/ stays
+<<<<<<< HEAD
 	rm -rf $(VENV) dist site .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+=======
+	rm -rf $(VENV) dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+>>>>>>> props
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

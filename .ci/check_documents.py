@@ -10,7 +10,6 @@ from typing import Any
 from markdown.extensions.toc import slugify
 
 ROOT = Path(__file__).resolve().parent.parent
-_AT_THE_TOP = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 
 _CODE = re.compile(r"^(`{3,}).*?^\1|`[^`\n]+`", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)\s]+)|(?:href|src)=\"([^\"]+)\"")
@@ -23,9 +22,9 @@ _log = logging.getLogger("mkdocs.hooks")
 
 def on_pre_build(**_: Any) -> None:
     """Warn of every link of the files at the top that leads nowhere."""
-    for name in _AT_THE_TOP:
-        for link in broken_links(ROOT / name):
-            _log.warning("%s: there is no %s", name, link)
+    for document in sorted(ROOT.glob("*.md")):
+        for link in broken_links(document):
+            _log.warning("%s: there is no %s", document.name, link)
 
 
 def on_post_page(output: str, page: Any, **_: Any) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 MASK = "***"
 
 # What stands before the last @ of a URL's authority, and the values of a query; with Hydra's backslashes or without.
-_CREDENTIALS = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*\\?://)[^/\s'\"?#]*@", re.IGNORECASE)
+# Of the scheme, only the end is looked at: a long text takes no time then, whatever is in it.
+_CREDENTIALS = re.compile(r"(?P<scheme>[a-z0-9+.-]\\?://)[^/\s'\"?#]*@", re.IGNORECASE)
 _QUERY = re.compile(r"(?<=[?&;])(?P<name>[\w.-]+)(?P<equals>\\?=)(?P<value>[^&\s'\"#;]+)")
 _NAME = re.compile(r"[\w.-]+")
 _SECRET_NAME = re.compile(

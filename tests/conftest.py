@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from support.program import Program, processes_of
 from support.trials import Trials
 
@@ -21,7 +22,7 @@ pytest_plugins = [
 
 # What these tests start takes seconds: the program, with MLflow and TensorFlow imported; a cluster; a browser; a server.
 _SLOW_FIXTURES = frozenset(
-    {"browser", "cluster", "forking", "logged", "program", "recorded", "s3", "stored", "submitted", "swept"}
+    {"advised", "browser", "cluster", "forking", "logged", "program", "recorded", "s3", "stored", "submitted", "swept"}
 )
 # Workers of these import what they need by themselves, TensorFlow perhaps.
 _SLOW_PARAMETERS = frozenset({"forkserver", "loky", "ray", "spawn"})
@@ -33,6 +34,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         parameters = frozenset(re.split(r"[^a-z_]+", item.name.partition("[")[2]))
         if _SLOW_FIXTURES & set(getattr(item, "fixturenames", ())) or _SLOW_PARAMETERS & parameters:
             item.add_marker(pytest.mark.slow)
+
+
+# A test that can fail because the machine is busy is no test: nothing here has a time of its own.
+settings.register_profile(
+    "suite", max_examples=100, derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("long", settings.get_profile("suite"), max_examples=2_000, derandomize=False, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
 @pytest.fixture(scope="session", autouse=True)

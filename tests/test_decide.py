@@ -198,7 +198,7 @@ def test_a_bad_file_is_refused_with_the_line_that_is_wrong(text: str, line: int,
     ("words", "said"),
     [
         (["values.csv"], "--higher or --lower: a table of values does not say which is better"),
-        (["values.csv", "--higher", "--baseline", "z"], "--baseline=z: is none of a, b"),
+        (["values.csv", "--higher", "--baseline", "z"], "--baseline=z: there is no such point accepted: a, b"),
         (["values.csv", "--higher", "--indifference", "0"], "--indifference=0.0: is out of range"),
         (["nowhere.csv", "--higher"], "nowhere.csv: cannot be read"),
         (["odd.csv", "--higher"], "odd.csv, line 2: is no text in UTF-8"),

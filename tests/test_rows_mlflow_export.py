@@ -105,7 +105,7 @@ def test_what_cannot_be_exported_is_refused_in_one_message(recorded: Path, rows_
     assert "takes the rows of one point" in several.stderr
     assert "holds no record of a point (result.json)" in nothing.stderr
     assert "holds no rows of images" in no_rows.stderr
-    assert "there is no rows_folder nowhere" in nowhere.stderr
+    assert "there is no folder nowhere" in nowhere.stderr
     assert all("Traceback" not in answer.stderr for answer in (several, nothing, no_rows, nowhere))
 
 

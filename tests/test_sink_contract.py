@@ -120,7 +120,6 @@ def test_nothing_is_left_running_open_or_half_written_when_it_is_closed(sink: Si
     opened_sink.close()
     opened_sink.close()
     destination.close()
-    del opened_sink
     assert state() == before
     there = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
     assert not [path for path in there if path.name.startswith(".") or path.suffix in {".part", ".tmp"}]

@@ -16,13 +16,13 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runner.pipeline.retry.FIRST_PAUSE_S", 0.001)
 
 
-# No name photo_server knows it: only a proxy can be asked for it.
+# No name server knows it: only a proxy can be asked for it.
 FAR = "http://photos.invalid/a.jpg"
 
 
 @pytest.fixture
 def proxy(photo_server: TroublesomeServer, monkeypatch: pytest.MonkeyPatch) -> TroublesomeServer:
-    """The photo_server as a proxy, which is asked for whole addresses."""
+    """The server as a proxy, which is asked for whole addresses."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)

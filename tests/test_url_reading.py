@@ -120,7 +120,7 @@ def test_reads_wait_for_each_other_in_no_event_loop(photo_server: TroublesomeSer
     async def read() -> list[Any]:
         image = image_at(photo_server.url("/hanging/a.jpg"))
         reads = [asyncio.ensure_future(reader.read_async(image)) for _ in range(many)]
-        while photo_server.asked["/hanging/a.jpg"] < many:  # noqa: ASYNC110  (the photo_server is in another thread)
+        while photo_server.asked["/hanging/a.jpg"] < many:  # noqa: ASYNC110  (the server is in another thread)
             await asyncio.sleep(0.01)
         photo_server.released.set()
         answers = await asyncio.gather(*reads, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Trials that read from addresses, and from a bucket of an S3 photo_server."""
+"""Trials that read from addresses, and from a bucket of an S3 server."""
 
 from __future__ import annotations
 

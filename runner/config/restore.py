@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from runner.config.explain import unknown_key
+from runner.config.fields import MISSING
 from runner.config.registry import KEYS, conf_dir, file_of, keys_of, options
 from runner.errors import ConfigurationError
 
@@ -18,7 +19,10 @@ _PLAIN = re.compile(r"[A-Za-z_/][\w./-]*", re.ASCII)
 _WORDS = ("null", "true", "false", "inf", "nan")
 
 # What a key of a mapping may be on Hydra's command line.
-_NAME = re.compile(r"[A-Za-z_][\w./-]*")
+_NAME = re.compile(r"[A-Za-z_][\w./-]*", re.ASCII)
+
+# How many lists and mappings there may be within each other; Hydra's parser takes fewer than a hundred.
+_DEEPEST = 10
 
 
 def choices_of(config: Any) -> list[str]:
@@ -56,26 +60,40 @@ def quoted(key: str, value: Any) -> str:
     Raises:
         ConfigurationError: it is not a plain value, or a text that would be evaluated.
     """
-    from hydra.core.override_parser.types import Quote, QuotedString
+    return _quoted(key, value, 0)
 
+
+def _quoted(key: str, value: Any, depth: int) -> str:
+    """As ``quoted``, of a value within so many lists and mappings."""
     if isinstance(value, str):
-        if "${" in value:
-            raise ConfigurationError(key, value, "would be evaluated", "a plain text in a record's configuration, without ${")
-        if _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
-            return value
-        return QuotedString(text=value, quote=Quote.single).with_quotes()
+        return _quoted_text(key, value)
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int | float):
         return repr(value)
+    if not isinstance(value, Sequence | Mapping):
+        raise ConfigurationError(key, _shown(value), "is no plain value", "a text, a number, true, false or null")
+    if depth == _DEEPEST:
+        raise ConfigurationError(key, None, "is nested too deeply", f"up to {_DEEPEST} lists and mappings within each other")
     if isinstance(value, Sequence):
-        return f"[{','.join(quoted(key, inside) for inside in value)}]"
-    if isinstance(value, Mapping):
-        for name in value:
-            if not isinstance(name, str) or not _NAME.fullmatch(name):
-                raise ConfigurationError(key, _shown(name), "is no name", "letters, digits and _ - . / in a record's mapping")
-        return "{" + ",".join(f"{name}:{quoted(f'{key}.{name}', inside)}" for name, inside in value.items()) + "}"
-    raise ConfigurationError(key, _shown(value), "is no plain value", "a text, a number, true, false or null")
+        return f"[{','.join(_quoted(key, inside, depth + 1) for inside in value)}]"
+    for name in value:
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or name.lower() in _WORDS:
+            accepted = "letters, digits and _ - . / in a record's mapping, other than " + ", ".join(_WORDS)
+            raise ConfigurationError(key, _shown(name), "is no name", accepted)
+    return "{" + ",".join(f"{name}:{_quoted(f'{key}.{name}', inside, depth + 1)}" for name, inside in value.items()) + "}"
+
+
+def _quoted_text(key: str, text: str) -> str:
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    if "${" in text:
+        raise ConfigurationError(key, text, "would be evaluated", "a plain text in a record's configuration, without ${")
+    if text == MISSING:
+        raise ConfigurationError(key, text, "stands for a value that is not given", "any other text")
+    if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
+        return text
+    return QuotedString(text=text, quote=Quote.single).with_quotes()
 
 
 def _group(group: str, value: Any) -> Iterator[str]:
@@ -83,10 +101,9 @@ def _group(group: str, value: Any) -> Iterator[str]:
     if not isinstance(value, Mapping):
         raise ConfigurationError(group, _shown(value), "is no mapping", "the fields of one of " + ", ".join(kinds))
     if "name" in value:
-        name = value["name"]
-        if name not in kinds:
-            raise ConfigurationError(group, _shown(name), f"there is no such {group}", "one of " + ", ".join(kinds))
-        option = str(name)
+        option = str(value["name"])
+        if option not in kinds:
+            raise ConfigurationError(group, _shown(value["name"]), f"there is no such {group}", "one of " + ", ".join(kinds))
     else:
         option = min(kinds, key=lambda one: len(_differences(value, _fields(group, one))))
     yield f"{group}={option}"

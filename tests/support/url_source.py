@@ -1,4 +1,4 @@
-"""Photographs on a photo_server, and three ways to read them."""
+"""Photographs on a server, and three ways to read them."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def way(request: pytest.FixtureRequest) -> Way:
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
-    """A real S3 photo_server on loopback, with photographs in a bucket; its address."""
+    """A real S3 server on loopback, with photographs in a bucket; its address."""
     import boto3
     from moto.server import ThreadedMotoServer
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from runner.config.fields import MISSING, name, option
 from runner.config.options.base import Choices, CodeOption
-from runner.errors import ConfigurationError
+from runner.errors import ConfigurationError, first_line
 from runner.secrets import masked
 
 
@@ -106,9 +106,12 @@ class ToHttp(SinkOption):
         if self.latency_s:
             reason = "only applies to the receiver that this program starts, where sink.url is null"
             raise ConfigurationError("sink.latency_s", self.latency_s, reason, "0 with a server of your own")
+        from urllib3.util import parse_url
+
         try:
             urlsplit(self.url).port  # noqa: B018  (reading it checks it)
+            if not parse_url(self.url).host:
+                raise ValueError("has no host")  # noqa: TRY301  (one message for all that is wrong with it)
         except ValueError as error:
-            raise ConfigurationError(
-                "sink.url", masked(self.url), str(error), "an address such as http://host:8080/results"
-            ) from None
+            reason, accepted = masked(first_line(error))[:200], "an address such as http://host:8080/results"
+            raise ConfigurationError("sink.url", masked(self.url), reason, accepted) from None

@@ -97,13 +97,15 @@ class Sample(ServedOption):
 @dataclass
 class File(ServedOption):
     name: str = name("file")
-    path: str = option(MISSING, "an image file")
+    path: str = option(MISSING, "an image file", must_exist="the path of a readable image file")
 
 
 @dataclass
 class Folder(ServedOption):
     name: str = name("folder")
-    path: str = option(MISSING, "a folder, searched with all below it")
+    path: str = option(
+        MISSING, "a folder, searched with all below it", must_exist="the path of a readable folder with images in it"
+    )
     pattern: str = option("*", "which file names count, as in a shell")
 
 
@@ -149,7 +151,9 @@ class Url(SourceOption):
 @dataclass
 class Tfrecord(FilesOption):
     name: str = name("tfrecord")
-    path: str = option(MISSING, "an uncompressed file of tf.train.Example")
+    path: str = option(
+        MISSING, "an uncompressed file of tf.train.Example", must_exist="an uncompressed TFRecord file of tf.train.Example"
+    )
     feature: str = option("image/encoded", "the bytes feature that holds the image, not empty", matches=r".*\S.*")
 
 

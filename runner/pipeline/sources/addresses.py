@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -81,7 +82,7 @@ def expanded(
 
 
 def _listed(entry: str, content: bytes) -> Iterator[str]:
-    lines = [line.strip() for line in content.decode("utf-8", errors="replace").splitlines()]
+    lines = [line.strip() for line in _text(content).split("\n")]
     entries = [(number, line) for number, line in enumerate(lines, 1) if line and not line.startswith("#")]
     if not entries:
         raise ConfigurationError("source.url", masked(entry), "is an empty listing", "one address a line")
@@ -92,6 +93,12 @@ def _listed(entry: str, content: bytes) -> Iterator[str]:
             raise ConfigurationError("source.url", masked(entry), reason, "one address a line, such as https://host/a.jpg")
         driver_class(line, Address.of(line).protocol)
         yield line
+
+
+def _text(content: bytes) -> str:
+    """A text file's content: UTF-8, or what its byte-order mark says, as editors and shells on Windows write it."""
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if marked else "utf-8-sig", errors="replace")
 
 
 def _matching(address: Address, file_system: Any, path: str) -> Iterator[str]:

@@ -18,6 +18,9 @@ _EXTRAS = {
 # botocore lets ten connections live at a time, and aiohttp a hundred: fewer than there may be workers.
 _CONNECTIONS = 4096
 
+# Characters of an address in a message.
+_SHOWN = 200
+
 
 def driver_class(url: str, protocol: str) -> Any:
     """Fsspec's class for a protocol; it starts nothing.
@@ -31,7 +34,8 @@ def driver_class(url: str, protocol: str) -> Any:
         return fsspec.get_filesystem_class(protocol)
     except ValueError as error:
         accepted = "one of " + ", ".join(sorted(fsspec.available_protocols()))
-        raise ConfigurationError("source.url", masked(url), f"there is no protocol {protocol}", accepted) from error
+        shown, reason = masked(url)[:_SHOWN], f"there is no protocol {protocol[:_SHOWN]}"
+        raise ConfigurationError("source.url", shown, reason, accepted) from error
     except ImportError as error:
         if protocol in _EXTRAS:
             extra, package = _EXTRAS[protocol]
@@ -41,7 +45,7 @@ def driver_class(url: str, protocol: str) -> Any:
             )
         else:
             reason, accepted = f"{protocol} takes a package that is not installed", str(error)
-        raise ConfigurationError("source.url", masked(url), reason, accepted) from error
+        raise ConfigurationError("source.url", masked(url)[:_SHOWN], reason, accepted) from error
 
 
 def options_for(protocols: list[str], options: dict[str, Any], timeout_s: float, proxy: str | None = None) -> dict[str, Any]:

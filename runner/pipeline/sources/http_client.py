@@ -178,7 +178,7 @@ class _Timed(io.RawIOBase):
         self._deadline = deadline
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self)
+        return _Buffered(self)
 
     def readable(self) -> bool:
         return True
@@ -193,6 +193,15 @@ class _Timed(io.RawIOBase):
     def close(self) -> None:
         self._file.close()
         super().close()
+
+
+class _Buffered(io.BufferedReader):
+    """A file from which http.client reads no more than was asked for: it takes a chunk of size -1 to be all that is ever sent."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            raise OSError("the answer has a chunk of negative size")
+        return super().read(size)
 
 
 def _netloc(host: str, port: int | None) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import warnings
 from dataclasses import dataclass
 from io import BufferedReader, BytesIO
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
 
 from runner.secrets import masked
 
@@ -43,9 +43,10 @@ class Image:
     @property
     def name(self) -> str:
         """Short, for tables: the file's name; in a file of many with the offset."""
-        if "://" in self.path:
-            address = self.path.partition("::")[0]
-            return PurePosixPath(urlsplit(address).path or address).name or masked(address)
+        if not self.in_file:
+            address = masked(self.path.partition("::")[0])
+            host, _, path = re.split(r"[?#]", address.partition("://")[2])[0].partition("/")
+            return PurePosixPath(path or host).name or address
         return Path(self.path).name + self._place
 
     @property
@@ -102,8 +103,8 @@ def described(path: str, file: BytesIO | BufferedReader, span: tuple[int, int] |
     file.seek(0)
     try:
         with warnings.catch_warnings():
-            # Pillow warns, then raises, by its own limit; the limit that counts here is ours.
-            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
+            # Pillow warns of damage, which the task reports, and of sizes by its own limit; the limit that counts here is ours.
+            warnings.simplefilter("ignore")
             with PIL.Image.open(file) as header:
                 width, height = header.size
                 kind = _FORMATS.get(header.format or "", "other")
