@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from runner.analysis.statistics import detectable
 from runner.analysis.stopping import own_half_width, widest_half_width
 from runner.analysis.verdicts import FASTER, SLOWER, Comparison, Side, compare_points
-from runner.analysis.warnings import of_hosts, of_rounds, of_sweep
+from runner.analysis.warnings import at_the_edge, of_hosts, of_rounds, of_sweep
 from runner.display.markdown import comparison_table
 from runner.errors import ConfigurationError, RunnerError
 from runner.files import write_atomically
@@ -97,6 +97,7 @@ class Sweep:
             *of_sweep(facts),
             *of_hosts(facts, self.baseline.facts()),
             *of_rounds(self.comparisons, self.objective),
+            *at_the_edge(facts, self.conclusion.answer["best"]),
         ]
 
     def half_width(self) -> float:
