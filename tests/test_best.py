@@ -9,10 +9,11 @@ import pytest
 from scipy import stats
 from support.values import THROUGHPUT, candidates, noisy, readings
 
-from runner.analysis.answers import Answered, answer_text, pct_text
+from runner.analysis.answers import Answered, answer_text
 from runner.analysis.best import by_session, matrix, moments, standing
 from runner.analysis.conclusion import Question, conclude
 from runner.analysis.readings import Key
+from runner.record.per_cent import pct_text
 
 NAN = math.nan
 

@@ -42,7 +42,7 @@ def test_jobs_of_submitit_become_one_sweep(submitted: tuple[Path, int, str]) -> 
     assert [point["status"] for point in sweep["points"]] == ["ok", "ok", "failed"]
     assert {point["host"] for point in sweep["points"]} == {socket.gethostname()}
     assert "no image could be processed" in sweep["points"][2]["error"]["message"]
-    assert "3 points, medians over trials" in output
+    assert "1 of 3 points did not finish" in output
     assert "source.path=bad" in output
     assert (sweep_in(folder) / "comparison.md").is_file()
 

@@ -20,7 +20,7 @@ from runner.analysis.agreement import agreement
 from runner.config.metrics import METRICS
 from runner.record.metric_schema import Metrics
 from runner.record.reading import read_point, read_sweep
-from runner.tracking.content import point_content, sweep_content
+from runner.tracking.content import point_content
 from runner.tracking.system import MOST_SAMPLES, system_metrics
 
 pytestmark = pytest.mark.slow
@@ -44,12 +44,15 @@ def test_a_sweep_is_a_parent_run_with_its_points_nested(stored: list[Any]) -> No
         parent["id"], parent["id"], None,
     ]  # fmt: skip
     assert {"comparison.md", "sweep.json", "report.html", "ranking.svg"} <= set(parent["artifacts"])
-    assert parent["metrics"] == {}  # a value there would be compared with those of points
+    assert set(parent["metrics"]) <= {"best_images_per_s", "best_bound_pct"}  # names of its own: no point is compared with it
+    assert parent["metrics"]["best_images_per_s"] == runs[parent["tags"]["best"]]["metrics"]["images_per_s"]
+    said = json.loads((Path(parent["tags"]["folder"]) / "sweep.json").read_text())["answer"]["text"]
+    assert parent["tags"]["mlflow.note.content"].startswith(f"**{said}**")
     assert {run["status"] for run in runs.values()} == {"FINISHED"}
 
 
 def test_a_run_has_the_same_keys_whatever_was_run_and_numbers_where_numbers_are_meant(stored: list[Any]) -> None:
-    runs = [run for run in stored if run["metrics"]]
+    runs = [run for run in stored if run["params"]]
     assert len(runs) == 3
     plain = [{key for key in run["metrics"] if not key.startswith("system/")} for run in runs]
     assert plain == [set(METRICS)] * 3
@@ -115,7 +118,6 @@ def test_a_verdict_is_in_the_note_of_its_run(recorded: Path) -> None:
     notes = [point_content(point, judged).tags["mlflow.note.content"] for point in judged.measured]
     assert "1.50 x [1.40, 1.60], faster" in notes[1]
     assert "faster" not in notes[0]
-    assert "1.50 x [1.40, 1.60], faster" in sweep_content(judged).tags["mlflow.note.content"]
 
 
 def test_the_system_metrics_of_a_short_trial_have_cpu_and_memory_over_its_time(stored: list[Any]) -> None:
@@ -189,6 +191,7 @@ def test_the_table_of_runs_is_told_its_columns(copied: Program, server: str) -> 
     url = f"{server}/api/2.0/mlflow/experiments/get-by-name?experiment_name=columns"
     with urllib.request.urlopen(url, timeout=20) as found:  # noqa: S310
         tags = {tag["key"]: tag["value"] for tag in json.load(found)["experiment"]["tags"]}
-    columns = json.loads(tags["mlflow.sharedViewState.runner"])["selectedColumns"]
+    view = json.loads(tags["mlflow.sharedViewState.runner"])
+    columns = view["selectedColumns"]
     assert {"params.`mode`", "params.`workers`", "metrics.`images_per_s`", "metrics.`peak_memory_mb`"} <= set(columns)
     assert tags["mlflow.experimentKind"] == "custom_model_development"

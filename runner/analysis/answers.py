@@ -6,6 +6,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runner.record.per_cent import pct_text
+
+
+@dataclass(frozen=True)
+class Apart:
+    """How far the leader is above another point: ``ratio`` times as good, from ``low`` to ``high``, for so much of its CPU time and memory."""
+
+    other: str
+    ratio: float
+    low: float
+    high: float
+    cpu_share: float | None = None
+    memory_share: float | None = None
+
 
 @dataclass(frozen=True)
 class Answered:
@@ -22,6 +36,7 @@ class Answered:
         take_bound: of that point.
         cpu_share: its CPU time ÷ that of the leader; None where it is not known.
         rounds: that the leader has in common with the others.
+        apart: how far the leader is above the best of each other mode, and above a baseline that was named.
         left_out: points that failed, or have no result.
     """
 
@@ -35,6 +50,7 @@ class Answered:
     take_bound: float = math.inf
     cpu_share: float | None = None
     rounds: int = 0
+    apart: Sequence[Apart] = ()
     left_out: Sequence[str] = ()
 
 
@@ -45,6 +61,7 @@ _WORDS = {"faster": ("fastest", "slower")}
 def answer_text(answered: Answered) -> str:
     """One sentence; a second where a cheaper point is as good, a third where points are missing."""
     said = [_first(answered)]
+    said += [_apart(answered, one) for one in answered.apart]
     if answered.take is not None and math.isfinite(answered.take_bound):
         cost = ""
         if answered.cpu_share is not None and answered.cpu_share < 1:
@@ -56,6 +73,18 @@ def answer_text(answered: Answered) -> str:
         )
         said.append(f"Not among them, for want of results: {names}.")
     return " ".join(said)
+
+
+def _apart(answered: Answered, one: Apart) -> str:
+    digits = 3 if one.high / one.low < 1.1 else 2
+    as_good = "as fast as" if answered.better == "faster" else "as good as"
+    costs = [
+        f"{share:.2g} times {what}"
+        for share, what in ((one.cpu_share, "the CPU time an image"), (one.memory_share, "the memory"))
+        if share is not None
+    ]
+    paid = f", with {' and '.join(costs)}" if costs else ""
+    return f"It is {one.ratio:.{digits}f} times [{one.low:.{digits}f}, {one.high:.{digits}f}] {as_good} {one.other}{paid}."
 
 
 def _first(answered: Answered) -> str:
@@ -82,8 +111,3 @@ def _at_most(bound: float, better: str) -> str:
 
 def _pct(bound: float) -> str:
     return pct_text(math.expm1(bound) * 100)
-
-
-def pct_text(pct: float) -> str:
-    """A bound in per cent, rounded up: what is said holds."""
-    return f"{math.ceil(pct * 10 - 1e-9) / 10:.1f} %" if pct < 10 else f"{math.ceil(pct - 1e-9)} %"

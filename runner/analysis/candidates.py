@@ -31,8 +31,10 @@ def question(metric: MetricName, indifference: float, *, raced: bool = False, ke
     return Question(criterion, better_if_more(metric), better, indifference, raced=raced, kept=kept)
 
 
-def candidate(label: str, shown: str, trials: Sequence[TrialRecord], metric: MetricName, *, failed: bool) -> Candidate:
-    """A point with its values of one metric, and what it costs in CPU and memory."""
+def candidate(
+    label: str, shown: str, trials: Sequence[TrialRecord], metric: MetricName, *, failed: bool, kind: str = ""
+) -> Candidate:
+    """A point with its values of one metric, and what it costs in CPU and memory; ``kind`` is as in ``Candidate``."""
     good = [trial_metrics(trial) for trial in trials if trial["status"] == "ok"]
 
     def known(name: MetricName) -> list[float]:
@@ -47,6 +49,7 @@ def candidate(label: str, shown: str, trials: Sequence[TrialRecord], metric: Met
         statistics.median(cpu) if cpu else None,
         statistics.median(memory) if memory else None,
         failed,
+        kind,
     )
 
 
@@ -59,4 +62,5 @@ def steadied(candidates: Sequence[Candidate]) -> list[Candidate]:
 def candidate_of(point: PointRecord, metric: MetricName) -> Candidate:
     """The same of a point's record."""
     shown = spoken_name(point.label, point.record["config"])
-    return candidate(point.label, shown, point.record["trials"], metric, failed=point.record["status"] != "ok")
+    kind, failed = str(point.record["config"].get("mode", {}).get("name", "")), point.record["status"] != "ok"
+    return candidate(point.label, shown, point.record["trials"], metric, failed=failed, kind=kind)

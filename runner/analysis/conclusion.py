@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from runner.analysis.answers import Answered, answer_text
+from runner.analysis.answers import Answered, Apart, answer_text
 from runner.analysis.best import LEAST_SESSIONS, by_session, matrix, moments, standing
 from runner.analysis.racing import Race, Rules, race
 from runner.analysis.readings import Readings
@@ -17,6 +17,9 @@ from runner.record.sweep_schema import AnswerRecord, RaceRecord, RankedRecord, S
 
 # A cost that differs by less decides nothing.
 COST_MARGIN = 0.05
+
+# The leader of a race is compared with the best of so many other kinds, the nearest ones.
+_KINDS = 2
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Candidate:
         summary: the metric's median over trials with its interval.
         cpu, memory: what it costs, in whatever unit; None where it is not known.
         failed: whether it did not come to its end, so that it cannot be taken.
+        kind: its mode; the leader of a race is compared with the best of each other kind.
     """
 
     label: str
@@ -39,6 +43,7 @@ class Candidate:
     cpu: float | None = None
     memory: float | None = None
     failed: bool = False
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,7 @@ class _Judged:
     leader: int
     gaps: Sequence[float]
     common: Sequence[int]
+    apart: Sequence[Apart] = ()
 
 
 def conclude(candidates: Sequence[Candidate], question: Question) -> Conclusion:
@@ -168,7 +174,9 @@ def _by_race(run: Race, candidates: Sequence[Candidate], asked: Sequence[Candida
     keys = sorted({key for one in asked for key in one.readings})
     pairs = moments(matrix([one.readings for one in asked], keys, more_is_better=question.more_is_better))
     lead = places.index(run.looks[-1].leader)
+    others = [place for place in places if place != run.looks[-1].leader]
     return _Judged(
+        apart=_apart(run, candidates, others, kept=question.kept),
         behind=[run.behind[place] for place in places],
         beaten=[place in run.out for place in places],
         out={now: run.out[place] for now, place in enumerate(places) if place in run.out},
@@ -176,6 +184,25 @@ def _by_race(run: Race, candidates: Sequence[Candidate], asked: Sequence[Candida
         gaps=np.nan_to_num(pairs.mean[:, lead], nan=np.inf).tolist(),
         common=pairs.count[:, lead].astype(int).tolist(),
     )
+
+
+def _apart(run: Race, candidates: Sequence[Candidate], others: Sequence[int], *, kept: str | None) -> list[Apart]:
+    """How far the leader of a race is above the best of each other kind, and above a baseline that was named."""
+    lead = run.looks[-1].leader
+    known = [place for place in others if math.isfinite(run.reach[place][lead])]
+    known.sort(key=lambda place: run.gaps[place][lead])
+    kinds = [kind for kind in dict.fromkeys(candidates[place].kind for place in known) if kind != candidates[lead].kind]
+    best = {
+        next(place for place in known if candidates[place].kind == kind): f", the best with {kind}" for kind in kinds[:_KINDS]
+    }
+    best |= {place: "" for place in known if candidates[place].label == kept and place not in best}
+    said = []
+    for place, what in best.items():
+        gap, reach, one = run.gaps[place][lead], run.reach[place][lead], candidates[place]
+        ratio, low, high = (math.exp(gap + side) for side in (0.0, -reach, reach))
+        cpu, memory = _share(candidates[lead].cpu, one.cpu), _share(candidates[lead].memory, one.memory)
+        said.append(Apart(one.shown + what, ratio, low, high, cpu_share=cpu, memory_share=memory))
+    return said
 
 
 def _by_rounds(candidates: Sequence[Candidate], question: Question) -> _Judged:
@@ -204,6 +231,7 @@ def _text(candidates: Sequence[Candidate], judged: _Judged, take: int, question:
             take_bound=judged.behind[take],
             cpu_share=_share(candidates[take].cpu, candidates[lead].cpu),
             rounds=judged.common[lead],
+            apart=judged.apart,
             left_out=left_out,
         )
     )

@@ -88,11 +88,15 @@ class Race:
         looks: after each round.
         out: the round after which each point that is proven to be worse was so, by its place.
         behind: for each point: the best is better than it by at most this, as a logarithm, at the last look that it was in for.
+        gaps: points × points: by how much the column's point is better than the row's, as a logarithm, over the rounds in common; nan without any.
+        reach: the same shape: how far each gap may be from the truth; each side for all rivals of the best together.
     """
 
     looks: Sequence[Look] = ()
     out: Mapping[int, int] = field(default_factory=dict)
     behind: Sequence[float] = ()
+    gaps: Sequence[Sequence[float]] = ()
+    reach: Sequence[Sequence[float]] = ()
 
     @property
     def over(self) -> bool:
@@ -138,7 +142,7 @@ def race(
         looks.append(Look(done, inside, leader, float(bounds[leader]), over))
         if over:
             break
-    return Race(looks, out, behind.tolist())
+    return Race(looks, out, behind.tolist(), sums.mean().tolist(), pair_width(sums).tolist())
 
 
 @dataclass

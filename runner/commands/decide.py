@@ -17,12 +17,12 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from runner.analysis.answers import pct_text
 from runner.analysis.decision import Decision, decide
 from runner.analysis.elsewhere import ACCEPTED, BadFile, Measured, measured_elsewhere
 from runner.display.console import console, print_line
 from runner.display.words import ratio_text, verdict_text, with_interval
 from runner.errors import RunnerError
+from runner.record.per_cent import pct_text
 from runner.record.sweep_schema import RankedRecord
 
 # The most points that are shown without --all.

@@ -14,7 +14,6 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from runner.analysis.answers import pct_text
 from runner.analysis.candidates import CRITERIA
 from runner.analysis.recommendation import Recommendation, recommended, words_for
 from runner.analysis.scaling import law_text, laws
@@ -23,6 +22,7 @@ from runner.display.words import with_interval
 from runner.errors import RunnerError
 from runner.files import write_atomically
 from runner.record.metric_schema import MetricName
+from runner.record.per_cent import pct_text
 from runner.record.reading import SweepRecord, read_sweep
 
 _FIGURES: Sequence[MetricName] = ("images_per_s", "latency_p95_ms", "peak_memory_mb", "cpu_s_per_image")

@@ -27,7 +27,7 @@ class LineDisplay:
 
     def __init__(self) -> None:
         self.console = Console(stderr=True)
-        self._name = ""
+        self._name = self._race = ""
 
     def tell(self, message: str) -> None:
         """Show a message."""
@@ -50,6 +50,10 @@ class LineDisplay:
                 markup=False,
                 soft_wrap=True,
             )
+
+    def race_stands(self, how: str) -> None:
+        """Remember how the race stands. The end of a round is not shown."""
+        self._race = how
 
     def stop(self) -> None:
         """Stop showing anything."""
@@ -95,7 +99,7 @@ class ProgressDisplay(LineDisplay):
         super().trial_starts(name, number, left, epochs=epochs, images=images)
         self._epoch, self._epochs, self._images = 0, epochs, images
         self._progress.update(self._bar, total=self._done + left)
-        self._describe(f"{name}, round {number + 1}")
+        self._describe(f"{name}, round {number + 1}" + (f": {self._race}" if self._race else ""))
 
     def event(self, event: Event) -> None:
         match event:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from runner.analysis.answers import pct_text
 from runner.analysis.candidates import CRITERIA
 from runner.analysis.recommendation import Recommendation, recommended, words_for
 from runner.analysis.scaling import Law, laws
@@ -17,10 +16,23 @@ from runner.display.words import self_check_text, with_interval
 from runner.errors import RunnerError
 from runner.files import write_atomically
 from runner.record.metric_schema import MetricName
+from runner.record.per_cent import pct_text
 from runner.record.reading import good_trials
 from runner.report import tables
 from runner.report.answer import answer, warnings_by_kind
-from runner.report.charts import amortisation, latency, law, noise, ranking, resources, speed_up, stages, throughput, timeline
+from runner.report.charts import (
+    amortisation,
+    latency,
+    law,
+    noise,
+    race,
+    ranking,
+    resources,
+    speed_up,
+    stages,
+    throughput,
+    timeline,
+)
 from runner.report.subject import Subject, read_subject
 from runner.report.svg import Chart, schemes
 from runner.report.tables import Table
@@ -29,7 +41,7 @@ REPORT = "report.html"
 
 # The names of all charts. A picture from an earlier report that is not drawn again is removed, because it would show other data.
 _NAMES = (
-    "throughput", "ranking", "speed-up", "efficiency", "law", "stages", "amortisation", "latency", "resources", "timeline", "noise",
+    "throughput", "ranking", "speed-up", "efficiency", "law", "stages", "amortisation", "latency", "resources", "timeline", "noise", "race",
 )  # fmt: skip
 
 # With fewer points the throughput chart already shows what the ranking would.
@@ -80,6 +92,7 @@ def sections_of(subject: Subject) -> list[Section]:
     noise_floor = "" if subject.self_check is None else _sentence(self_check_text(subject.self_check, trusted=subject.trusted))
     scaled = [numbered, speed_up.draw_speed_up(subject), speed_up.draw_efficiency(subject), law.draw(subject, fits)]
     return [
+        Section("race", "The race", _drawn(race.draw(subject))),
         Section("failures", "What failed", [], _known(tables.of_failures(subject))),
         Section(
             "throughput", "Throughput, and what bounds it", _drawn(*scaled, ranked),
@@ -129,6 +142,7 @@ def rendered(subject: Subject, sections: Sequence[Section]) -> str:
         title=subject.title,
         answer=answer(subject),
         facts=_facts(subject),
+        ranking=_known(tables.of_ranking(subject)),
         recommendations=_recommendations(subject),
         preset=shlex.join(["python", "-m", "runner", "recommend", folder, "--preset", "conf/experiment/mine.yaml"]),
         warnings=_warnings(subject),
@@ -169,7 +183,9 @@ def _facts(subject: Subject) -> list[tuple[str, str]]:
 def _recommendations(subject: Subject) -> list[dict[str, str]]:
     if len(subject.good) < 2:
         return []
-    recommendations = [one for criterion in CRITERIA if (one := recommended(subject.points, criterion)) is not None]
+    recommendations = [
+        one for criterion in CRITERIA if (one := recommended(subject.points, criterion, raced=bool(subject.race))) is not None
+    ]
     return [
         {
             "criterion": f"by {one.criterion}",

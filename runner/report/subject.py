@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from runner.analysis.verdicts import PRIMARY, Side, compare_points
+from runner.display.ranking import columns, rows
 from runner.errors import RunnerError
 from runner.record.metric_schema import MetricName
 from runner.record.point_schema import WarningRecord
@@ -21,7 +22,7 @@ from runner.record.reading import (
     value_of,
     was_interrupted,
 )
-from runner.record.sweep_schema import AnswerRecord, ComparisonRecord
+from runner.record.sweep_schema import AnswerRecord, ComparisonRecord, RaceRecord
 from runner.report.layout import Layout, Position, chosen_layout
 
 
@@ -37,6 +38,9 @@ class Subject:
         baseline: the label of the point that the others are compared with; None for a single point.
         comparisons: as in ``sweep.json``.
         answer: as in ``sweep.json``; None for a single point, and for an old sweep without one.
+        ranking: a table with a row for each point, the best first, and its headings; empty for a single point.
+        race: its rounds, as in ``sweep.json``; empty where none was run.
+        out: the rounds after which points left it, by their labels.
         self_check: the baseline against its duplicate, as in ``sweep.json``.
         duplicate: the duplicate's own record.
         trusted: whether the self-check has shown the baseline equal to itself.
@@ -52,6 +56,9 @@ class Subject:
     baseline: str | None
     comparisons: Sequence[ComparisonRecord]
     answer: AnswerRecord | None
+    ranking: Sequence[Sequence[str]]
+    race: Sequence[RaceRecord]
+    out: Mapping[str, int]
     self_check: ComparisonRecord | None
     duplicate: PointRecord | None
     trusted: bool
@@ -140,6 +147,9 @@ def _of_sweep(sweep: SweepRecord) -> Subject:
         baseline=record["baseline"],
         comparisons=comparisons,
         answer=record.get("answer"),
+        ranking=[columns(record), *rows(record)] if record.get("ranking") else [],
+        race=record.get("race", []),
+        out={one["point"]: rounds for one in record.get("ranking", []) if (rounds := one["out_in_round"]) is not None},
         self_check=record["self_check"],
         duplicate=duplicate,
         trusted=record["trusted"],
@@ -183,6 +193,9 @@ def _of_point(point: PointRecord) -> Subject:
         baseline=None,
         comparisons=[],
         answer=None,
+        ranking=[],
+        race=[],
+        out={},
         self_check=None,
         duplicate=None,
         trusted=True,

@@ -19,6 +19,7 @@ from runner.report.subject import Subject
 LONG = 40
 _MOST = 20
 
+_STANDS = {"leader": "better", "may be best": "unsure"}
 _TONES = {"faster": "better", "slower": "worse", "same": "", "inconclusive": "unsure"}
 
 
@@ -51,6 +52,20 @@ class Table:
     def long(self) -> bool:
         """Whether the page should fold it."""
         return len(self.rows) > LONG
+
+
+def of_ranking(subject: Subject) -> Table | None:
+    """Where each point stands, the best first; None where there is no other point."""
+    if len(subject.ranking) < 3:
+        return None
+    titles, *every = subject.ranking
+    columns = [Column(title, number=0 < place < len(titles) - 1) for place, title in enumerate(titles)]
+    cells = [[Cell(text) for text in texts[:-1]] + [Cell(texts[-1], _STANDS.get(texts[-1], ""))] for texts in every]
+    note = (
+        "The best of all is at most so much better than the point, for all points together with 95 %. Out: another point is proven to be better. "
+        "May be best: none is proven to be."
+    )
+    return Table("Where each point stands", columns, cells, note)
 
 
 def of_points(subject: Subject) -> Table:

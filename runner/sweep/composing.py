@@ -102,8 +102,19 @@ def composed_and_checked(
         for job, one in zip(composed, ready, strict=True)
     ]
     _refuse_shared_folders(points)
+    _refuse_half_races(points, earlier)
     chosen_baseline([*earlier, *points])  # so that a wrong baseline is refused now, not after all has been measured
     return composed, points
+
+
+def _refuse_half_races(points: Sequence[Point], earlier: Sequence[Point]) -> None:
+    """In a race each point runs against all others, from the first round on."""
+    races = {point.config.protocol.race for point in [*earlier, *points]}
+    if len(races) > 1:
+        raise ConfigurationError("protocol.race", "true,false", "is one thing for a whole sweep", "true or false")
+    if earlier and points[0].config.protocol.race:
+        reason = "needs all points at once, and this sweeper chooses them as it goes"
+        raise ConfigurationError("protocol.race", True, reason, "hydra/sweeper=grid; or protocol=quick")  # noqa: FBT003
 
 
 def _refuse_shared_folders(points: Sequence[Point]) -> None:

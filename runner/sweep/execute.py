@@ -10,12 +10,13 @@ from pathlib import Path
 from runner.analysis.warnings import nothing_provable
 from runner.display.console import command_line, print_error, print_note, print_report_path, short
 from runner.display.progress import ProgressDisplay
-from runner.display.summary import print_sweep
+from runner.display.sweep_summary import print_sweep
 from runner.files import mask_file
 from runner.record.reading import SELF_CHECK
 from runner.record.trace import write_trace
 from runner.secrets import masked_override
 from runner.sweep import exit_status
+from runner.sweep.course import Course
 from runner.sweep.logged import log_to_mlflow
 from runner.sweep.point import Point, command
 from runner.sweep.session import Session
@@ -46,7 +47,13 @@ def execute(
     first = points[0].config
     with ProgressDisplay(tensorflow=any(point.config.uses_tensorflow for point in points)) as display:
         session = Session(
-            measured, first.seed, display, half_width=sweep.half_width, fail_fast=first.fail_fast, identity=sweep.id
+            measured,
+            first.seed,
+            display,
+            half_width=sweep.half_width,
+            course=Course(sweep, display.race_stands) if sweep.raced else None,
+            fail_fast=first.fail_fast,
+            identity=sweep.id,
         )
         try:
             session.run()

@@ -122,6 +122,9 @@ def _check(config: DictConfig, point: Point) -> None:
             raise ConfigurationError(
                 f"hydra.launcher.{key}", given, "would run each point that many times, into one folder", "1"
             )
+    if point.config.protocol.race:
+        reason = f"cannot be run with the launcher {name}: each point has a job of its own, so none can drop out by what the others come to"
+        raise ConfigurationError("protocol.race", True, reason, "protocol=standard; or hydra/launcher=rounds")  # noqa: FBT003
     if point.config.fail_fast:
         reason = f"cannot be done with the launcher {name}: its jobs cannot end each other"
         raise ConfigurationError("fail_fast", True, reason, "false; or hydra/launcher=rounds")  # noqa: FBT003

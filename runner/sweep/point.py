@@ -119,7 +119,8 @@ class Point:
         if failed is None and self.lost is not None:
             return self.lost.record()
         if failed is None and self.interrupted:
-            done = f"interrupted after {len(self.trials)} of {self.config.protocol.rounds} rounds"
+            planned = "" if self.config.protocol.race else f" of {self.config.protocol.rounds}"
+            done = f"interrupted after {len(self.trials)}{planned} rounds"
             return {"type": "Interrupted", "message": done, "traceback": None}
         return failed
 

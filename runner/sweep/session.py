@@ -43,6 +43,19 @@ class Display(Protocol):
         """The trial has ended with this record."""
 
 
+class Course(Protocol):
+    """Decides, round by round, which points go on."""
+
+    def due(self, number: int) -> Sequence[Point]:
+        """The points that have a round of this number; none where it is over."""
+
+    def budget_is_spent(self) -> bool:
+        """Whether no trial should be started any more."""
+
+    def round_ended(self) -> None:
+        """A round has ended."""
+
+
 MeasureTrial = Callable[[Point, TrialPlace, Supervisor, Gpus, Callable[[Event], None]], TrialRecord]
 
 
@@ -60,6 +73,7 @@ class Session:
         supervisor: starts the trials; a new one if None.
         half_width: the half width of the widest interval so far, relative to its value: 0.02 is ± 2 %. Asked for at most once a round,
             where a point has a precision to reach.
+        course: of a race; None where the number of rounds depends on the protocol alone.
         fail_fast: whether to end at the first trial that fails.
         measure: executes one trial.
         identity: the id of the sweep or point, so that a resumed one keeps its order, and others have different orders.
@@ -73,6 +87,7 @@ class Session:
         supervisor: Supervisor | None = None,
         *,
         half_width: Callable[[], float] = lambda: math.inf,
+        course: Course | None = None,
         fail_fast: bool = False,
         measure: MeasureTrial = measured_trial,
         identity: str = "",
@@ -81,6 +96,7 @@ class Session:
         self._seed = seed
         self._display = display
         self._half_width = half_width
+        self._course = course
         self._supervisor = supervisor or Supervisor()
         self._fail_fast = fail_fast
         self._measure = measure
@@ -106,6 +122,8 @@ class Session:
                 while due := self._due(number):
                     self._round(number, due)
                     number += 1
+                    if self._course is not None:
+                        self._course.round_ended()
         except (KeyboardInterrupt, _FailFastError) as end:
             for point in self._points:
                 if not point.has_failed and point in self._due(len(point.trials)):
@@ -116,14 +134,22 @@ class Session:
 
     def _warm(self) -> None:
         """Let the fork servers import what the remaining trials need. Complete points of a resumed sweep have none."""
-        for tensorflow in sorted({point.config.uses_tensorflow for point in self._points if not complete(point)}):
+        for tensorflow in sorted({point.config.uses_tensorflow for point in self._to_measure()}):
             try:
                 self._supervisor.warm(tensorflow=tensorflow)
             except TrialError as error:  # a trial that has the same error will record it
                 self._display.tell(str(error))
 
+    def _to_measure(self) -> list[Point]:
+        if self._course is None:
+            return [point for point in self._points if not complete(point)]
+        begun = max(len(point.trials) for point in self._points)  # the last round that was begun may not have ended
+        return [point for number in {max(0, begun - 1), begun} for point in self._due(number) if len(point.trials) <= number]
+
     def _due(self, number: int) -> list[Point]:
         """The points that have a round of this number."""
+        if self._course is not None:
+            return list(self._course.due(number))
         open_ended = [
             least_rounds(point.config.protocol) for point in self._points if point.config.protocol.precision is not None
         ]
@@ -136,6 +162,8 @@ class Session:
         for order, point in enumerate(due):
             if point.has_failed or any(trial["round"] == number for trial in point.trials):
                 continue
+            if self._course is not None and self._course.budget_is_spent():
+                return
             protocol, left = point.config.protocol, self._left(number, due[order:])
             self._display.trial_starts(point.label, number, left, epochs=protocol.epochs, images=point.config.images)
             place = TrialPlace(number, order, self._block)
@@ -146,6 +174,8 @@ class Session:
                 raise _FailFastError
 
     def _left(self, number: int, rest_of_round: Sequence[Point]) -> int:
+        if self._course is not None:  # which points the next round has depends on this one
+            return len([point for point in rest_of_round if not point.has_failed])
         living = [point.config.protocol for point in self._points if not point.has_failed]
         later = sum(max(0, expected_rounds(protocol, number, self._widest) - number - 1) for protocol in living)
         return len([point for point in rest_of_round if not point.has_failed]) + later

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from runner.analysis.statistics import detectable
 from runner.analysis.stopping import own_half_width, widest_half_width
 from runner.analysis.verdicts import FASTER, SLOWER, Comparison, Side, compare_points
-from runner.analysis.warnings import of_hosts, of_rounds, of_sweep
+from runner.analysis.warnings import at_the_edge, of_hosts, of_rounds, of_sweep
 from runner.display.markdown import comparison_table
 from runner.errors import ConfigurationError, RunnerError
 from runner.files import write_atomically
@@ -27,7 +27,7 @@ from runner.sweep.labels import label_points
 from runner.sweep.point import Point
 
 if TYPE_CHECKING:
-    from runner.analysis.conclusion import Conclusion
+    from runner.analysis.conclusion import Candidate, Conclusion, Question
 
 
 @dataclass
@@ -38,7 +38,6 @@ class Sweep:
         points: in the order in which they were given; labelled.
         folder: where its record goes.
         baseline: one of the points.
-        raced: whether points may drop out before the end.
         duplicate: the baseline a second time, as a check; None if the protocol does not ask for it.
         comparisons: of every point with the baseline, in every compared metric; empty where the protocol gives no verdicts.
         conclusion: the answer, the ranking, the recommended point; None before there is one.
@@ -51,7 +50,6 @@ class Sweep:
     points: Sequence[Point]
     folder: Path
     baseline: Point
-    raced: bool = False
     duplicate: Point | None = None
     comparisons: list[Comparison] = field(default_factory=list)
     conclusion: Conclusion | None = None
@@ -67,6 +65,11 @@ class Sweep:
         with contextlib.suppress(RunnerError):  # a new one
             sweep.id = read_sweep_json(folder / SWEEP).get("id", sweep.id)
         return sweep
+
+    @property
+    def raced(self) -> bool:
+        """Whether points drop out before the end."""
+        return self.baseline.config.protocol.race and len(self.points) > 1
 
     @property
     def trusted(self) -> bool:
@@ -94,6 +97,7 @@ class Sweep:
             *of_sweep(facts),
             *of_hosts(facts, self.baseline.facts()),
             *of_rounds(self.comparisons, self.objective),
+            *at_the_edge(facts, self.conclusion.answer["best"]),
         ]
 
     def half_width(self) -> float:
@@ -107,23 +111,43 @@ class Sweep:
         trials = [point.trials for point in living if point is not self.baseline]
         return widest_half_width(trials, self.baseline.trials, len(self.points) - 1)
 
+    def inside(self, number: int) -> list[Point]:
+        """The points of a race that have the round with this number, by the rounds before it; none if the race is over."""
+        from runner.analysis.conclusion import replayed
+
+        run = replayed(self._candidates(number), self._question())
+        if run.over:
+            return []
+        return [self.points[place] for place in run.looks[-1].inside] if run.looks else list(self.points)
+
     def _concluded(self) -> Conclusion:
-        from runner.analysis.candidates import candidate, question, steadied  # NumPy comes with them
+        from runner.analysis.candidates import steadied  # NumPy comes with it
         from runner.analysis.conclusion import conclude
 
-        candidates = [
+        candidates = self._candidates()
+        return conclude(candidates if self.raced else steadied(candidates), self._question())
+
+    def _question(self) -> Question:
+        from runner.analysis.candidates import question
+
+        kept = None if self.baseline.config.baseline is None else self.baseline.label
+        return question(self.objective, self.baseline.config.protocol.indifference, raced=self.raced, kept=kept)
+
+    def _candidates(self, rounds: float = math.inf) -> list[Candidate]:
+        """The points, by what was measured of them in the first ``rounds`` rounds."""
+        from runner.analysis.candidates import candidate
+
+        return [
             candidate(
                 point.label,
                 spoken_name(point.label, {"mode": {"name": point.config.mode.name}, "workers": point.config.workers}),
-                point.trials,
+                [trial for trial in point.trials if trial["round"] < rounds],
                 self.objective,
                 failed=point.has_failed,
+                kind=point.config.mode.name,
             )
             for point in self.points
         ]
-        kept = None if self.baseline.config.baseline is None else self.baseline.label
-        asked = question(self.objective, self.baseline.config.protocol.indifference, raced=self.raced, kept=kept)
-        return conclude(candidates if self.raced else steadied(candidates), asked)
 
     def _detectable_pct(self) -> float | None:
         ratios = [one.ratio for one in self.comparisons if one.metric == self.objective and one.ratio is not None]
@@ -147,7 +171,7 @@ class Sweep:
                     "status": point.status,
                     "error": _failure(point),
                     "config_hash": point.hash,
-                    "rounds": point.config.protocol.rounds,
+                    "rounds": point.config.protocol.max_rounds if self.raced else point.config.protocol.rounds,
                     "metrics": point.metrics,
                     "warnings": [warning.record() for warning in point.warnings()],
                 }

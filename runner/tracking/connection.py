@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 # Before MLflow is imported, because otherwise one of its threads sends usage data.
@@ -48,6 +49,7 @@ _KIND = {"mlflow.experimentKind": "custom_model_development"}
 _VIEW = "runner"
 _VIEW_TAG = f"mlflow.sharedViewState.{_VIEW}"
 _PARAMS = ("mode", "workers", "tf.intra_op", "source")
+_BEST = ("best_images_per_s", "best_bound_pct")  # of a sweep's own run
 _METRICS = ("images_per_s", "startup_s", "latency_p95_ms", "cpu_s_per_image", "cpu_utilization_pct", "peak_memory_mb")
 
 
@@ -82,11 +84,23 @@ class Connection:
     uri: str
     experiment_id: str
 
-    def share_view(self, varying: Sequence[str]) -> None:
-        """Let the table of runs show the main metrics and choices, and what varied in the latest sweep."""
-        columns = [f"params.`{name}`" for name in dict.fromkeys([*_PARAMS, *varying])]
+    def share_view(self, varying: Sequence[str], unfolded: str | None = None) -> None:
+        """Let the table of runs show the main metrics and choices, what varied in the latest sweep, and that sweep's points.
+
+        Args:
+            varying: the choices that differ between the points of the newest record.
+            unfolded: the run of the newest sweep, whose points are shown below it.
+        """
+        columns = ["tags.`best`", *(f"metrics.`{name}`" for name in _BEST)]
+        columns += [f"params.`{name}`" for name in dict.fromkeys([*_PARAMS, *varying])]
         columns += [f"metrics.`{name}`" for name in _METRICS] + ["attributes.`Dataset`"]
-        view = {"searchFilter": "", "orderByKey": "attributes.start_time", "orderByAsc": False, "selectedColumns": columns}
+        view: dict[str, Any] = {
+            "searchFilter": "",
+            "orderByKey": "attributes.start_time",
+            "orderByAsc": False,
+            "selectedColumns": columns,
+            "runsExpanded": {} if unfolded is None else {unfolded: True},
+        }
         self.client.set_experiment_tag(self.experiment_id, _VIEW_TAG, json.dumps(view))
 
 

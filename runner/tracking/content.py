@@ -15,7 +15,7 @@ from runner.config.registry import mode_of
 from runner.record.factors import flattened
 from runner.record.metrics import summaries_of, trial_metrics, values_of
 from runner.record.point_schema import ResultJson
-from runner.record.reading import PointRecord, SweepRecord, good_trials, median_trial, was_interrupted
+from runner.record.reading import PointRecord, SweepRecord, good_trials, median_trial, value_of, was_interrupted
 from runner.record.rows import image_files
 from runner.record.trial_schema import TrialRecord
 from runner.tracking.note import LeftOut, point_note, sweep_note
@@ -124,13 +124,15 @@ def sweep_content(sweep: SweepRecord) -> RunContent:
     interrupted = any(was_interrupted(record) for record in measured)
     cut_short = interrupted or len(measured) < len(sweep.record["points"])
     failed = any(record["status"] != "ok" for record in measured)
+    end_ms = int(max(trial["ended_at"] for trial in trials) * 1000)
+    answer = sweep.record.get("answer")
     return RunContent(
         key=sweep.id,
         digest=_digest(sweep.record, [point.id for point in sweep.measured]),
         name=sweep.title,
         status="KILLED" if cut_short else "FAILED" if failed else "FINISHED",
         start_ms=min(start for start, _ in spans),
-        end_ms=int(max(trial["ended_at"] for trial in trials) * 1000),
+        end_ms=end_ms,
         tags=_cut(
             {
                 **_common_tags(first),
@@ -139,11 +141,12 @@ def sweep_content(sweep: SweepRecord) -> RunContent:
                 "folder": str(sweep.folder),
                 "command": sweep.record["command"],
                 "mlflow.note.content": sweep_note(sweep.record, sweep.folder),
+                **({} if answer is None or answer["best"] is None else {"best": answer["best"]}),
             },
             _TAG_LENGTH,
         ),
         params={},
-        metrics=[],
+        metrics=list(_best(sweep, end_ms)),
         dataset=None,
         files=[
             *_existing(sweep.folder, _SWEEP_ARTIFACTS),
@@ -152,6 +155,18 @@ def sweep_content(sweep: SweepRecord) -> RunContent:
         ],
         config=None,
     )
+
+
+def _best(sweep: SweepRecord, at_ms: int) -> Iterator[MetricValue]:
+    """Of the point that leads: its images per second, and by how many per cent another may be better at most."""
+    answer = sweep.record.get("answer")
+    if answer is None or answer["best"] is None:
+        return
+    rates = [value_of(point, "images_per_s") for point in sweep.measured if point.label == answer["best"]]
+    values = (("best_images_per_s", rates[0] if rates else None), ("best_bound_pct", answer["bound_pct"]))
+    for name, value in values:
+        if value is not None:
+            yield MetricValue(name, value, at_ms, 0)
 
 
 def _common_tags(record: ResultJson) -> dict[str, str]:

@@ -45,9 +45,10 @@ def write_record(connection: Connection, record: PointRecord | SweepRecord) -> i
     with as_tracking_errors(connection.uri), _alone(record):
         if isinstance(record, PointRecord):
             written = int(_Writer(connection, record.id, [_KEY], 1).write(point_content(record, None), None)[1])
-        else:
-            written = _write_sweep(connection, record)
-        connection.share_view(record.varying)
+            connection.share_view(record.varying)
+            return written
+        parent, written = _write_sweep(connection, record)
+        connection.share_view(record.varying, parent)
         return written
 
 
@@ -65,7 +66,8 @@ def _alone(record: PointRecord | SweepRecord) -> Iterator[None]:
         yield
 
 
-def _write_sweep(connection: Connection, sweep: SweepRecord) -> int:
+def _write_sweep(connection: Connection, sweep: SweepRecord) -> tuple[str, int]:
+    """Returns the id of the parent run, and how many runs were new or completed."""
     writer = _Writer(connection, sweep.id, [_KEY, "sweep"], 1 + len(sweep.measured))
     parent, new = writer.write(sweep_content(sweep), None, replace=False)
     written, refused = int(new), []
@@ -79,7 +81,7 @@ def _write_sweep(connection: Connection, sweep: SweepRecord) -> int:
     if refused:
         label, first = refused[0]
         raise TrackingError(f"{connection.uri}: {len(refused)} of {len(sweep.measured)} points were refused; {label}: {first}")
-    return written
+    return parent, written
 
 
 def _is_complete(run: Run, parent: str | None) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.display.ranking import SHOWN, against_baseline, rows
 from runner.display.words import metric_name, ratio_text, self_check_text, verdict_text, with_interval
 from runner.record.point_schema import ResultJson
 from runner.record.reading import workers_of
@@ -69,17 +70,20 @@ def point_note(record: ResultJson, verdicts: Sequence[ComparisonRecord], folder:
 
 def sweep_note(sweep: SweepJson, folder: Path) -> str:
     """The note on the parent run of a sweep."""
-    lines = [f"{len(sweep['points'])} points, compared with `{sweep['baseline']}`.", ""]
-    of_throughput = [comparison for comparison in sweep["comparisons"] if comparison["metric"] == "images_per_s"]
-    lines += [
-        f"- `{comparison['point']}`: {ratio_text(comparison)}, {verdict_text(comparison)}" for comparison in of_throughput
-    ]
-    if not of_throughput:
-        lines += ["No verdicts: the protocol gives none, or the sweep did not finish."]
+    answer = sweep.get("answer")
+    lines = [f"**{answer['text']}**" if answer is not None else "No answer: the sweep did not finish.", ""]
+    if against := against_baseline(sweep):
+        lines += [against, ""]
+    lines += [f"{len(sweep['points'])} points, the best first, at most {SHOWN} of them:", ""]
+    lines += [f"- `{name}`: {value}, at most {bound} below the best, {state}" for name, value, bound, state in _ranked(sweep)]
     if sweep["self_check"]:
         lines += ["", self_check_text(sweep["self_check"], trusted=sweep["trusted"]).capitalize() + "."]
     lines += [f"- **{warning['kind']}**: {warning['message']}; {warning['advice']}" for warning in sweep["warnings"]]
     return "\n".join([*lines, "", *_how_to_repeat(folder, sweep["command"])]).strip()
+
+
+def _ranked(sweep: SweepJson) -> list[tuple[str, str, str, str]]:
+    return [(cells[0], cells[1], cells[2], cells[-1]) for cells in rows(sweep)[:SHOWN]]
 
 
 def _kind(record: ResultJson) -> str:

@@ -25,6 +25,12 @@ class Protocol(Option):
     max_rounds: int = option(
         40, "stop after this many rounds even if the precision has not been reached", at_least=1, at_most=100_000
     )
+    race: bool = option(
+        False,
+        "whether points that are proven to be worse than another drop out of a sweep, until the best is known",
+        role=SWEEP,
+    )
+    budget_s: float | None = option(None, "seconds of trials after which a race ends in any case", above=0, role=SWEEP)
     indifference: float = option(
         0.05,
         "how far below the best a point is still as good; the cheapest point proven to be within this is recommended; 0.05 is 5 %",
@@ -34,6 +40,12 @@ class Protocol(Option):
     )
 
     def check(self, choices: Choices) -> None:
+        if self.budget_s is not None and not self.race:
+            raise ConfigurationError("protocol.budget_s", self.budget_s, "is for a race", "null; or protocol=race")
+        for key, given, none in (("verdicts", self.verdicts, False), ("precision", self.precision, None)):
+            if self.race and given != none:
+                reason = "is for a number of rounds that does not depend on what they show; a race has bounds of its own"
+                raise ConfigurationError(f"protocol.{key}", given, reason, "null" if none is None else "false")
         if self.precision is not None and self.max_rounds < self.rounds:
             reason = f"is less than protocol.rounds={self.rounds}"
             raise ConfigurationError(
