@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NotRequired, TypedDict
 
 from runner.host.environment import Difference
+from runner.record.limits import Folder, Id, Name
 from runner.record.metric_schema import MetricName, Metrics, MetricSummary
 from runner.record.point_schema import Status, WarningRecord
 
@@ -21,14 +22,14 @@ class PointFailure(TypedDict):
 class SweepPoint(TypedDict):
     """A point of a sweep; ``name`` is its label among the points, ``folder`` is relative to the sweep's."""
 
-    id: NotRequired[str]
-    name: str
+    id: NotRequired[Id]
+    name: Name
     overrides: list[str]
-    folder: str
-    host: NotRequired[str | None]
+    folder: Folder
+    host: NotRequired[Name | None]
     status: Status
     error: PointFailure | None
-    config_hash: str
+    config_hash: Name
     rounds: NotRequired[int]
     metrics: Metrics
     warnings: list[WarningRecord]
@@ -41,8 +42,8 @@ class ComparisonRecord(TypedDict):
     interval. None is an interval without an end, or no pair.
     """
 
-    point: str
-    baseline: str
+    point: Name
+    baseline: Name
     metric: MetricName
     ratio: float | None
     low: float | None
@@ -60,9 +61,9 @@ class SweepJson(TypedDict):
     """The content of ``sweep.json``: the points, and what their comparison showed."""
 
     schema_version: int
-    id: NotRequired[str]
+    id: NotRequired[Id]
     command: str
-    baseline: str
+    baseline: Name
     points: list[SweepPoint]
     comparisons: list[ComparisonRecord]
     self_check: ComparisonRecord | None

@@ -27,7 +27,8 @@ from runner.pipeline.sources import Image
 from runner.record.metric_schema import MetricName, Metrics
 from runner.record.metrics import point_metrics
 from runner.record.point_schema import ResultJson, Status
-from runner.record.reading import RESULT, SCHEMA_VERSION, read_result, was_interrupted
+from runner.record.gate import SCHEMA_VERSION
+from runner.record.reading import RESULT, read_result, was_interrupted
 from runner.record.trial_schema import TrialRecord
 from runner.record.warning import ResultWarning
 from runner.record.writing import PointFolder, Series

@@ -15,7 +15,8 @@ from runner.analysis.warnings import of_hosts, of_sweep
 from runner.display.markdown import comparison_table
 from runner.errors import ConfigurationError, RunnerError
 from runner.files import write_atomically
-from runner.record.reading import SCHEMA_VERSION, SELF_CHECK, SWEEP, read_sweep_json
+from runner.record.gate import SCHEMA_VERSION
+from runner.record.reading import SELF_CHECK, SWEEP, read_sweep_json
 from runner.record.sweep_schema import PointFailure, SweepJson
 from runner.record.warning import ResultWarning
 from runner.secrets import masked_data, masked_override
