@@ -1,4 +1,4 @@
-"""Hydra's way in to sweeps that another launcher runs: it is put around that launcher. What it does is in ``runner.sweep.other_launchers``."""
+"""A launcher that wraps another one, such as Submitit's, and gathers what its jobs recorded. The work is done in ``runner.sweep.other_launchers``."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 class GatheringLauncher(Launcher):
-    """Has another launcher run the points, each in a job of its own, and gathers what they recorded."""
+    """Has another launcher run each point in a job of its own, and gathers what the jobs recorded."""
 
     def __init__(self, chosen: DictConfig) -> None:
         self._chosen = chosen
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Set up the launcher that the user has chosen, with the configuration as the user has it."""
+        """Set up the launcher that the user chose, with the configuration as it was before this launcher was put around it."""
         self._context = hydra_context
         self._config = copy.deepcopy(config)
         with read_write(self._config.hydra), open_dict(self._config.hydra):

@@ -1,4 +1,4 @@
-"""Hydra's way in: the launcher ``rounds``, which gets all points of a sweep at once. What it does is in ``runner.sweep.composing``."""
+"""The launcher ``rounds``: Hydra gives it all points of a sweep at once. The work is done in ``runner.sweep.composing``."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ ConfigStore.instance().store(
 
 
 class RoundsLauncher(Launcher):
-    """Executes all points of a sweep in rounds, each a random order of all of them, in this process."""
+    """Executes all points of a sweep in this process, in rounds; each round is a new random order of all points."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Keep what ``launch`` needs; the task function runs one point by itself and is not used here."""
+        """Keep what ``launch`` needs. The task function is not used, because it runs one point by itself."""
         self._context = hydra_context
         self._config = config
         self._executed: list[Point] = []

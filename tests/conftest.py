@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +12,27 @@ from support.trials import Trials
 from runner.config.options import Sample
 from runner.pipeline.sources import Image, images_of
 from runner.trial.supervisor import Supervisor
+
+# What these tests start takes seconds: the program, with MLflow and TensorFlow imported; a cluster; a browser; a server.
+_SLOW_FIXTURES = frozenset(
+    {"browser", "cluster", "forking", "logged", "program", "recorded", "s3", "stored", "submitted", "swept"}
+)
+# Workers of these import what they need by themselves, TensorFlow perhaps.
+_SLOW_PARAMETERS = frozenset({"forkserver", "loky", "ray", "spawn"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what ``make test-fast`` leaves out, so that a new test does not have to know."""
+    for item in items:
+        parameters = frozenset(re.split(r"[^a-z_]+", item.name.partition("[")[2]))
+        if _SLOW_FIXTURES & set(getattr(item, "fixturenames", ())) or _SLOW_PARAMETERS & parameters:
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _a_host_lock_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests run side by side, and beside other programs: none of them is a measurement that another would spoil."""
+    os.environ["RUNNER_LOCK_DIR"] = str(tmp_path_factory.mktemp("lock"))
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,8 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 from support.composing import composed
 from support.forking_program import ForkingProgram
-from support.program import ROOT, Program
+from support.paths import ROOT
+from support.program import Program
 
 from runner.commands.dispatch import VERBS
 from runner.commands.help import with_table
@@ -325,9 +326,9 @@ def test_an_option_from_a_config_dir_of_ones_own_is_not_refused(program: Program
     assert "workers: 3" in answer.stdout
 
 
-def test_the_readme_has_the_table_of_the_register() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert readme == with_table(readme), "make table writes it"
+def test_the_page_of_choices_has_the_table_of_the_register() -> None:
+    page = (ROOT / "docs" / "choices.md").read_text(encoding="utf-8")
+    assert page == with_table(page), "make table writes it"
 
 
 @pytest.mark.parametrize("group", [*GROUPS, "experiment"])
@@ -425,7 +426,10 @@ def test_values_that_no_file_gives_are_the_defaults_of_their_fields() -> None:
     assert isinstance(file, DictConfig)
     for spec in dataclasses.fields(Config):
         if spec.name not in GROUPS:
-            assert file[spec.name] == spec.default, spec.name
+            default = (
+                spec.default if spec.default_factory is dataclasses.MISSING else dataclasses.asdict(spec.default_factory())
+            )
+            assert file[spec.name] == default, spec.name
 
 
 def test_the_wheel_carries_its_configuration(tmp_path: Path) -> None:

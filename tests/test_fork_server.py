@@ -9,8 +9,10 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+from support.made_records import killed, timed_trial
+from support.paths import ROOT
 from support.points import Silent, point
-from support.program import ROOT, Program
+from support.program import Program
 from support.trials import Trials
 
 from runner.config.options import FileFormat, ModeOption, Pillow, Process, TaskOption, Tensorflow, TfData, Thread, ToFile
@@ -41,7 +43,7 @@ def test_a_program_without_tensorflow_in_its_points_imports_it_in_no_process(
     witness.write_text(f"import pathlib, sys\npathlib.Path({str(seen)!r}).write_text(repr(sys.argv))\nraise ImportError\n")
     path = os.pathsep.join([str(tmp_path / "instead"), str(ROOT)])
     what = ["task=pillow", "workers=2", "images=4", "protocol=once", "tracking=none"]
-    done = program(*what, *words, PYTHONPATH=path)
+    done = program.cold(*what, *words, PYTHONPATH=path)
     assert done.returncode == 0, done.stderr
     assert not seen.exists()
 
@@ -126,3 +128,26 @@ def test_a_session_whose_fork_server_stood_still_says_so_and_goes_on(tmp_path: P
     Session([subject], 0, display, Supervisor(start_limit_s=3.0)).run()
     assert ["was killed" in message for message in display.said] == [True]
     assert subject.status == "ok"
+
+
+class Recording(Supervisor):
+    """Keeps what it was asked to import, and imports nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.warmed: list[bool] = []
+
+    def warm(self, *, tensorflow: bool = True) -> None:
+        self.warmed.append(tensorflow)
+
+
+def test_a_resumed_sweep_imports_nothing_for_a_point_that_is_complete(tmp_path: Path) -> None:
+    done, due = point(tmp_path / "done", task=Tensorflow()), point(tmp_path / "due", task=Pillow())
+    done.trials.append(timed_trial(0, 1.0))
+    due.trials.append(killed(timed_trial(0, 1.0)))  # so it is not tried again
+    supervisor = Recording()
+    Session([done, due], 0, Silent(), supervisor).run()
+    assert supervisor.warmed == []
+    due.trials.clear()
+    Session([done, due], 0, Silent(), supervisor)._warm()
+    assert supervisor.warmed == [False]

@@ -123,8 +123,8 @@ def test_energy_is_that_of_the_epochs_alone(driver: Any) -> None:
 
 def test_a_run_on_a_machine_with_cards_has_their_figures_in_its_record(program: Program, library: Path) -> None:
     path = f"{library.parent}:{os.environ.get('LD_LIBRARY_PATH', '')}"
-    words = ["mode=sequential", "images=2", "protocol=quick", "protocol.rounds=1", "tracking=none"]
-    answer = program(*words, LD_LIBRARY_PATH=path, FAKE_NVML="two")
+    words = ["mode=sequential", "task=pillow", "images=2", "protocol=quick", "protocol.rounds=1", "tracking=none"]
+    answer = program.cold(*words, LD_LIBRARY_PATH=path, FAKE_NVML="two")
     assert answer.returncode == 0, answer.stderr
     assert "GPU usage: 40%/60% → 40%/60% (Fake 100, Fake 100)" in answer.stdout
     (result,) = program.folder.glob("outputs/runs/*/*/result.json")

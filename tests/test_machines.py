@@ -21,10 +21,12 @@ from support.photos import photo
 from support.program import Program
 from support.stores import local_store, runs_at, sweep_in
 
-from runner.analysis.verdicts import Side, compare_sides
+from runner.analysis.verdicts import Side, compare_points
 from runner.errors import ConfigurationError
 from runner.host.lock import host_lock
 from runner.sweep.gathering import sweep_begun_in
+
+pytestmark = pytest.mark.slow
 
 SHORT = ("task=pillow", "mode=thread", "images=4", "protocol.epochs=1", "protocol.warmup_epochs=0")
 
@@ -224,7 +226,7 @@ def test_points_of_two_hosts_get_no_verdict_and_all_say_where_they_come_from(cop
     assert "thread-w1 source.path=fair on node-b" in compare.stdout
 
 
-def test_a_verdict_across_hosts_is_given_where_it_is_asked_for_and_names_them(copied: Program) -> None:
+def test_a_ratio_across_hosts_is_given_where_it_is_asked_for_and_names_them(copied: Program) -> None:
     folder = sweep_in(copied.folder)
     on_another_host(folder, 1)
     answer = copied("gather", str(folder), "--compare-hosts")
@@ -232,7 +234,11 @@ def test_a_verdict_across_hosts_is_given_where_it_is_asked_for_and_names_them(co
     (speed,) = (
         found for found in sweep["comparisons"] if found["metric"] == "images_per_s" and found["point"].endswith("path=fair")
     )
-    assert speed["n"] == 6  # by their number, whatever their sessions
+    assert (speed["n"], speed["low"], speed["verdict"]) == (
+        1,
+        None,
+        "inconclusive",
+    )  # one session on each host says nothing of the setting
     assert speed["hosts"] == ["node-b", socket.gethostname()]
     assert "compare_hosts asks" in answer.stdout
     compare = copied("compare", str(folder), "--compare-hosts")
@@ -257,14 +263,27 @@ def side(label: str, host: str | None, rates: Sequence[float], session: str) -> 
 
 def test_equal_names_of_sessions_do_not_pair_trials_of_two_hosts() -> None:
     fast, slow = side("fast", "a", [30, 31, 30, 32, 31, 30, 31, 30], "s"), side("slow", "b", [10, 11, 10] * 2 + [11, 10], "s")
-    assert compare_sides(fast, slow, 1)[0].ratio is None
-    asked = compare_sides(fast, slow, 1, across_hosts=True)[0]
-    assert (asked.verdict, asked.hosts) == ("faster", ("a", "b"))
+    assert compare_points([fast], slow)[0].ratio is None
+    asked = compare_points([fast], slow, across_hosts=True)[0]
+    assert (asked.verdict, asked.hosts) == ("inconclusive", ("a", "b"))
+    assert asked.why == "1 session cannot tell setting from session, it takes 3"
+
+
+def test_a_verdict_across_hosts_takes_three_sessions_on_each() -> None:
+    def over(sessions: int, label: str, host: str, rate: float) -> Side:
+        parts = [side(label, host, [rate + number, rate + number], f"{host}{number}") for number in range(sessions)]
+        return Side(label, [trial for part in parts for trial in part.trials], host)
+
+    asked = compare_points([over(3, "fast", "a", 30)], over(3, "slow", "b", 10), across_hosts=True)[0]
+    assert (asked.verdict, asked.sessions, asked.why) == ("faster", 3, None)
+    assert asked.ratio is not None
+    assert asked.ratio.n == 3  # however many rounds a session has
+    assert compare_points([over(2, "fast", "a", 30)], over(3, "slow", "b", 10), across_hosts=True)[0].why is not None
 
 
 def test_to_ask_for_verdicts_across_hosts_gives_none_to_points_measured_apart_on_one() -> None:
     one, other = side("one", "a", [30] * 8, "first"), side("other", "a", [10] * 8, "second")
-    assert compare_sides(one, other, 1, across_hosts=True)[0].ratio is None
+    assert compare_points([one], other, across_hosts=True)[0].ratio is None
 
 
 # ------------------------------------------------------------------------------------------------------ before it starts

@@ -68,7 +68,7 @@ def report_of(trials: Trials, measured: dict[str, tuple[Report, Observer]]) -> A
             observer = Observer()
             report = trials.report(
                 mode, workers=WORKERS, items=ITEMS, epochs=EPOCHS, warmup_epochs=1, on_event=observer,
-                task=Fault("raise", on="flower"), task_module="support.light_faulty_task",
+                task=Fault("raise", on="flower"), task_module="support.faulty_task",
             )  # fmt: skip
             measured[mode.name] = report, observer
         return measured[mode.name]
@@ -128,7 +128,7 @@ def test_no_process_is_left_when_it_is_over(report_of: Any, mode: Any) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_task_that_cannot_be_built_is_a_typed_failure_with_its_reason(trials: Trials, mode: Any) -> None:
-    outcome = trials.outcome(mode, workers=WORKERS, task=Fault("raise_at_build"), task_module="support.light_faulty_task")
+    outcome = trials.outcome(mode, workers=WORKERS, task=Fault("raise_at_build"), task_module="support.faulty_task")
     assert isinstance(outcome.error, TrialFailed)
     assert "the task cannot be built" in str(outcome.error)
 
@@ -140,7 +140,7 @@ def test_a_process_that_is_killed_ends_the_trial_and_leaves_no_other(trials: Tri
         pytest.skip("its workers are threads of the trial")
     observer = Observer("epoch", 0 if victim == "trial" else -1)
     outcome = trials.outcome(
-        mode, workers=WORKERS, task=Fault("hang"), task_module="support.light_faulty_task", on_event=observer, timeout_s=60
+        mode, workers=WORKERS, task=Fault("hang"), task_module="support.faulty_task", on_event=observer, timeout_s=60
     )
     assert isinstance(outcome.error, TrialKilled), outcome.error
     assert observer.left() == []

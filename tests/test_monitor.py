@@ -159,7 +159,7 @@ def test_a_sample_is_of_the_moment_in_which_the_clocks_are_read(monkeypatch: pyt
     """To search the system for more processes takes milliseconds, in which CPU seconds are used."""
     sampler = Sampler(Monitor(cost_limit_pct=100), Gpus())
     found: list[int] = []
-    monkeypatch.setattr(sampler._tree, "look_for_more", lambda: found.append(time.perf_counter_ns()))
+    monkeypatch.setattr(sampler._tree, "add_started_processes", lambda: found.append(time.perf_counter_ns()))
     sampler._phase = "startup"
     sampler._sample(border=False)
     assert sampler._samples[-1].at_ns > found[-1]
@@ -247,7 +247,7 @@ def test_python_code_holds_the_interpreter_lock_and_native_code_does_not(trials:
     assert held["burn"]["wait_p50_ms"] > held["hash"]["wait_p50_ms"]
     assert held["hash"]["held_pct"] < 50
     assert held["burn"]["held_low_pct"] > held["hash"]["held_high_pct"]
-    assert held["burn"]["told_from_waiting_for_a_cpu"]
+    assert held["burn"]["excludes_cpu_wait"]
 
 
 def test_workers_with_locks_of_their_own_are_not_probed(trials: Trials) -> None:
@@ -377,7 +377,7 @@ def test_the_host_around_a_trial_is_in_its_record_and_feeds_the_warnings(tmp_pat
         }  # fmt: skip
         trial["monitor"]["gaps_s"] = 100.0
         trial["gil"] = {
-            "wakeups": 100, "held_pct": 95.0, "wait_p50_ms": 6.0, "told_from_waiting_for_a_cpu": False, "probe_cpu_s": 0.0,
+            "wakeups": 100, "held_pct": 95.0, "wait_p50_ms": 6.0, "excludes_cpu_wait": False, "probe_cpu_s": 0.0,
         }  # fmt: skip
         trial["peak_memory_method"] = "rss"
     found = {warning.kind: warning.message for warning in of_point(subject.facts())}
@@ -388,8 +388,16 @@ def test_the_host_around_a_trial_is_in_its_record_and_feeds_the_warnings(tmp_pat
 @pytest.mark.parametrize("mode", ["thread", "process", "process mode.start_method=spawn"])
 def test_without_proc_everything_works_with_less_precision_and_says_so(program: Program, tmp_path: Path, mode: str) -> None:
     denied = compiled("no_proc.c", tmp_path / "no_proc.so")
-    words = [*f"mode={mode}".split(), "workers=2", "images=6", "protocol=once", "tracking=none", "monitor.gil_probe=true"]
-    answer = program(*words, LD_PRELOAD=str(denied))
+    words = [
+        *f"mode={mode}".split(),
+        "workers=2",
+        "task=pillow",
+        "images=6",
+        "protocol=once",
+        "tracking=none",
+        "monitor.gil_probe=true",
+    ]
+    answer = program.cold(*words, LD_PRELOAD=str(denied))
     assert answer.returncode == 0, answer.stderr
     (result,) = program.folder.glob("outputs/runs/*/*/result.json")
     record = json.loads(result.read_text())

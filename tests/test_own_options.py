@@ -28,7 +28,7 @@ def record_in(folder: Path) -> dict[str, Any]:
 
 
 def test_a_mode_a_source_a_task_and_a_sink_from_a_folder_of_ones_own_run_together(program: Program) -> None:
-    answer = program(*ALL, "mode.word=ahoy", "source.count=2", "images=6", *QUICK, **path_with(EXAMPLE))
+    answer = program.cold(*ALL, "mode.word=ahoy", "source.count=2", "images=6", *QUICK, **path_with(EXAMPLE))
     assert answer.returncode == 0, answer.stderr
     record = record_in(program.folder)
     (trial,) = record["trials"]
@@ -42,7 +42,7 @@ def test_a_mode_a_source_a_task_and_a_sink_from_a_folder_of_ones_own_run_togethe
 @pytest.mark.parametrize("method", ["auto", "spawn"])
 def test_worker_processes_find_it_however_they_are_started(program: Program, method: str) -> None:
     mode = ["mode=process", f"mode.start_method={method}", "workers=2"]
-    answer = program(*mode, *ALL[1:], "images=8", *QUICK, **path_with(EXAMPLE))
+    answer = program.cold(*mode, *ALL[1:], "images=8", *QUICK, **path_with(EXAMPLE))
     assert answer.returncode == 0, answer.stderr
     record = record_in(program.folder)
     assert record["trials"][0]["epochs"][0]["images_ok"] == 8
@@ -52,18 +52,18 @@ def test_worker_processes_find_it_however_they_are_started(program: Program, met
 
 def test_it_can_be_swept_compared_and_run_again(program: Program) -> None:
     words = ["mode=mine,thread", "workers=2", *ALL[1:], "images=4", *QUICK]
-    answer = program(*words, "-m", **path_with(EXAMPLE))
+    answer = program.cold(*words, "-m", **path_with(EXAMPLE))
     assert answer.returncode == 0, answer.stderr
     (sweep,) = program.folder.glob("outputs/sweeps/*/*/sweep.json")
     assert [point["name"] for point in json.loads(sweep.read_text())["points"]] == ["mine-w1", "thread-w2"]
-    again = program("rerun", str(sweep.parent), **path_with(EXAMPLE))
+    again = program.cold("rerun", str(sweep.parent), **path_with(EXAMPLE))
     assert again.returncode == 0, again.stderr
     outcomes = json.loads(next(program.folder.glob("outputs/sweeps/*/*/rerun.json")).read_text())["points"]
     assert [(outcome["same_configuration"], outcome["same_results"]) for outcome in outcomes] == [(True, True)] * 2
 
 
 def test_a_record_from_somebody_who_has_it_selects_nothing_where_it_is_not_installed(program: Program) -> None:
-    assert program(*ALL, "images=2", *QUICK, **path_with(EXAMPLE)).returncode == 0
+    assert program.cold(*ALL, "images=2", *QUICK, **path_with(EXAMPLE)).returncode == 0
     answer = program("rerun", str(record_in(program.folder)["folder"]))
     assert answer.returncode == 1
     assert answer.stderr.startswith("mode='mine': there is no such mode"), answer.stderr
@@ -71,15 +71,18 @@ def test_a_record_from_somebody_who_has_it_selects_nothing_where_it_is_not_insta
 
 def test_help_and_refusals_know_it(program: Program) -> None:
     path = path_with(EXAMPLE)
-    assert "    mine               One image after the other, with a word for the record\n" in program("--help", **path).stdout
-    assert "mode.word=hello" in program("mode=mine", "--help", **path).stdout
+    assert (
+        "    mine               One image after the other, with a word for the record\n"
+        in program.cold("--help", **path).stdout
+    )
+    assert "mode.word=hello" in program.cold("mode=mine", "--help", **path).stdout
     for words, key, accepted in [
         (["mode=mien"], "mode=mien: there is no such mode; did you mean mine?", "ray, mine"),
         (["mode=mine", "mode.wrod=x"], "mode.wrod=x: mode=mine has no such field; did you mean word?", "word"),
         (["source=mine", "source.count=0"], "source.count=0: is out of range", "from 1 to 256"),
         (["sink=mine", "sink.file=a/b"], "sink.file=a/b: is a path", "a name without folders"),
     ]:
-        answer = program(*words, **path)
+        answer = program.cold(*words, **path)
         assert answer.returncode == 1
         assert answer.stderr.startswith(key), answer.stderr
         assert accepted in answer.stderr
@@ -108,7 +111,7 @@ def test_what_is_wrong_with_it_is_said_in_one_message(program: Program, change: 
     folder = program.folder / "path"
     shutil.copytree(EXAMPLE, folder)
     change(folder / "runner_plugins")
-    answer = program(*words, **path_with(folder))
+    answer = program.cold(*words, **path_with(folder))
     assert answer.returncode == 1
     assert answer.stderr.startswith(message), answer.stderr
     assert len(answer.stderr.strip().splitlines()) == 2

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from support.composing import composed
-from support.light_faulty_task import Fault
+from support.faulty_task import Fault
 from support.photos import photo
 from support.points import measured
 from support.program import Program, processes_of
@@ -48,7 +48,10 @@ from runner.record.trial import digest_of
 from runner.trial.messages import Phase, Report
 from runner.trial.supervisor import Event, Outcome, Supervisor
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the nodes of these tests are at loopback addresses of Linux")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="the nodes of these tests are at loopback addresses of Linux"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +70,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Image]:
 def joined(cluster: Cluster, trials: Trials, images: Sequence[Image], *, task: Any = None, **words: Any) -> Outcome:
     fields = {key: words.pop(key) for key in list(words) if key in Ray.__dataclass_fields__}
     mode = Ray(**{"address": cluster.address, **fields})
-    return trials.outcome(mode, images=images, task=task or Fault(), task_module="support.light_faulty_task", **words)
+    return trials.outcome(mode, images=images, task=task or Fault(), task_module="support.faulty_task", **words)
 
 
 def reported(outcome: Outcome) -> Report:
@@ -80,7 +83,7 @@ def test_workers_on_two_hosts_do_the_work_of_one(trials: Trials, cluster: Cluste
     burn = Fault("burn", cpu_s=0.02)
     outcome = joined(cluster, trials, images, workers=4, items=40, epochs=2, warmup_epochs=1, task=burn)
     report = reported(outcome)
-    plain = trials.report(Sequential(), images=images, task=burn, task_module="support.light_faulty_task", items=6)
+    plain = trials.report(Sequential(), images=images, task=burn, task_module="support.faulty_task", items=6)
     assert digest_of(report.verification) == digest_of(plain.verification)
     hosts = {node["host"] for node in report.nodes}
     assert len(report.nodes) == 2
@@ -151,7 +154,7 @@ def test_a_node_that_goes_away_in_the_middle_costs_nothing_but_time(
     assert {record.worker for record in epoch.records} <= set(report.node_of)
     assert 3.0 <= epoch.cpu_s < 8.0
     assert digest_of(report.verification) == digest_of(
-        trials.report(Sequential(), images=images, task=Fault(), task_module="support.light_faulty_task").verification
+        trials.report(Sequential(), images=images, task=Fault(), task_module="support.faulty_task").verification
     )
 
 
@@ -361,7 +364,7 @@ def test_every_phase_has_what_was_used_in_it_and_nothing_twice(trials: Trials, i
         "items": 30,
         "epochs": 2,
         "task": Fault("burn", cpu_s=0.02),
-        "task_module": "support.light_faulty_task",
+        "task_module": "support.faulty_task",
         "images": images,
     }
     outcome = trials.outcome(Ray(), **words)
@@ -384,7 +387,7 @@ def test_a_killed_trial_leaves_no_process_and_no_folder_of_its_cluster(trials: T
             os.kill(event.pids[0], signal.SIGKILL)
 
     outcome = trials.outcome(
-        Ray(), items=10, images=images, task=Fault("hang"), task_module="support.light_faulty_task", on_event=kill, timeout_s=60
+        Ray(), items=10, images=images, task=Fault("hang"), task_module="support.faulty_task", on_event=kill, timeout_s=60
     )
     assert isinstance(outcome.error, TrialKilled)
     assert len(seen) > 5
@@ -399,7 +402,7 @@ def test_work_that_hangs_is_ended_at_the_deadline_with_its_cluster(trials: Trial
         items=10,
         images=images,
         task=Fault("hang"),
-        task_module="support.light_faulty_task",
+        task_module="support.faulty_task",
         on_event=watching,
         timeout_s=9,
     )

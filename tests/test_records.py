@@ -20,7 +20,8 @@ from support.program import Program
 from runner.analysis.scaling import laws
 from runner.commands.compare import compare, read_points
 from runner.commands.rerun import _read
-from runner.config.options import METRICS, Folder, Pillow, Protocol, Sequential
+from runner.config.metrics import METRICS
+from runner.config.options import Folder, Pillow, Protocol, Sequential
 from runner.errors import ConfigurationError, RunnerError
 from runner.record.json_schema import schema_texts
 from runner.record.metric_schema import MetricName, Metrics, TrialMetrics
@@ -204,6 +205,14 @@ def test_keys_that_came_later_are_no_reason_to_refuse(tmp_path: Path) -> None:
     assert read_point(tmp_path) is not None
 
 
+def test_a_key_that_once_had_another_name_is_read_under_its_name_of_today(tmp_path: Path) -> None:
+    record = json.loads((OLD / "0" / "result.json").read_text())
+    record["trials"][0]["gil"] = {"wakeups": 9, "held_pct": 5.0, "told_from_waiting_for_a_cpu": True, "probe_cpu_s": 0.0}
+    (tmp_path / "result.json").write_text(json.dumps(record))
+    gil = read_result(tmp_path / "result.json")["trials"][0]["gil"]
+    assert gil == {"wakeups": 9, "held_pct": 5.0, "excludes_cpu_wait": True, "probe_cpu_s": 0.0}
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", ["result.json", "sweep.json"])
 def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None:
@@ -252,6 +261,8 @@ def test_a_record_that_is_older_than_names_gets_the_one_that_it_would_have() -> 
         record = read_result(OLD / folder / "result.json")
         del record["name"]
         assert (name_of(record), workers_of(record)) == (name, workers)
+    record["config"]["mode"] = {"name": "process", "threads_per_worker": 3}
+    assert name_of(record) == "process-w2x3"
 
 
 def test_the_note_in_mlflow_says_that_a_sequential_point_has_one_worker() -> None:

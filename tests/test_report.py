@@ -58,7 +58,7 @@ def compared(label: str, verdict: str, ratio: float, metric: str = "images_per_s
 def subject(points: Sequence[PointRecord], comparisons: Sequence[Mapping[str, Any]] = (), **changes: Any) -> Subject:
     given: dict[str, Any] = {
         "folder": Path("nowhere"), "title": "mode × workers", "points": points, "expected": len(points), "baseline": points[0].label,
-        "comparisons": comparisons, "self_check": None, "duplicate": None, "trusted": True, "warnings": [], "command": "python -m runner -m",
+        "comparisons": comparisons, "answer": None, "self_check": None, "duplicate": None, "trusted": True, "warnings": [], "command": "python -m runner -m",
         "cut_short": False,
     }  # fmt: skip
     return Subject(**(given | changes))
@@ -76,6 +76,17 @@ def test_the_answer_names_the_fastest_with_its_interval_and_what_it_costs() -> N
     assert said == ["process × 10 is 1.32 times [1.25, 1.39] as fast as thread × 1, and costs 3.1 times the memory."]
 
 
+def test_the_answer_of_the_sweep_comes_first_and_then_what_it_costs_against_the_baseline() -> None:
+    found = {
+        "text": "process × 2 leads: nothing is more than 3.0 % faster.", "best": "process-w2", "bound_pct": 2.9, "criterion": "throughput",
+        "proven": True, "recommended": "process-w2", "recommended_bound_pct": 2.9,
+    }  # fmt: skip
+    points = [point("thread-w1", 100), point("process-w2", 200)]
+    said = answer(subject(points, [compared("process-w2", "faster", 2.0)], answer=found))
+    assert said[0] == found["text"]
+    assert said[1].startswith("process × 2 is 2.00 times")
+
+
 @pytest.mark.parametrize(
     ("verdict", "ratio", "says"),
     [
@@ -84,7 +95,7 @@ def test_the_answer_names_the_fastest_with_its_interval_and_what_it_costs() -> N
             1.05,
             "The data do not say which is fastest: process × 2, first by its median, came to 1.05 x [1.00, 1.10]",
         ),
-        ("same", 1.005, "No point is faster than thread × 1 by more than 2 %"),
+        ("same", 1.005, "process × 2, first by its median, is within 2 % of thread × 1"),
     ],
 )
 def test_where_the_data_do_not_say_the_answer_says_so(verdict: str, ratio: float, says: str) -> None:
@@ -103,7 +114,7 @@ def test_a_baseline_that_is_the_fastest_is_the_answer() -> None:
     said = answer(subject(points, [compared("process-w2", "slower", 0.5), compared("process-w4", "slower", 0.6)]))
     assert said == ["thread × 1 is the fastest: all 2 others are slower than it."]
     said = answer(subject(points, [compared("process-w2", "slower", 0.5), compared("process-w4", "inconclusive", 0.9)]))
-    assert said[0].startswith("No point is faster than thread × 1: of 2 others 1 are slower")
+    assert said[0].startswith("thread × 1 is first by its median: of 2 others 1 are slower")
 
 
 def test_rounds_are_believed_over_medians() -> None:
@@ -115,7 +126,7 @@ def test_results_that_differ_and_a_baseline_unequal_to_itself_come_before_any_ve
     points, found = [point("thread-w1", 100), point("process-w2", 200)], [compared("process-w2", "faster", 2.0)]
     warning = {"kind": "results_differ", "message": "m", "advice": "a"}
     assert "their times are not comparable" in answer(subject(points, found, warnings=[warning]))[0]
-    assert "none of these verdicts is to be trusted" in answer(subject(points, found, trusted=False))[0]
+    assert "came out different from itself" in answer(subject(points, found, trusted=False))[0]
 
 
 def test_without_verdicts_there_is_no_claim() -> None:

@@ -19,8 +19,8 @@ from support.points import Prepared, Silent, point
 from support.rows import rows_in
 from support.trials import Trials
 
+from runner.config.metrics import METRICS
 from runner.config.options import (
-    METRICS,
     Folder,
     Monitor,
     Process,
@@ -34,12 +34,14 @@ from runner.host.memory import Footprint
 from runner.host.usage import Usage
 from runner.modes import Worker
 from runner.modes.workers.runtime import Threads
+from runner.monitor.sampler import Sample as Sampled
 from runner.pipeline.sources.image import Image
 from runner.pipeline.stamps import Records
 from runner.record.epochs import epoch_record
 from runner.record.metrics import summary, trial_metrics
 from runner.record.trial import Observations, TrialPlace, digest_of, trial_record
 from runner.record.trial_schema import GoodTrial
+from runner.record.writing import PointFolder, Series
 from runner.sweep.point import Point
 from runner.sweep.session import Session
 from runner.trial.messages import EpochReport, Phase, Report
@@ -300,3 +302,11 @@ def test_monitoring_can_be_turned_off(tmp_path: Path, supervisor: Supervisor) ->
     assert known(trial["peak_memory_bytes"]) > 100e6
     assert known(trial["threads_peak"]) >= 3
     assert statistics.mean(epoch["cpu_s"] for epoch in trial["epochs"]) > 0
+
+
+def test_samples_that_a_killed_attempt_left_are_replaced_by_those_of_the_next(tmp_path: Path) -> None:
+    folder = PointFolder(tmp_path)
+    for number in (0, 1, 1):  # round 1 twice: its record was not written the first time
+        folder.add_samples(Series(number, 0.0, [Sampled(at_ns=number, phase="epoch")]), gpus=0)
+    with (tmp_path / "samples.csv").open() as file:
+        assert [row["round"] for row in csv.DictReader(file)] == ["0", "1"]

@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 from support.faulty_task import Fault
 from support.made_records import good_trial
+from support.paths import ROOT
 from support.points import point
-from support.program import ROOT
 from support.shared_memory import left_in_shared_memory, shared_memory
 from support.trials import Trials
 
 from runner.analysis.warnings.settings import returned_otherwise
 from runner.config.options import Math, Pillow, Process, ProcessPool, Python, Returns, StartMethod, Tensorflow, ThreadPool
+from runner.config.registry import module_of
 from runner.modes.workers.queues import run_length
 from runner.modes.workers.returning import slot_bytes
 from runner.modes.workers.shared_memory import SLOTS, Slots
@@ -51,8 +52,9 @@ def nothing_is_left(before: set[str]) -> bool:
 def test_results_come_back_as_they_were_sent_whatever_the_way(trials: Trials, mode: Any, returns: Returns) -> None:
     before = shared_memory()
     mode.returns = returns
-    report = trials.report(mode, workers=2, items=20)
-    assert digest_of(report.verification) == digest_of(trials.report(ThreadPool(), items=20).verification)
+    words = {"items": 20, "task": Pillow(), "task_module": module_of("task", "pillow")}
+    report = trials.report(mode, workers=2, **words)
+    assert digest_of(report.verification) == digest_of(trials.report(ThreadPool(), **words).verification)
     (epoch,) = report.epochs
     assert len(epoch.records) == 20
     expected = 0 if returns is Returns.digest else 20 * ONE_RESULT

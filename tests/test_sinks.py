@@ -29,6 +29,7 @@ from support.troublesome_server import TroublesomeServer, free_port
 from runner.config.options import (
     FileFormat,
     Payload,
+    Pillow,
     Process,
     ProcessPool,
     Sequential,
@@ -83,7 +84,9 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def trial_of(supervisor: Supervisor, folder: Path, sink: SinkOption, display: Any = None, **changes: Any) -> dict[str, Any]:
     """The record of one trial with this sink, through the session, as the program runs it."""
-    Session([of := point(folder / "point", sink=sink, **changes)], 0, display or Silent(), supervisor).run()
+    Session(
+        [of := point(folder / "point", sink=sink, **{"task": Pillow(), **changes})], 0, display or Silent(), supervisor
+    ).run()
     recorded: list[dict[str, Any]] = json.loads((of.folder / "result.json").read_text())["trials"]
     assert recorded == json.loads(json.dumps(of.trials))
     return recorded[0]
@@ -577,7 +580,7 @@ def test_a_receiver_that_dies_gives_failed_images_and_a_failed_trial(
 
 @pytest.mark.parametrize("mode", ["thread", "process"])
 def test_nothing_is_left_of_the_receiver_when_the_program_is_killed(program: Program, marker: str, mode: str) -> None:
-    words = [f"mode={mode}", "workers=2", "protocol=once", "images=100000", "tracking=none", "sink=http"]
+    words = [f"mode={mode}", "workers=2", "task=pillow", "protocol=once", "images=100000", "tracking=none", "sink=http"]
     conductor = program.started(marker, *words)
     try:
         limit = time.monotonic() + 200
@@ -723,7 +726,16 @@ def test_a_disk_that_takes_no_more_leaves_no_half_file(program: Program, form: s
         pytest.skip("POSIX only")
     import resource
 
-    words = [f"mode={mode}", "workers=2", "images=4", "protocol=once", "tracking=none", "sink=file", f"sink.format={form}"]
+    words = [
+        f"mode={mode}",
+        "workers=2",
+        "task=pillow",
+        "images=4",
+        "protocol=once",
+        "tracking=none",
+        "sink=file",
+        f"sink.format={form}",
+    ]
     answer = subprocess.run(
         program.command(*words), cwd=program.folder, capture_output=True, text=True, timeout=280, check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000)),
@@ -828,8 +840,8 @@ def keys(url: str) -> list[str]:
 )
 def test_results_go_to_s3_and_are_read_back(program: Program, s3: str, words: list[str], suffix: str, files: int) -> None:
     prefix = f"results-{suffix}-{words[0][5:]}"
-    common = ["workers=2", "images=4", "protocol=once", "protocol.warmup_epochs=1", "tracking=none", "sink=file"]
-    answer = program(*common, f"sink.url=s3://bucket/{prefix}", *words, **s3_environment(s3))
+    common = ["workers=2", "task=pillow", "images=4", "protocol=once", "protocol.warmup_epochs=1", "tracking=none", "sink=file"]
+    answer = program.cold(*common, f"sink.url=s3://bucket/{prefix}", *words, **s3_environment(s3))
     assert answer.returncode == 0, answer.stderr
     (record,) = (json.loads(path.read_text()) for path in program.folder.glob("outputs/runs/*/*/result.json"))
     sink = record["trials"][0]["sink"]
@@ -842,6 +854,7 @@ def test_results_go_to_s3_and_are_read_back(program: Program, s3: str, words: li
 def test_results_on_s3_are_removed_on_request(program: Program, s3: str) -> None:
     words = [
         "workers=2",
+        "task=pillow",
         "images=4",
         "protocol=once",
         "tracking=none",
@@ -849,14 +862,14 @@ def test_results_on_s3_are_removed_on_request(program: Program, s3: str) -> None
         "sink.url=s3://bucket/gone",
         "sink.remove=true",
     ]
-    answer = program(*words, **s3_environment(s3))
+    answer = program.cold(*words, **s3_environment(s3))
     assert answer.returncode == 0, answer.stderr
     assert [key for key in keys(s3) if key.startswith("gone/")] == []
 
 
 def test_a_remote_place_that_cannot_be_reached_fails_the_trial_in_words(program: Program) -> None:
-    words = ["workers=2", "images=4", "protocol=once", "tracking=none", "sink=file", "sink.url=s3://bucket/x", "sink.retries=0"]
-    answer = program(*words, "sink.timeout_s=3", **s3_environment(f"http://127.0.0.1:{free_port()}"))
+    words = ["workers=2", "task=pillow", "images=4", "protocol=once", "tracking=none", "sink=file", "sink.url=s3://bucket/x"]
+    answer = program.cold(*words, "sink.retries=0", "sink.timeout_s=3", **s3_environment(f"http://127.0.0.1:{free_port()}"))
     assert answer.returncode == 1
     assert "sink.url: cannot list s3://bucket/x/" in answer.stderr
     assert "Traceback" not in answer.stderr

@@ -257,12 +257,15 @@ def test_another_seed_gives_another_result_and_the_same_seed_the_same(
     ids=lambda task: task.name,
 )
 def test_every_mode_gives_the_same_result(trials: Trials, task: Any) -> None:
+    # Spawned workers import TensorFlow each: one of the three tasks that use it shows that it makes no difference.
+    dear = isinstance(task, Inference) or (isinstance(task, Tensorflow) and task.execution is Execution.eager)
+    method = StartMethod.fork if dear else StartMethod.spawn
     modes = [
         (Thread(), (1, 1)),
         (ThreadPool(), (0, 0)),
         (Process(start_method=StartMethod.fork), (1, 1)),
         (Process(start_method=StartMethod.fork), (0, 0)),
-        (ProcessPool(start_method=StartMethod.spawn, threads_per_worker=2), (2, 1)),
+        (ProcessPool(start_method=method, threads_per_worker=2), (2, 1)),
     ]
     digests = set()
     for mode, limits in modes:
@@ -318,7 +321,7 @@ def test_python_holds_the_interpreter_lock(trials: Trials) -> None:
     assert outcome.report is not None
     gil = gil_record(outcome.report)
     assert gil is not None
-    if not gil["told_from_waiting_for_a_cpu"]:
+    if not gil["excludes_cpu_wait"]:
         pytest.skip("this system does not tell the wait for a lock from that for a CPU")
     assert known(gil["held_pct"]) > 60
 

@@ -14,7 +14,9 @@ from support.program import Program
 from support.stores import runs_at, sweep_in
 from support.team_server import TeamServer
 
-from runner.config.options import METRICS
+from runner.config.metrics import METRICS
+
+pytestmark = pytest.mark.slow
 
 SHORT = ("task=pillow", "mode=thread", "images=4", "protocol=quick", "tracking=server")
 
@@ -81,13 +83,13 @@ def test_nobody_gets_in_without_a_password_and_the_record_is_complete_all_the_sa
 ) -> None:
     with pytest.raises(urllib.error.HTTPError, match="401"):
         server.ask("/api/2.0/mlflow/experiments/search", {"max_results": 1}, user=("ann", "a guess"))
-    answer = program(
+    answer = program.cold(
         *SHORT, "workers=1,2", f"tracking.uri={server.uri}", "-m", MLFLOW_TRACKING_USERNAME="", MLFLOW_TRACKING_PASSWORD=""
     )
     assert answer.returncode == 0
     assert "the server answered 401" in answer.stderr
     cleo = server.user("cleo")
-    later = program("sync", "outputs", **cleo)
+    later = program.cold("sync", "outputs", **cleo)
     assert "3 runs written" in later.stdout, later.stdout + later.stderr
 
 

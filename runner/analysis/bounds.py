@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.config.restore import mode_of
+from runner.config.registry import mode_of
 from runner.record.reading import PointRecord, good_trials, value_of
 from runner.record.trial_schema import GoodTrial
 

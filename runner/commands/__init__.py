@@ -1,1 +1,1 @@
-"""What can be typed: one module for each verb."""
+"""The commands: one module for each verb."""

@@ -1,4 +1,4 @@
-"""What Hydra calls before it makes a folder; ``conf/config.yaml`` names it, so that nothing of it is loaded before."""
+"""The callback that Hydra calls before it makes a folder. ``conf/config.yaml`` names it, so Hydra imports it only then."""
 
 from __future__ import annotations
 
@@ -36,11 +36,13 @@ class CheckBeforeRun(Callback):
             raise SystemExit(exit_status.FAILED) from None
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """See to it that the sweep is gathered, whichever launcher runs it, and let ``HydraConfig`` say where it goes."""
+        """Wrap a launcher of another kind, so that its sweep is gathered too, and tell ``HydraConfig`` the sweep's folder."""
         from runner.sweep.composing import put_into_gathering
 
         put_into_gathering(config)
         chosen = copy.deepcopy(config)
         with read_write(chosen):
-            chosen.hydra.sweep.dir = str(config.hydra.sweep.dir)  # the time in its name is another in every copy
+            chosen.hydra.sweep.dir = str(
+                config.hydra.sweep.dir
+            )  # resolved once: every copy would put another time into its name
         HydraConfig.instance().set_config(chosen)

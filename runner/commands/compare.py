@@ -1,7 +1,9 @@
 """``runner compare FOLDER...``: compares points of one sweep or of several, from their records alone.
 
-A verdict needs trials that were run next to each other, in the same rounds of the same session; where they were not, the
-ratio of medians is shown, and why there is no verdict. Points of different hosts get one where it is asked for.
+A verdict needs trials that were run next to each other, in the same rounds of the same sweep. Without such trials, the ratio of
+medians is shown, and why there is no verdict. Points of different hosts get verdicts only with --compare-hosts, and over at least three sessions.
+
+Several FOLDERs of the same sweep are its sessions: each is one value, and with three or more the verdicts hold beyond those sessions.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import TypedDict
 from rich.markup import escape
 from rich.table import Table
 
-from runner.analysis.verdicts import COMPARED, Side, compare_sides
+from runner.analysis.verdicts import COMPARED, Side, compare_points, compare_sessions
 from runner.display.console import console, print_line
 from runner.display.words import metric_name, ratio_text, verdict_text
 from runner.errors import RunnerError
@@ -32,21 +34,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compare-hosts",
         action="store_true",
-        help="give verdicts on points of another host than the baseline's too: on machine and setting together",
+        help="give verdicts between points of different hosts too: such a ratio is one of machine and setting together",
     )
     parser.add_argument("--markdown", action="store_true", help="print Markdown instead of a table for the terminal")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the comparison."""
-    points = read_points(arguments.folders)
-    rows = compare(points, chosen(points, arguments.baseline), across_hosts=arguments.compare_hosts)
+    sweeps, across_hosts = sessions_of(arguments.folders), arguments.compare_hosts
+    if sweeps is not None:
+        rows = compare_over_sessions(sweeps, arguments.baseline, across_hosts=across_hosts)
+    else:
+        points = read_points(arguments.folders)
+        rows = compare(points, baseline_of(points, arguments.baseline), across_hosts=across_hosts)
     (_print_markdown if arguments.markdown else _print_table)(rows)
     return 0
 
 
 def read_points(folders: Sequence[Path]) -> list[PointRecord]:
-    """All points in ``folders``, in their order; their labels are behind the folder of their sweep where there are several folders.
+    """All points in ``folders``, in their order. With several folders, each label begins with the name of its folder.
 
     Raises:
         RunnerError: a folder holds neither a sweep nor a point, or a record that cannot be read.
@@ -60,7 +66,7 @@ def read_points(folders: Sequence[Path]) -> list[PointRecord]:
     return points
 
 
-def chosen(points: Sequence[PointRecord], label: str | None) -> PointRecord:
+def baseline_of(points: Sequence[PointRecord], label: str | None) -> PointRecord:
     """The point with this label, or the first.
 
     Raises:
@@ -71,7 +77,7 @@ def chosen(points: Sequence[PointRecord], label: str | None) -> PointRecord:
             return point
     if label is None:
         raise RunnerError("no point in these folders has a trial, so there is nothing to compare")
-    raise RunnerError(f"baseline={label}: is none of {', '.join(point.label for point in points)}")
+    raise RunnerError(f"--baseline={label}: there is no such point\n  accepted: {', '.join(point.label for point in points)}")
 
 
 class Row(TypedDict):
@@ -85,38 +91,72 @@ class Row(TypedDict):
 
 
 def compare(points: Sequence[PointRecord], baseline: PointRecord, *, across_hosts: bool = False) -> list[Row]:
-    """A row for each other point and compared metric. Where there are several hosts, points and baseline are shown with theirs."""
+    """A row for each other point and compared metric. With several hosts, each point is shown with its own."""
     others = [point for point in points if point is not baseline]
     if not others:
-        raise RunnerError("there is one point only, and nothing to compare it with")
+        raise RunnerError("there is only one point, so there is nothing to compare it with")
     hosts = {point.host for point in points}
     shown = {point.label: f"{point.label} on {point.host}" if len(hosts) > 1 else point.label for point in points}
+    reasons = {point.label: not_comparable(point.record, baseline.record, across_hosts=across_hosts) for point in others}
+    judged = compare_points(
+        [side_of(point) for point in others if reasons[point.label] is None],
+        side_of(baseline),
+        comparisons=len(others),
+        across_hosts=across_hosts,
+    )
     rows: list[Row] = []
     for point in others:
-        why_not = not_comparable(point.record, baseline.record, across_hosts=across_hosts)
-        if why_not is None:
-            mine, theirs = (Side(one.label, one.record["trials"], one.host) for one in (point, baseline))
-            texts = [
-                _texts(comparison.record())
-                for comparison in compare_sides(mine, theirs, len(others), across_hosts=across_hosts)
-            ]
-        else:
+        texts = [_texts(comparison.record()) for comparison in judged if comparison.point == point.label]
+        if why_not := reasons[point.label]:
             texts = [(metric, _ratio_of_medians(point, baseline, metric), f"no verdict: {why_not}") for metric in COMPARED]
-        rows += [
-            Row(
-                point=shown[point.label],
-                baseline=shown[baseline.label],
-                metric=metric_name(metric),
-                ratio=ratio,
-                verdict=verdict,
-            )
-            for metric, ratio, verdict in texts
-        ]
+        rows += [_row(shown[point.label], shown[baseline.label], *text) for text in texts]
     return rows
 
 
+def _row(point: str, baseline: str, metric: MetricName, ratio: str, verdict: str) -> Row:
+    return Row(point=point, baseline=baseline, metric=metric_name(metric), ratio=ratio, verdict=verdict)
+
+
+def side_of(point: PointRecord) -> Side:
+    """What is compared of a point."""
+    return Side(point.label, point.record["trials"], point.host)
+
+
+def sessions_of(folders: Sequence[Path]) -> list[SweepRecord] | None:
+    """The sweeps in these folders, where they are sessions of one sweep: the same points, each of the same configuration; None otherwise.
+
+    Raises:
+        RunnerError: a folder holds neither a sweep nor a point, or a record that cannot be read.
+    """
+    records = [read_folder(folder) for folder in folders]
+    sweeps = [record for record in records if isinstance(record, SweepRecord)]
+    if len(sweeps) < 2 or len(sweeps) < len(records):
+        return None
+    points = [{(point.label, point.record["config_hash"]) for point in sweep.measured} for sweep in sweeps]
+    return sweeps if points[0] and all(one == points[0] for one in points) else None
+
+
+def compare_over_sessions(sweeps: Sequence[SweepRecord], baseline: str | None, *, across_hosts: bool = False) -> list[Row]:
+    """The same for several sessions of one sweep: each is one value, so that what is said holds beyond them.
+
+    Raises:
+        RunnerError: no point is called ``baseline``, or there is one point only.
+    """
+    base = baseline_of(sweeps[0].measured, baseline).label
+    by_label = [{point.label: side_of(point) for point in sweep.measured} for sweep in sweeps]
+    others = [label for label in by_label[0] if label != base]
+    if not others:
+        raise RunnerError("there is one point only, and nothing to compare it with")
+    judged = compare_sessions(
+        {label: [sides[label] for sides in by_label] for label in others},
+        [sides[base] for sides in by_label],
+        across_hosts=across_hosts,
+    )
+    return [_row(one.point, one.baseline, *_texts(one.record())) for one in judged]
+
+
 def not_comparable(one: ResultJson, other: ResultJson, *, across_hosts: bool = False) -> str | None:
-    """Why the two give no verdict, or None if they do."""
+    """Why there can be no verdict on the two; None if there can be one."""
     if not one["metrics"] or not other["metrics"]:
         return "one of them has no trial that went well"
     if [image["sha256"] for image in one["images"]] != [image["sha256"] for image in other["images"]]:
@@ -125,7 +165,7 @@ def not_comparable(one: ResultJson, other: ResultJson, *, across_hosts: bool = F
         return None if across_hosts else "they were measured on different hosts"
     blocks = [{(trial["session"], trial["round"]) for trial in record["trials"]} for record in (one, other)]
     if not blocks[0] & blocks[1]:
-        return "they were not interleaved, so what the machine did meanwhile is in the ratio"
+        return "they were not interleaved, so the ratio also contains what changed on the machine between them"
     return None
 
 
@@ -133,7 +173,12 @@ def _texts(comparison: ComparisonRecord) -> tuple[MetricName, str, str]:
     """The metric, the ratio and the verdict."""
     hosts = comparison.get("hosts")
     between = f", {hosts[0]} against {hosts[1]}" if hosts else ""
-    return comparison["metric"], ratio_text(comparison), verdict_text(comparison) + between
+    over = (
+        f", over {sessions} sessions"
+        if (sessions := comparison.get("sessions")) and comparison["verdict"] != "inconclusive"
+        else ""
+    )
+    return comparison["metric"], ratio_text(comparison), verdict_text(comparison) + over + between
 
 
 def _ratio_of_medians(one: PointRecord, other: PointRecord, metric: MetricName) -> str:

@@ -1,9 +1,9 @@
-"""The program's entry: finds the verb in the first word, and turns what goes wrong into one message and an exit status.
+"""The program's entry point: runs the command that the first word names, and turns an error into one message and an exit status.
 
-An override has ``=`` in it, or begins with ``+`` or ``~``; a flag begins with ``-``. Any other first word is a verb. Without one it is
-``run``, the Hydra program.
+An override contains ``=``, or begins with ``+`` or ``~``. A flag begins with ``-``. Any other first word is a verb. Without a verb
+the command is ``run``, the Hydra program.
 
-Light at import, because a process that is spawned imports it again: whatever a verb needs is imported when that verb is called.
+This module is light, because every spawned process imports it again. What a verb needs is imported when the verb is called.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ from runner.sweep import exit_status
 VERBS = {
     "compare": "compare points of one sweep or of several",
     "recommend": "say which point of a sweep to take",
+    "decide": "say which point is best by values that something else has measured",
     "plan": "turn a measured sweep into machines, hours and money",
-    "rerun": "run a record again, and say whether it comes out as it did",
-    "report": "make report.html again from the record, or show it in the terminal",
-    "trace": "make the timeline of one trial, for Perfetto",
+    "rerun": "run a record again, and say whether the results agree",
+    "report": "write report.html again from the record, or show it in the terminal",
+    "trace": "write the timeline of one trial, for Perfetto",
     "export": "write every image's row as text",
-    "gather": "make a sweep of points that other jobs have measured",
-    "sync": "log records to MLflow that it does not have",
-    "ui": "show the recorded runs in MLflow's own pages",
+    "gather": "combine points that other jobs have measured into one sweep",
+    "sync": "log records that MLflow does not have yet",
+    "ui": "show the recorded runs in MLflow's web pages",
 }
 RUN = "run"
 
@@ -101,7 +102,7 @@ def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 @contextlib.contextmanager
 def _no_message_about_a_closed_pipe() -> Iterator[None]:
-    """Output piped into ``head`` ends when that has enough; what is left goes nowhere, also what is flushed at the exit."""
+    """End quietly when the reader of a pipe, such as ``head``, has read enough. What is still to be written, also at exit, is dropped."""
     try:
         yield
     except BrokenPipeError:

@@ -1,7 +1,7 @@
 """``runner export FOLDER --csv [--output FILE]``: writes a point's rows, one for each image and epoch, as text.
 
-They lie in images/ as Parquet, which pandas.read_parquet reads as one frame. Of a sweep, those of each point are written into the point's
-own folder.
+The rows are stored as Parquet in images/, which pandas.read_parquet reads as one frame. For a sweep, the rows of each point are written
+into the folder of that point.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ _STANDARD_OUTPUT = Path("-")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the words that the command takes."""
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="of a point or a sweep")
-    parser.add_argument("--csv", action="store_true", required=True, help="with commas, and a line with the columns' names")
+    parser.add_argument(
+        "--csv", action="store_true", required=True, help="write CSV, with the names of the columns in the first line"
+    )
     parser.add_argument(
         "--output",
         type=Path,
@@ -47,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not output.parent.is_dir():
             raise RunnerError(f"{output}: there is no folder {output.parent}")
         if not files_in(folder) and output.absolute() == (folder / TEXT_FILE).absolute():
-            print_line(f"{output}: is there already, and is all that this record has")
+            print_line(f"{output}: is there already; this record has its rows in no other file")
             continue
         write_atomically(output, lambda file, folder=folder: write_csv(folder, file))  # type: ignore[misc]
         print_line(f"Written: {output}")
@@ -55,13 +57,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _with_rows(folder: Path) -> list[Path]:
-    """The folder of the point, or those of the sweep's points, that have rows."""
+    """The folders with rows: that of the point, or those of the sweep's points."""
     if (folder / "sweep.json").is_file():
         folders = [point.folder for point in read_sweep(folder).measured]
     else:
         read_point(folder)
         folders = [folder]
-    with_rows = [at for at in folders if files_in(at) or (at / TEXT_FILE).is_file()]
+    with_rows = [each for each in folders if files_in(each) or (each / TEXT_FILE).is_file()]
     if not with_rows:
         raise RunnerError(f"{folder}: holds no rows of images ({FOLDER}/ or {TEXT_FILE})")
     return with_rows

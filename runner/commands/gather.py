@@ -1,7 +1,7 @@
-"""``runner gather FOLDER``: makes a sweep of the points that other processes have measured, from their records.
+"""``runner gather FOLDER``: combines points that other jobs have measured into one sweep, from their records.
 
-A sweep of which another launcher runs the points (``hydra/launcher=submitit_slurm``) is gathered at its end by the program that started
-it. This is for when that program is gone, or ended before its jobs did: it can be repeated, and starts nothing.
+When another launcher runs the points (``hydra/launcher=submitit_slurm``), the program that started the sweep gathers it at the end.
+This command is for sweeps whose program ended before their jobs did. It starts no trial, and can be repeated.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """``runner recommend FOLDER``: which point of a sweep to take, by throughput, latency, memory and cost.
 
-For each, the cheapest of the points that are not provably worse than the best; as words to paste on a command line, and with
---preset as a YAML preset.
+For each of these, the cheapest point that is proven to be as good as the best is named. It is printed as words for a command line;
+--preset writes it as a YAML preset.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from runner.analysis.recommendation import CRITERIA, Recommendation, recommended, words_for
+from runner.analysis.answers import pct_text
+from runner.analysis.candidates import CRITERIA
+from runner.analysis.recommendation import Recommendation, recommended, words_for
 from runner.analysis.scaling import law_text, laws
 from runner.display.console import console, print_line
 from runner.display.words import with_interval
@@ -30,7 +32,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the words that the command takes."""
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="of a sweep")
     parser.add_argument(
-        "--by", choices=tuple(CRITERIA), default="throughput", help="what matters, for the words and the preset"
+        "--by",
+        choices=tuple(CRITERIA),
+        default="throughput",
+        help="what matters most; decides the printed words and the preset",
     )
     parser.add_argument("--preset", type=Path, metavar="FILE", help="write the recommended point as a YAML preset")
 
@@ -51,25 +56,36 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def recommendations(sweep: SweepRecord) -> list[Recommendation]:
-    """One for each thing that may matter.
+    """One recommendation for each criterion.
 
     Raises:
         RunnerError: no point of the sweep went well.
     """
-    choices = [one for criterion in CRITERIA if (one := recommended(sweep.measured, criterion)) is not None]
+    raced = bool(sweep.record.get("race"))
+    choices = [one for criterion in CRITERIA if (one := recommended(sweep.measured, criterion, raced=raced)) is not None]
     if not choices:
         raise RunnerError(f"{sweep.folder}: no point of this sweep went well")
     return choices
 
 
 def write_preset(recommendation: Recommendation, path: Path) -> None:
-    """Write a preset for ``conf/experiment/``, with the figures that speak for it at its head.
+    """Write a preset for ``conf/experiment/``; a comment at its head has the figures of the point.
 
     Raises:
         RunnerError: the file is there already, or cannot be written.
     """
     if path.exists():
         raise RunnerError(f"{path}: is there already; name another file, or remove it")
+    lines = _preset(recommendation, path.stem)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda file: print("\n".join(lines), file=file))
+    except OSError as error:
+        raise RunnerError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _preset(recommendation: Recommendation, name: str) -> list[str]:
+    """The lines of a preset with this name."""
     words = words_for(recommendation)
     groups = [word.partition("=") for word in words if "." not in word.partition("=")[0]]
     fields = [word.partition("=") for word in words if "." in word.partition("=")[0]]
@@ -78,7 +94,7 @@ def write_preset(recommendation: Recommendation, path: Path) -> None:
     values = [(key, value) for key, _, value in groups if not isinstance(record["config"].get(key), dict)]
     lines = [
         "# @package _global_",
-        f"# python -m runner experiment={path.stem}",
+        f"# python -m runner experiment={name}",
         "#",
         f"# {recommendation.point.label}, recommended by {recommendation.criterion}: {_figures(recommendation)}",
         "defaults:",
@@ -89,11 +105,7 @@ def write_preset(recommendation: Recommendation, path: Path) -> None:
     for owner in dict.fromkeys(key.partition(".")[0] for key, _, _ in fields):
         lines.append(f"{owner}:")
         lines += [f"  {key.partition('.')[2]}: {value}" for key, _, value in fields if key.partition(".")[0] == owner]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, lambda file: print("\n".join(lines), file=file))
-    except OSError as error:
-        raise RunnerError(f"{path}: cannot be written: {error.strerror}") from error
+    return lines
 
 
 def _figures(recommendation: Recommendation) -> str:
@@ -107,17 +119,29 @@ def _figures(recommendation: Recommendation) -> str:
 def _print(choices: Sequence[Recommendation], chosen: Recommendation) -> None:
     out = console()
     table = Table(title="What to take, by what matters", title_justify="left")
-    for name in ("", "take", "images/s", "p95 ms", "memory MB", "CPU s an image", "best by median", "not provably worse"):
+    for name in (
+        "",
+        "take",
+        "images/s",
+        "p95 ms",
+        "memory MB",
+        "CPU s an image",
+        "leads",
+        "nothing better by more than",
+        "as good",
+    ):
         table.add_column(name)
     for one in choices:
         medians = [one.point.record["metrics"][name]["value"] for name in _FIGURES]
         figures = ["-" if value is None else f"{value:.4g}" for value in medians]
-        as_good = f"{one.as_good} of {one.as_good + one.proven}" if one.provable else "unknown"
-        table.add_row(one.criterion, escape(one.point.label), *figures, escape(one.best.label), as_good)
+        as_good = f"{one.as_good} of {one.considered}"
+        bound = "unknown" if one.bound_pct is None else pct_text(one.bound_pct)
+        table.add_row(one.criterion, escape(one.point.label), *figures, escape(one.best.label), bound, as_good)
     out.print(table)
     out.print(f"To run it ({chosen.criterion}): {shlex.join(words_for(chosen))}", markup=False, soft_wrap=True)
-    if not chosen.provable:
+    if not chosen.proven:
         note = (
-            "The rounds are too few to prove anything among this many points, so the best by median is named: take more rounds."
+            f"No point is proven to be within {chosen.within_pct:g} % of the best by {chosen.criterion}, so the one of which most is known is "
+            "named: more rounds say more."
         )
         out.print(note, style="yellow")

@@ -1,4 +1,4 @@
-"""``runner report FOLDER...``: makes ``report.html`` anew from the records alone, or shows it in the terminal."""
+"""``runner report FOLDER...``: writes ``report.html`` again from the records alone, or shows it in the terminal."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from runner.errors import RunnerError
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the words that the command takes."""
     parser.add_argument(
-        "folders", nargs="+", type=Path, metavar="FOLDER", help="of a sweep or of a point, or one with such below it"
+        "folders", nargs="+", type=Path, metavar="FOLDER", help="of a sweep or a point, or one that contains such folders"
     )
     parser.add_argument("--terminal", action="store_true", help="show tables and sparklines here instead of writing a file")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the reports, or print them; returns 1 where one could not be made, after the others."""
+    """Write or print the reports; returns 1 if one could not be made. The others are made all the same."""
     refused = 0
     for folder in arguments.folders:
         try:

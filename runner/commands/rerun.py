@@ -1,7 +1,7 @@
-"""``runner rerun TARGET [key=value ...]``: runs a record again, and says whether it comes out as it did.
+"""``runner rerun TARGET [key=value ...]``: runs a record again, and says whether the results agree.
 
-TARGET is the folder of a point or of a sweep, or the id of an MLflow run or parent run. The record is data: its configuration is
-checked like any command line, and nothing in it is executed.
+TARGET is the folder of a point or of a sweep, or the id of an MLflow run or parent run. A record is data: its configuration is
+checked like a command line, and no code that it names is run unasked.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _RUN_ID = re.compile(r"[0-9a-f]{32}")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the words that the command takes."""
     parser.add_argument("target", metavar="TARGET", help="the folder of a point or sweep, or the id of an MLflow run")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="choices to make differently")
-    parser.add_argument("--uri", help="the MLflow tracking URI in which to look for a run id; by default the store in outputs/")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="choices to change")
+    parser.add_argument("--uri", help="the MLflow tracking URI of the run with this id; by default the store in outputs/")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -51,13 +51,14 @@ def rerun(target: str, overrides: Sequence[str], uri: str | None) -> int:
                 key, word, "cannot be chosen for a rerun", "key=value, or group=option, of the program's own"
             )
     uri = None if uri is None else uri_without_credentials(uri)
-    with _found(target, uri) as original:
+    with _original(target, uri) as original:
         points = prepared(original, [*_tracking(original, target, uri), *overrides])
         return repeat(original, points, [target, *([f"--uri={uri}"] if uri else []), *overrides])
 
 
 @contextlib.contextmanager
-def _found(target: str, uri: str | None) -> Iterator[PointRecord | SweepRecord]:
+def _original(target: str, uri: str | None) -> Iterator[PointRecord | SweepRecord]:
+    """The record to run again; one from MLflow lies in a temporary folder meanwhile."""
     folder = Path(target).expanduser()
     if folder.is_dir():
         yield _read(folder.absolute())
@@ -76,11 +77,11 @@ def _read(folder: Path) -> PointRecord | SweepRecord:
     record = read_folder(folder)
     if isinstance(record, PointRecord) or (record is not None and record.measured):
         return record
-    raise RunnerError(f"{folder}: nothing of it was ever measured")
+    raise RunnerError(f"{folder}: no trial of it has been measured")
 
 
 def _tracking(original: PointRecord | SweepRecord, target: str, uri: str | None) -> list[str]:
-    """Where the rerun is recorded: in the store it was found in; a server that a folder only names is not contacted for that."""
+    """The choice of where the rerun is recorded: in the store that holds the original. A server that a folder's record names is not contacted."""
     from runner.config.restore import quoted
 
     first: Any = (original.measured[0] if isinstance(original, SweepRecord) else original).record["config"].get("tracking")

@@ -21,9 +21,7 @@ def run(words: list[str]) -> int:
 
     refuse_early(words)
     import hydra
-    from hydra.core.hydra_config import HydraConfig
     from hydra.errors import HydraException
-    from hydra.types import RunMode
     from omegaconf.errors import OmegaConfBaseException
 
     from runner.config.registry import conf_dir
@@ -32,37 +30,53 @@ def run(words: list[str]) -> int:
     from runner.errors import RunnerError
     from runner.tracking.credentials import credentials_to_environment
 
-    wants_everything = "HYDRA_FULL_ERROR" in os.environ
-    # Hydra would print errors its own way and exit; this makes it raise them.
+    wants_traceback = "HYDRA_FULL_ERROR" in os.environ
+    # Makes Hydra raise errors; by itself it would print them its own way and exit.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         register()
-        # Hydra takes -m between overrides for the end of them.
+        # Hydra refuses overrides on both sides of a -m, so -m goes first.
         words = credentials_to_environment(resumed(words))
         sys.argv[1:] = sorted(words, key=lambda word: word not in _FLAGS_FIRST)
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(run_point)()
     except SystemExit as exit_:
-        # Hydra's own refusals, such as of an unknown flag, exit with 2.
+        # Hydra refuses an unknown flag with 2.
         return exit_status.FAILED if exit_.code else exit_status.current()
     except (HydraException, OmegaConfBaseException, RunnerError, ValueError, OSError) as error:
-        if wants_everything or isinstance(error, BrokenPipeError):
+        if wants_traceback or isinstance(error, BrokenPipeError):
             raise
-        from runner.config.explain import explain
-        from runner.display.console import print_error
-        from runner.files import forget_sweep
-
-        if isinstance(error, RunnerError | OSError) and not isinstance(error, HydraException):
-            print_error(str(error))
-        else:
-            print_error(str(explain(error, [word for word in sys.argv[1:] if "=" in word])))
-        if HydraConfig.initialized() and (chosen := HydraConfig.get()).mode is RunMode.MULTIRUN:
-            forget_sweep(Path(str(chosen.sweep.dir)).absolute())  # Hydra writes there before the points have been checked
+        _print_refusal(error)
+        _remove_empty_sweep()
         return exit_status.FAILED
     return exit_status.current()
 
 
+def _print_refusal(error: Exception) -> None:
+    from hydra.errors import HydraException
+
+    from runner.config.explain import explain
+    from runner.display.console import print_error
+    from runner.errors import RunnerError
+
+    if isinstance(error, RunnerError | OSError) and not isinstance(error, HydraException):
+        print_error(str(error))
+    else:
+        print_error(str(explain(error, [word for word in sys.argv[1:] if "=" in word])))
+
+
+def _remove_empty_sweep() -> None:
+    """Remove the folder that Hydra makes for a sweep before its points have been checked."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from runner.files import forget_sweep
+
+    if HydraConfig.initialized() and (chosen := HydraConfig.get()).mode is RunMode.MULTIRUN:
+        forget_sweep(Path(str(chosen.sweep.dir)).absolute())
+
+
 def run_point(composed: DictConfig) -> float | None:
-    """One point by itself: what Hydra calls for a single run, and what launchers other than ``rounds`` call for each point.
+    """Run one point by itself. Hydra calls this for a single run, and launchers other than ``rounds`` call it for each point.
 
     Returns its objective, or None where it failed.
     """

@@ -1,6 +1,6 @@
-"""``runner sync FOLDER...``: brings records into MLflow, exactly once however often it is run.
+"""``runner sync FOLDER...``: logs records that MLflow does not have yet; a record is never logged twice.
 
-For runs that MLflow has not heard of: its server was away, tracking was off, or the folder comes from another machine.
+MLflow lacks a record if its server could not be reached, tracking was off, or the folder comes from another machine.
 """
 
 from __future__ import annotations
@@ -16,13 +16,17 @@ from runner.tracking.credentials import uri_without_credentials
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the words that the command takes."""
-    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="of a point or a sweep, or one with such in it")
-    parser.add_argument("--uri", help="the MLflow tracking URI; by default the one each record names, or the store in outputs/")
-    parser.add_argument("--experiment", help="the MLflow experiment; by default the one each record names")
+    parser.add_argument(
+        "folders", nargs="+", type=Path, metavar="FOLDER", help="of a point or a sweep, or one that contains such folders"
+    )
+    parser.add_argument(
+        "--uri", help="the MLflow tracking URI; by default the server that each record names, or the store in outputs/"
+    )
+    parser.add_argument("--experiment", help="the MLflow experiment; by default that of each record")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write what is missing and say how many runs that were; returns 1 where something could not be written."""
+    """Write the missing runs and say how many there were; returns 1 if something could not be written."""
     uri = None if arguments.uri is None else uri_without_credentials(arguments.uri)
     return sync(arguments.folders, uri, arguments.experiment)
 
@@ -33,7 +37,7 @@ def sync(folders: list[Path], uri: str | None, experiment: str | None) -> int:
     Raises:
         RunnerError: there is nothing in them.
     """
-    # Absolute: it is what the run says of where its record lies.
+    # Absolute, because the run names the folder of its record.
     records = [record for folder in folders for record in records_below(folder.absolute())]
     from runner.tracking.connection import Connection, connect
     from runner.tracking.mlflow_runs import write_record
@@ -49,7 +53,7 @@ def sync(folders: list[Path], uri: str | None, experiment: str | None) -> int:
                 connections[where] = error
                 print_line(str(error))
         connection = connections[where]
-        if isinstance(connection, RunnerError):  # said once
+        if isinstance(connection, RunnerError):  # printed when it happened
             failures += 1
             continue
         try:

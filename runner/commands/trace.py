@@ -1,4 +1,4 @@
-"""``runner trace FOLDER [--round N] [--images N]``: makes a point's ``trace.json`` again, for whichever of its trials."""
+"""``runner trace FOLDER [--round N] [--images N]``: writes a point's ``trace.json`` again, for any of its trials."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from runner.record.trace import MOST_IMAGES, write_trace
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the words that the command takes."""
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="of a point")
-    parser.add_argument("--round", type=int, help="which trial; by default the one in the middle by images per second")
+    parser.add_argument("--round", type=int, help="the round of the trial; by default the trial with the median throughput")
     parser.add_argument(
         "--images",
         type=int,
         default=MOST_IMAGES,
-        help=f"how many images it shows, the first of each epoch; by default {MOST_IMAGES}",
+        help=f"the most images to show, from the start of each epoch; by default {MOST_IMAGES}",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the file and say where it is."""
     if arguments.images < 0:
-        raise RunnerError(f"--images={arguments.images}: is less than none")
+        raise RunnerError(f"--images={arguments.images}: is below 0")
     number = write_trace(arguments.folder, arguments.round, arguments.images)
     if number is None:
-        raise RunnerError(f"{arguments.folder}: no trial of this point went well; --round shows one that did not")
-    print_line(f"{arguments.folder / 'trace.json'}: round {number}; open it on https://ui.perfetto.dev or chrome://tracing")
+        raise RunnerError(f"{arguments.folder}: no trial of this point succeeded; --round shows one that failed")
+    print_line(f"{arguments.folder / 'trace.json'}: round {number}; open it at https://ui.perfetto.dev or chrome://tracing")
     return 0

@@ -1,4 +1,4 @@
-"""``runner ui``: MLflow's own pages for the store under ``outputs/``, on loopback only."""
+"""``runner ui``: serves MLflow's web pages for the store under ``outputs/``, on loopback only."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from runner.errors import RunnerError
 from runner.files import outputs
 from runner.tracking.store import artifacts_uri, database_uri
 
+# MLflow would start six processes more for jobs that none of these pages has.
+_SETTINGS = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the words that the command takes."""
-    parser.add_argument("--port", type=int, default=5000)
+    parser.add_argument("--port", type=int, default=5000, help="of the web server; by default 5000")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -23,13 +26,13 @@ def run(arguments: argparse.Namespace) -> int:
     command = server_command(arguments.port)
     print_pages(f"http://127.0.0.1:{arguments.port}")
     try:
-        return subprocess.run(command, env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}, check=False).returncode  # noqa: S603
+        return subprocess.run(command, env=_SETTINGS | os.environ, check=False).returncode  # noqa: S603
     except KeyboardInterrupt:
         return 0
 
 
 def print_pages(server: str) -> None:
-    """Where each experiment's table of runs will be."""
+    """Print the address of each experiment's table of runs."""
     from mlflow import MlflowClient
 
     from runner.tracking.connection import page_of
@@ -46,6 +49,6 @@ def server_command(port: int) -> list[str]:
         RunnerError: there is no store yet.
     """
     if not (outputs() / "mlflow.db").is_file():
-        raise RunnerError(f"there are no runs yet in {outputs()}: make demo, or python -m runner, records some")
+        raise RunnerError(f"there are no runs yet in {outputs()}; python -m runner records one")
     options = ["--backend-store-uri", database_uri(), "--default-artifact-root", artifacts_uri()]
-    return [sys.executable, "-m", "mlflow", "server", *options, "--host", "127.0.0.1", "--port", str(port)]
+    return [sys.executable, "-m", "mlflow", "server", *options, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]

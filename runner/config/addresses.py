@@ -1,4 +1,4 @@
-"""The addresses in ``source.url``, as far as a configuration can be checked without asking anything."""
+"""The addresses in ``source.url``, checked without any request."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ ACCEPTED = (
     "an address such as https://host/a.jpg, a list of them, a pattern with *, a folder ending in / or a listing ending in .txt"
 )
 
-
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://.+", re.IGNORECASE | re.DOTALL)
 
 
 def given(value: Any) -> list[str]:
-    """The addresses in ``source.url``, one or a list.
+    """``source.url`` as a list of addresses.
 
     Raises:
         ConfigurationError: it is neither.

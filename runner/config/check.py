@@ -44,17 +44,17 @@ def typed(composed: DictConfig) -> Config:
 
 
 def checked_hydra(composed: DictConfig) -> None:
-    """Refuse settings of Hydra's own under which records would land in odd places.
+    """Refuse settings of Hydra's own with which records would be written elsewhere.
 
     Raises:
-        ConfigurationError: there is such a setting.
+        ConfigurationError: one is set.
     """
     if composed.hydra.job.chdir:
         raise ConfigurationError("hydra.job.chdir", True, "would move every relative path", "false")  # noqa: FBT003
 
 
 def _refuse_unknown(node: DictConfig, prefix: str) -> None:
-    """Refuse what ``+key=value`` has added: Hydra lets it past the schema."""
+    """Refuse keys added by ``+key=value``, which Hydra does not hold against the schema."""
     owner = OmegaConf.get_type(node)
     for key in node:
         name = str(key)
@@ -89,7 +89,7 @@ def _check_affinity(text: str) -> None:
 
 
 def plain(value: Any) -> Any:
-    """``value`` as JSON and YAML have it: enums by name, dataclasses as mappings, lists of such."""
+    """``value`` as JSON and YAML can hold it: enums become names, dataclasses become mappings, also inside lists."""
     if isinstance(value, list):
         return [plain(inside) for inside in value]
     if isinstance(value, Enum):
@@ -102,5 +102,13 @@ def plain(value: Any) -> Any:
 def config_hash(config: Config) -> str:
     """16 hexadecimal digits, equal for configurations that measure the same thing in the same way."""
     hashed = keys_of(lambda role: role.hashed)
-    content = {key: value for key, value in plain(config).items() if key in hashed}
+    content = {key: _hashed_part(getattr(config, key)) for key in plain(config) if key in hashed}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _hashed_part(value: Any) -> Any:
+    """The value without the fields that have a role of their own and are not hashed."""
+    if not dataclasses.is_dataclass(value):
+        return plain(value)
+    roles = {spec.name: spec.metadata.get("role") for spec in dataclasses.fields(value)}
+    return {name: _hashed_part(getattr(value, name)) for name, role in roles.items() if role is None or role.hashed}

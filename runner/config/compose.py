@@ -1,4 +1,4 @@
-"""Configurations as Hydra composes them: outside of its own way of running a program, and without its own part."""
+"""Composes a configuration as Hydra does, without running a Hydra program; and removes Hydra's own section from one."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from runner.config.store import register
 
 
 def composed(words: Sequence[str]) -> DictConfig:
-    """What these words of a command line compose to.
+    """The configuration that these words of a command line compose.
 
     Raises:
-        ConfigurationError: they compose to nothing.
+        ConfigurationError: they do not compose a configuration.
     """
     register()
     try:
@@ -32,7 +32,7 @@ def composed(words: Sequence[str]) -> DictConfig:
 
 
 def without_hydra(config: DictConfig) -> DictConfig:
-    """The configuration without Hydra's own part."""
+    """The configuration without Hydra's own section."""
     rest = copy.deepcopy(config)
     with read_write(rest), open_dict(rest):
         del rest["hydra"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# The kernel's own limit is 8192 CPUs; a range up to a billion should not be written out.
+# Above the kernel's limit of 8192 CPUs, and low enough that a range does not fill the memory.
 _HIGHEST = 65_535
 
 
@@ -10,7 +10,7 @@ def cpus_of(text: str) -> tuple[int, ...]:
     """The CPUs in ``text``, in order.
 
     Raises:
-        ValueError: it is no such list.
+        ValueError: the text is not such a list.
     """
     numbers: set[int] = set()
     for part in text.split(","):
@@ -20,13 +20,13 @@ def cpus_of(text: str) -> tuple[int, ...]:
         if dash and int(last) < int(first):
             raise ValueError(f"the range {part!r} runs backwards")
         if int(last or first) > _HIGHEST:
-            raise ValueError(f"{part!r} goes beyond any CPU there is")
+            raise ValueError(f"{part!r} is higher than the number of any CPU")
         numbers.update(range(int(first), int(last or first) + 1))
     return tuple(sorted(numbers))
 
 
 def as_text(cpus: tuple[int, ...]) -> str:
-    """The shortest such list."""
+    """These CPUs in the shortest form."""
     parts: list[str] = []
     start = previous = None
     for cpu in (*cpus, None):

@@ -1,7 +1,7 @@
-"""Refuses what a word of the command line shows to be wrong by itself, before Hydra is loaded.
+"""Refuses words of the command line that are wrong by themselves, before Hydra is loaded.
 
-Hydra composes a configuration two times for a run, and more often for a sweep, before a value is looked at. Words that are more than
-``key=value`` with plain values are left to it.
+Hydra composes a configuration twice for a run, and more often for a sweep, before any value is checked. Words other than ``key=value``
+with plain values are left to Hydra.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from runner.config.options import Config
 from runner.config.registry import EXPERIMENT, GROUPS, KEYS, default_of, files_of, options
 from runner.errors import ConfigurationError
 
-# With these flags other files, or other programs, say what a word means.
+# With these flags, other files or other programs decide what a word means.
 _OTHER_MEANING = ("-c", "--config", "-s", "--shell", "hydra.searchpath")
 
-# A key of the program's own, and values that Hydra's grammar takes for themselves.
+# A key of this program, and values that stand for themselves in Hydra's grammar.
 _WORD = re.compile(r"(?P<key>\w+(\.\w+)?)=(?P<values>[\w.+-]+(,[\w.+-]+)*)")
 _NUMBER = re.compile(r"[+-]?\d{1,18}(?P<fraction>\.\d{0,18})?")
 
 
 def refuse_early(words: Sequence[str]) -> None:
-    """Look at each word by itself; at a field of an option with the option that is chosen, where no preset may choose another.
+    """Check each word by itself, and a field of an option against the chosen option, unless a preset could choose another option.
 
     Raises:
         ConfigurationError: a key or a field is unknown, a group has no such option, a choice does not exist, or a number is outside its rule.
@@ -52,7 +52,7 @@ def _wrong_with(key: str, values: Sequence[str], chosen: Mapping[str, Sequence[s
 
 
 def _wrong_field(key: str, values: Sequence[str], chosen: Mapping[str, Sequence[str]]) -> ConfigurationError | None:
-    """What is wrong with a field of an option that is chosen; of a group that the program does not have, Hydra says it."""
+    """What is wrong with a field of the chosen option; None if nothing is. An unknown group is left to Hydra."""
     from runner.config import explain
 
     group, _, field = key.partition(".")
@@ -80,7 +80,7 @@ def _no_such_choice(key: str, values: Sequence[str], owner: type[Any], field: st
 
 
 def _number_out_of_range(key: str, values: Sequence[str], owner: type[Any], field: str) -> ConfigurationError | None:
-    """The first of ``values`` that is a number of the field's type and outside its rule."""
+    """The error for the first of ``values`` that is a number of the field's type and breaks its rule."""
     from runner.config import explain
 
     kind = get_type_hints(owner)[field]

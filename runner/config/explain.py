@@ -1,4 +1,4 @@
-"""Says what is wrong with a configuration: the key, what was given, what is accepted."""
+"""Messages about what is wrong with a configuration: the key, what was given, what is accepted."""
 
 from __future__ import annotations
 
@@ -41,16 +41,13 @@ def explain(error: BaseException, overrides: Sequence[str]) -> ConfigurationErro
 
 
 def _bad_choice(chain: Sequence[BaseException], overrides: Sequence[str]) -> ConfigurationError | None:
-    """The message where an option of a group was chosen that is none, or several without -m."""
+    """The message for an option that its group does not have, or for several options without -m."""
     for cause in chain:
         missing = re.search(r"(?:Could not find|Could not load) '?([\w/]+)/([^'/\s]+?)'?(?:\s|$|\.)", str(cause))
         if missing and missing[1] in _groups():
             return no_such_option(missing[1], missing[2])
-        if "Config group override must be" in str(cause):
-            for group in _groups():
-                given = _given(group, overrides)
-                if given is not None and not set(given.split(",")) <= set(_groups()[group]):
-                    return no_such_option(group, given)
+        if "Config group override must be" in str(cause) and (unknown := _unknown_option(overrides)) is not None:
+            return unknown
         ambiguous = re.search(r"Ambiguous value for argument '([^=']+)=([^']*)'", str(cause))
         if ambiguous:
             return ConfigurationError(
@@ -59,8 +56,16 @@ def _bad_choice(chain: Sequence[BaseException], overrides: Sequence[str]) -> Con
     return None
 
 
+def _unknown_option(overrides: Sequence[str]) -> ConfigurationError | None:
+    for group, known in _groups().items():
+        given = _given(group, overrides)
+        if given is not None and not set(given.split(",")) <= set(known):
+            return no_such_option(group, given)
+    return None
+
+
 def accepted_by(owner: Any, key: str) -> str:
-    """What the field ``key`` (dotted) of ``owner``, a dataclass, its instance or a node typed by one, accepts."""
+    """What the field ``key`` (dotted) accepts, in words; ``owner`` is a dataclass, its instance, or a node typed by one."""
     spec, kind = _field(owner, key)
     if spec is None:
         return "see --help"
@@ -91,7 +96,7 @@ def no_such_option(group: str, given: str) -> ConfigurationError:
 
 
 def _bad_key(error: OmegaConfBaseException, overrides: Sequence[str]) -> ConfigurationError:
-    key = re.sub(r"(\[\d+\])+$", "", str(error.full_key))  # of a list, the user knows the whole
+    key = re.sub(r"(\[\d+\])+$", "", str(error.full_key))  # the user gave the whole list, not this item
     if error.value is not None:
         given: object = error.value
     else:
@@ -110,18 +115,18 @@ def _bad_key(error: OmegaConfBaseException, overrides: Sequence[str]) -> Configu
 
 
 def unknown_key(key: str, given: object, owner: Any) -> ConfigurationError:
-    """The message for a key that ``owner``, the type of what it stands in, does not have; None stands for the root."""
+    """The message for a key that ``owner``, the dataclass around it, does not have; None stands for the root."""
     leaf = key.rsplit(".", 1)[-1]
     if owner is None or owner is Config:
         known, where = _names(Config), "there is no such key"
     else:
         parent = key.rpartition(".")[0]
         title = getattr(owner, "name", None)
-        of = f"{parent}={title}" if isinstance(title, str) else parent
-        known, where = [name for name in _names(owner) if name != "name"], f"{of} has no such field"
-        having = [name for name, kind in options().get(parent, {}).items() if leaf in _names(kind)]
-        if having:
-            where += f"; it belongs to {parent}={' and '.join(having)}"
+        option = f"{parent}={title}" if isinstance(title, str) else parent
+        known, where = [name for name in _names(owner) if name != "name"], f"{option} has no such field"
+        others = [name for name, kind in options().get(parent, {}).items() if leaf in _names(kind)]
+        if others:
+            where += f"; it belongs to {parent}={' and '.join(others)}"
     near = difflib.get_close_matches(leaf, known, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     return ConfigurationError(key, given, where + hint, ", ".join(known) or "no field at all")

@@ -9,7 +9,7 @@ from dataclasses import Field, dataclass, field
 from enum import Enum
 from typing import Any
 
-# A value that has to be given; OmegaConf's own word for it, without OmegaConf.
+# Stands for a value that the user has to give. OmegaConf has the same constant, but importing it takes time.
 MISSING: Any = "???"
 
 
@@ -18,11 +18,11 @@ class Role:
     """What becomes of a key of the configuration after its point has been measured.
 
     Attributes:
-        hashed: whether another value makes another configuration, so that records of the two are not of the same point.
-        varies: whether it is named where it differs between the points of a sweep.
+        hashed: whether points that differ in it are different points, so that their configurations have different hashes.
+        varies: whether it is shown where it differs between the points of a sweep.
         repeated: whether it is taken over from a record that is run again.
-        passed_on: whether it is part of what is recommended, and so of presets.
-        rerun: whether it can be chosen where a record is run again.
+        passed_on: whether a recommendation, and a preset made from it, contains it.
+        rerun: whether it can be changed when a record is run again.
     """
 
     hashed: bool = True
@@ -32,19 +32,19 @@ class Role:
     rerun: bool = True
 
 
-# What is done, and by what.
+# What is done, and by which workers.
 WORK = Role()
-# How much of it.
+# How much is done.
 AMOUNT = Role(passed_on=False)
 # How it is measured.
 MEASURING = Role(passed_on=False)
-# In which order the trials come.
+# The order of the trials.
 ORDER = Role(varies=False, passed_on=False)
-# What a sweep makes of its points.
+# How a sweep compares its points.
 SWEEP = Role(hashed=False, varies=False, passed_on=False)
-# How it goes about on this host.
+# How the program shares its host with others.
 HOST = Role(hashed=False, varies=False, repeated=False, passed_on=False)
-# Where it is recorded.
+# Where runs are recorded.
 RECORDING = Role(hashed=False, varies=False, repeated=False, passed_on=False)
 # How this run of the program begins.
 START = Role(hashed=False, varies=False, repeated=False, passed_on=False, rerun=False)
@@ -113,7 +113,7 @@ def option(
 ) -> Any:
     """A dataclass field that knows what it means (``doc``), what it accepts and what it is for.
 
-    ``role`` is that of a key at the top, which all below it share. ``names_code`` marks a value that names code to be run: only
+    ``role`` is that of a key at the top, which all below it share but those with one of their own. ``names_code`` marks a value that names code to be run: only
     the user's own word counts for it, never a record's.
     """
     rule = Rule(at_least=at_least, at_most=at_most, above=above, choices=choices, matches=matches)

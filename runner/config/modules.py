@@ -1,4 +1,4 @@
-"""Whether a module could be imported, found out without running anything of it."""
+"""Whether a module could be imported, without running any of its code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.machinery import ModuleSpec
 
 
 def missing_module(module: str) -> str | None:
-    """The part of ``package.module`` that is not there; None where all of it is."""
+    """The part of ``package.module`` that does not exist; None if all parts exist."""
     folders: Sequence[str] | None = None
     parts = module.split(".")
     for count in range(1, len(parts) + 1):
@@ -20,6 +20,6 @@ def missing_module(module: str) -> str | None:
 
 
 def _spec_of(module: str, folders: Sequence[str] | None) -> ModuleSpec | None:
-    """What ``import`` would take; ``find_spec`` of ``importlib.util`` runs the packages that a module is in, this runs nothing."""
+    """What ``import`` would load. Unlike ``importlib.util.find_spec``, it does not run the packages around the module."""
     specs = (finder.find_spec(module, folders) for finder in sys.meta_path)
     return next((spec for spec in specs if spec is not None), None)

@@ -1,10 +1,10 @@
-"""The register of all there is to choose: the groups, their options, and the keys beside them.
+"""The register of all choices: the groups, their options, and the keys beside the groups.
 
-This program's own options are the dataclasses in ``runner.config.options`` with their files under ``conf/``. Others are found in
-``runner_plugins`` wherever that is on Python's path (see docs/extending.md): code is selected by the name of an option that is
-registered here, so a configuration from somebody else selects what this user has installed and nothing else.
+This program's own options are the dataclasses in ``runner.config.options`` with their files under ``conf/``. A user's own options are
+in the folders ``runner_plugins`` on Python's path (see docs/extending.md). A configuration selects code by the name of a registered
+option only, so a configuration from somebody else can run nothing but what this user has installed.
 
-Help, the README's table and what refusals list come from here.
+The help, the table in docs/choices.md and the lists in error messages come from here.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from runner.config.fields import MISSING, Role
-from runner.config.options import Config
+from runner.config.options import Config, ModeOption
 from runner.config.options.base import CodeOption, Option
 from runner.errors import ConfigurationError
 
 PLUGINS = "runner_plugins"
 
-# What can stand on the command line beside the keys of the configuration: presets, and Hydra's own settings.
+# What the command line accepts beside the keys of the configuration: presets, and Hydra's own settings.
 EXPERIMENT = "experiment"
 BESIDE = (EXPERIMENT, "hydra")
 
@@ -36,7 +36,7 @@ GROUPS = tuple(_BASES)
 
 
 def keys_of(role: Callable[[Role], bool]) -> frozenset[str]:
-    """The keys at the top of the configuration whose role is such."""
+    """The top-level keys of the configuration whose role fulfils the condition ``role``."""
     return frozenset(key for key, spec in KEYS.items() if role(spec.metadata["role"]))
 
 
@@ -45,7 +45,7 @@ def options() -> Mapping[str, Mapping[str, type[Any]]]:
     """Every option of every group, with its type.
 
     Raises:
-        ConfigurationError: one of the user's own cannot be taken.
+        ConfigurationError: one of the user's own options cannot be used.
     """
     _import_plugins()
     return {group: _options_of(group, base) for group, base in _BASES.items()}
@@ -60,6 +60,13 @@ def module_of(group: str, name: str) -> str:
 def load(group: str, name: str) -> Any:
     """What the module for option ``name`` of ``group`` provides."""
     return options()[group][name].provided()
+
+
+def mode_of(config: Mapping[str, Any]) -> ModeOption:
+    """The mode in the configuration of a record, to ask about its workers; ``ModeOption`` itself for a mode that is not installed here."""
+    mode = config["mode"]
+    kind: type[ModeOption] = options()["mode"].get(mode["name"], ModeOption)
+    return kind(**{spec.name: mode[spec.name] for spec in dataclasses.fields(kind) if spec.name in mode})
 
 
 def names_code() -> list[str]:
@@ -102,7 +109,7 @@ def files_of(group: str) -> list[str]:
 
 
 def doc_of(group: str, name: str) -> str:
-    """What an option is, in a sentence: the first in the comment at the head of its YAML file."""
+    """A sentence on an option: the first one of the comment at the head of its YAML file."""
     path = file_of(group, name)
     lines = [] if path is None else path.read_text(encoding="utf-8").splitlines()
     words: list[str] = []
@@ -116,7 +123,7 @@ def doc_of(group: str, name: str) -> str:
 
 
 def default_of(group: str) -> str:
-    """The option that is taken where none is chosen."""
+    """The option that is used if none is chosen."""
     text = (conf_dir() / "config.yaml").read_text(encoding="utf-8")
     default = re.search(rf"^  - {group}: (\w+)$", text, re.MULTILINE)
     return "" if default is None else default[1]
@@ -124,7 +131,7 @@ def default_of(group: str) -> str:
 
 def _options_of(group: str, base: type[Option]) -> dict[str, type[Any]]:
     if not issubclass(base, CodeOption) and not base.__subclasses__():
-        return dict.fromkeys(files_of(group), base)  # they differ in nothing but values
+        return dict.fromkeys(files_of(group), base)  # they differ in their values only
     kinds: dict[str, type[Any]] = {}
     for kind in _derived(base):
         name = getattr(kind, "name", MISSING)
@@ -155,5 +162,5 @@ def _import_plugins() -> None:
             except Exception as error:
                 reason = f"cannot be imported: {type(error).__name__}: {error}"
                 raise ConfigurationError(
-                    PLUGINS, module, reason, "a module that can be imported, or none of that name"
+                    PLUGINS, module, reason, "a module that can be imported, or no module of that name"
                 ) from error

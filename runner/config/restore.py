@@ -1,4 +1,4 @@
-"""From the configuration in a record back to the choices that make it: nothing in the record is executed, only checked and quoted."""
+"""From the configuration in a record back to the overrides that compose it. The record is checked and quoted; nothing in it is executed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from runner.config.explain import unknown_key
-from runner.config.options import ModeOption
 from runner.config.registry import KEYS, conf_dir, file_of, keys_of, options
 from runner.errors import ConfigurationError
 
@@ -23,10 +22,10 @@ _NAME = re.compile(r"[A-Za-z_][\w./-]*")
 
 
 def choices_of(config: Any) -> list[str]:
-    """The shortest list of overrides, ``group=option`` and ``key=value``, that composes to ``config``, a record's own.
+    """The shortest list of overrides, ``group=option`` and ``key=value``, that composes ``config``, the configuration of a record.
 
     Raises:
-        ConfigurationError: it is not a configuration of this program, or has something in it that would be evaluated.
+        ConfigurationError: it is not a configuration of this program, or contains something that would be evaluated.
     """
     if not isinstance(config, Mapping):
         raise ConfigurationError("config", _shown(config), "is no mapping", "the configuration of a record")
@@ -45,24 +44,17 @@ def choices_of(config: Any) -> list[str]:
     return choices
 
 
-def mode_of(config: Mapping[str, Any]) -> ModeOption:
-    """The mode in the configuration of a record, for what it says of its workers; one that is not installed here says what most do."""
-    mode = config["mode"]
-    kind: type[ModeOption] = options()["mode"].get(mode["name"], ModeOption)
-    return kind(**{spec.name: mode[spec.name] for spec in dataclasses.fields(kind) if spec.name in mode})
-
-
 def with_overrides(choices: Sequence[str], overrides: Sequence[str]) -> list[str]:
-    """The choices, then the user's own; another option of a group drops the old option's fields."""
+    """The recorded choices, then the user's; where the user chooses an option of a group, the recorded fields of that group go."""
     groups = {key for word in overrides if (key := word.partition("=")[0]) in options()}
     return [word for word in choices if word.partition("=")[0].partition(".")[0] not in groups] + list(overrides)
 
 
 def quoted(key: str, value: Any) -> str:
-    """A value as Hydra's grammar has it, so that it is read back as the same.
+    """A value written in Hydra's grammar, so that Hydra reads the same value back.
 
     Raises:
-        ConfigurationError: it is no plain value, or a text in which something would be evaluated.
+        ConfigurationError: it is not a plain value, or a text that would be evaluated.
     """
     from hydra.core.override_parser.types import Quote, QuotedString
 
@@ -108,7 +100,7 @@ def _group(group: str, value: Any) -> Iterator[str]:
 
 
 def _differences(value: Mapping[str, Any], fields: Mapping[str, Any]) -> list[str]:
-    """The keys in which ``value`` differs from an option's file; a key that the file lacks may have any default."""
+    """The keys in which ``value`` differs from an option's file; a key that the file lacks counts as different."""
     return [key for key in value if key != "name" and (key not in fields or fields[key] != value[key])]
 
 

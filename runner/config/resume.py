@@ -1,4 +1,4 @@
-"""``resume=FOLDER``: the command line of the sweep that lies there, so that it goes on as what it was."""
+"""``resume=FOLDER``: goes on with the sweep in that folder, by the command line that started it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _ACCEPTED = "the folder of a sweep, such as outputs/sweeps/2026-01-31/12-00-00-0
 
 
 def resumed(words: Sequence[str]) -> list[str]:
-    """``words``, or where they are ``resume=FOLDER``, the words that started the sweep in that folder, to go on in it.
+    """The words that go on with the sweep in FOLDER, if ``words`` contain ``resume=FOLDER``; otherwise ``words``.
 
     Raises:
-        ConfigurationError: there is no sweep in the folder, or other choices stand beside it.
+        ConfigurationError: there is no sweep in the folder, or ``words`` contain other choices.
     """
     given = [word.partition("=")[2] for word in words if word.startswith(f"{_KEY}=")]
     if not given or given[-1] in {"", "null"}:
@@ -26,7 +26,9 @@ def resumed(words: Sequence[str]) -> list[str]:
     folder = Path(given[-1].strip("'\"")).expanduser().absolute()
     others = [word for word in words if not word.startswith((f"{_KEY}=", "-"))]
     if others:
-        raise ConfigurationError(_KEY, given[-1], f"goes on with a sweep as it was, so not with {' '.join(others)}", _ACCEPTED)
+        raise ConfigurationError(
+            _KEY, given[-1], f"goes on with a sweep as it was and cannot be combined with {' '.join(others)}", _ACCEPTED
+        )
     try:
         overrides = OmegaConf.load(folder / "multirun.yaml").hydra.overrides
         task, hydra = ([str(word) for word in overrides[part]] for part in ("task", "hydra"))

@@ -1,4 +1,4 @@
-"""Hands the schema to Hydra, and says where the YAML files of other options are."""
+"""Gives Hydra the types of all options, and the folders with the YAML files of the user's own options."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from runner.config.registry import options, plugin_folders
 
 
 def register() -> None:
-    """Store every option's type under ``schema/``, where it types the option without being one of the options.
+    """Store every option's type under ``schema/``, where Hydra uses it as a type and does not list it as an option.
 
     Raises:
-        ConfigurationError: one of the user's own options cannot be taken.
+        ConfigurationError: one of the user's own options cannot be used.
     """
     store = ConfigStore.instance()
     store.store(group="schema", name="config", node=Config, provider="runner")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runner.display.words import metric_name, ratio_text, self_check_text, verdict_text, with_interval
+from runner.display.words import metric_name, noise_text, ratio_text, self_check_text, verdict_text, with_interval
 from runner.record.metric_schema import MetricName, Metrics
 from runner.record.sweep_schema import SweepJson
 
@@ -32,6 +32,8 @@ def comparison_table(record: SweepJson) -> str:
         lines += ["", "No verdicts: this protocol does not give any."]
     if record["self_check"]:
         lines += ["", self_check_text(record["self_check"], trusted=record["trusted"]).capitalize() + "."]
+    if (detectable_pct := record.get("detectable_pct")) is not None:
+        lines += ["", noise_text(detectable_pct).capitalize() + "."]
     for warning in record["warnings"]:
         lines += ["", f"**Warning** ({warning['kind']}): {warning['message']}; {warning['advice']}."]
     return "\n".join(lines)

@@ -10,14 +10,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from runner.display.console import console, short
-from runner.display.words import metric_name, ratio_text, self_check_text, verdict_text, with_interval
+from runner.display.words import metric_name, noise_text, ratio_text, self_check_text, verdict_text, with_interval
 from runner.host.environment import Difference
 from runner.host.gpu import Gpus
 from runner.monitor.sampler import Sample
 from runner.record.metric_schema import MetricName
 from runner.record.point_schema import ResultJson, WarningRecord
 from runner.record.reading import name_of
-from runner.record.sweep_schema import RepeatedPoint, SweepJson
+from runner.record.sweep_schema import AgreementRecord, RepeatedPoint, SweepJson
 from runner.record.trial_schema import ThreadSettings
 
 
@@ -142,7 +142,10 @@ def _print_comparisons(out: Console, record: SweepJson) -> None:
     if all(comparison["ratio"] is None for comparison in record["comparisons"]):
         out.print("[dim]No verdicts: the points were not measured next to each other.[/]")
         return
-    table = Table(title=f"Against {escape(record['baseline'])}, paired by round, 95 % together", title_justify="left")
+    table = Table(
+        title=f"Against {escape(record['baseline'])}, paired by round: 95 % together for what was asked, 95 % for the rest",
+        title_justify="left",
+    )
     for title in ("point", "of", "ratio", "verdict"):
         table.add_column(title, justify="right" if title == "ratio" else "left")
     colours = {"faster": "green", "slower": "red", "same": "", "inconclusive": "yellow"}
@@ -161,6 +164,8 @@ def _print_comparisons(out: Console, record: SweepJson) -> None:
     if record["self_check"]:
         style = "dim" if record["trusted"] else "bold red"
         out.print(escape(self_check_text(record["self_check"], trusted=record["trusted"])), style=style)
+    if (detectable_pct := record.get("detectable_pct")) is not None:
+        out.print(noise_text(detectable_pct), style="dim", markup=False)
 
 
 def _print_failures(out: Console, record: SweepJson, folder: Path) -> None:
@@ -216,7 +221,7 @@ def print_agreement(outcomes: Sequence[RepeatedPoint]) -> None:
     for outcome in outcomes:
         for metric in outcome["metrics"]:
             sides = [with_interval(side) if side else "-" for side in (metric["then"], metric["now"])]
-            table.add_row(escape(outcome["name"]), metric_name(metric["metric"]), *sides, metric["outcome"])
+            table.add_row(escape(outcome["name"]), metric_name(metric["metric"]), *sides, _agreement_text(metric))
         table.add_section()
     out.print(table)
     if other := [outcome["name"] for outcome in outcomes if not outcome["same_configuration"]]:
@@ -228,9 +233,16 @@ def print_agreement(outcomes: Sequence[RepeatedPoint]) -> None:
     if all(same):
         out.print("The results are the same, byte by byte.")
     out.print(
-        "[dim]Agrees: the two intervals have values in common, or the medians are within 2 %. What the machine did then and does now is in them, so this tells whether "
-        "the record can be repeated, not which is faster.[/]"
+        "[dim]Agrees: the two intervals leave room for a difference of 5 % at most. The two were measured in two sessions, and what the machine did "
+        "in each is in them: this tells whether the record can be repeated, not which is faster.[/]"
     )
+
+
+def _agreement_text(metric: AgreementRecord) -> str:
+    at_most_pct = metric.get("at_most_pct")
+    if at_most_pct is None or metric["outcome"].startswith("differs"):
+        return metric["outcome"]
+    return f"{metric['outcome']}; they differ by {at_most_pct:.2g} % at most"
 
 
 def _plain_text(value: object) -> str:

@@ -12,10 +12,10 @@ from runner.errors import TrialFailed
 
 
 def restrict(cpus: Sequence[int] | None) -> None:
-    """Restrict this process, and all that it starts from now on, to ``cpus``; None leaves it as it is.
+    """Restrict this process, and every process that it starts from now on, to ``cpus``; None changes nothing.
 
     Raises:
-        TrialFailed: the system does not let it.
+        TrialFailed: the system refuses.
     """
     if cpus is None:
         return
@@ -26,7 +26,7 @@ def restrict(cpus: Sequence[int] | None) -> None:
 
 
 def allowed_cpus() -> tuple[int, ...] | None:
-    """The CPUs that this process may use, in order; None where it has no such notion (macOS)."""
+    """The CPUs that this process may use, in order; None where the system does not say (macOS)."""
     if sys.platform == "linux":
         return tuple(sorted(os.sched_getaffinity(0)))
     if sys.platform == "darwin":

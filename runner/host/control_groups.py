@@ -1,4 +1,4 @@
-"""The control groups that this process is in: what they let it have of the CPUs. What the system does not provide is None."""
+"""How much CPU the control groups of this process allow it, and how often they stopped it. None is what the system does not provide."""
 
 from __future__ import annotations
 
@@ -9,24 +9,22 @@ _MEMBERSHIP = Path("/proc/self/cgroup")
 
 
 def cpu_quota(root: Path = _ROOT, membership: Path = _MEMBERSHIP) -> float | None:
-    """CPUs that may be used in the mean, by the tightest quota of this process's group and those around it; None where there is none."""
+    """How many CPUs may be used on average: the smallest quota among this process's group and the groups around it; None without a quota."""
     quotas = [quota for folder in _folders(root, membership) if (quota := _quota(folder)) is not None]
     return min(quotas, default=None)
 
 
 def throttling(root: Path = _ROOT, membership: Path = _MEMBERSHIP) -> tuple[float, int] | None:
-    """How long, and in how many periods, a quota stopped this process's group, or the one around it that was stopped most.
+    """For how many seconds (summed over CPUs), and in how many periods, a quota stopped this process's group.
 
-    Seconds, summed over CPUs.
+    If a group around it was stopped for longer, the figures are that group's. None where no group says.
     """
     stopped_s = [stopped for folder in _folders(root, membership) if (stopped := _throttled(folder)) is not None]
     return max(stopped_s, default=None)
 
 
 def _folders(root: Path, membership: Path) -> list[Path]:
-    """Of the process's own group, then outwards; of version 2, then of version 1. Some may not be there: in a container, the names
-    are those of outside.
-    """
+    """The folders of the process's own group, then of those around it. Some may not exist, because a container sees the names of its host."""
     try:
         lines = [line.split(":", 2) for line in membership.read_text().splitlines()]
     except OSError:

@@ -1,4 +1,4 @@
-"""What a run ran on: recorded with it, because its numbers hold for it."""
+"""What a run ran on: recorded with its numbers, because they hold for this environment."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _PACKAGES = (
     "tensorflow", "tensorflow-cpu", "numpy", "pillow", "scipy", "hydra-core", "omegaconf", "mlflow", "psutil", "nvidia-ml-py", "ray",
 )  # fmt: skip
 
-# Variables that change results; others are the user's own business.
+# Variables that may change results; others are not recorded.
 _VARIABLE_PREFIXES = (
     "OMP_", "OPENBLAS_", "MKL_", "NUMEXPR_", "TF_", "XLA_", "CUDA_", "NVIDIA_", "KMP_", "MALLOC_", "LD_PRELOAD", "MLFLOW_", "PYTHON", "RAY_",
 )  # fmt: skip
 
 
-# Place and user, which change no result.
+# Keys that change no result.
 _INCIDENTAL = ("user", "folder")
 
 
@@ -71,7 +71,7 @@ class Environment(TypedDict):
 
 
 class Difference(TypedDict):
-    """One thing that is not as it was; None where it was or is missing."""
+    """Something that differs now from what it was then; None where it is missing."""
 
     what: str
     then: Any
@@ -80,7 +80,7 @@ class Difference(TypedDict):
 
 @cache
 def environment() -> Environment:
-    """The environment as plain data; the same for all points of a sweep, so made once."""
+    """The environment as plain data. It is read once, because all points of a sweep share it."""
     gpus = Gpus()
     return {
         "runner": __version__,
@@ -109,7 +109,7 @@ def environment() -> Environment:
 
 
 def differences(then: Environment, now: Environment) -> list[Difference]:
-    """What is not the same in two environments: ``{what, then, now}`` for each, what is missing as None."""
+    """What differs between two environments, apart from the user and the folder."""
     changed: list[Difference] = []
     flat = [_flat(side) for side in (then, now)]
     for what in dict.fromkeys([*flat[0], *flat[1]]):
@@ -134,7 +134,7 @@ def _user() -> str | None:
 
 
 def usable_cpus(affinity: int | None = None) -> float:
-    """CPUs that may be used: ``affinity``, by default that of this process, or the quota of its control groups where that is less."""
+    """How many CPUs may be used: ``affinity`` (by default this process's own), or the quota of its control groups if that is less."""
     allowed = float(affinity or len(allowed_cpus() or ()) or os.cpu_count() or 1)
     quota = cpu_quota()
     return allowed if quota is None else min(allowed, quota)
@@ -148,7 +148,7 @@ def _memory_bytes() -> int | None:
 
 
 def cpu_model() -> str:
-    """The CPU's name, by the system."""
+    """The name of the CPU, as the system has it."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -159,22 +159,22 @@ def cpu_model() -> str:
 
 
 def git_state(folder: Path) -> GitState | None:
-    """Commit and whether files differ from it, for the work tree around ``folder``; None where there is none."""
+    """The commit of the work tree around ``folder``, and whether files differ from it; None outside of a work tree."""
     git = shutil.which("git")
     if git is None:
         return None
 
-    def asked(*words: str) -> str | None:
+    def output_of(*words: str) -> str | None:
         try:
             answer = subprocess.run([git, *words], cwd=folder, capture_output=True, text=True, timeout=10, check=False)  # noqa: S603
         except (OSError, subprocess.TimeoutExpired):
             return None
         return answer.stdout.strip() if answer.returncode == 0 else None
 
-    commit = asked("rev-parse", "HEAD")
+    commit = output_of("rev-parse", "HEAD")
     if commit is None:
         return None
-    return {"commit": commit, "dirty": bool(asked("status", "--porcelain"))}
+    return {"commit": commit, "dirty": bool(output_of("status", "--porcelain"))}
 
 
 def _version(package: str) -> str | None:

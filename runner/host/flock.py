@@ -1,4 +1,4 @@
-"""Advisory locks on files that are only read: whoever may read the file may take its lock, and nothing about the file is changed."""
+"""Advisory locks on files. Any user who may read a file may take its lock; nothing in the file is changed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _POLL_S = 0.5
 
 
 class StillLocked(Exception):
-    """Another program has held the lock for as long as was waited.
+    """Another program held the lock during the whole wait.
 
     Attributes:
-        pid: its process; None where the system does not say.
+        pid: the process that holds the lock; None where the system does not say.
     """
 
     def __init__(self, pid: int | None) -> None:
@@ -31,13 +31,13 @@ def locked(path: Path, wait_s: float, on_wait: Callable[[int | None], None] = la
     """Hold the lock of a file.
 
     Args:
-        path: of a regular file. A link is not followed, and a pipe is not waited for.
-        wait_s: how long to wait where another program holds the lock.
+        path: of a regular file; a link or a pipe is refused.
+        wait_s: how long to wait while another program holds the lock.
         on_wait: called once, before the wait, with the process that holds it; None where the system does not say.
 
     Raises:
         StillLocked: it was held for ``wait_s`` seconds.
-        OSError: the file is not there, cannot be read, is no regular file, or its system has no locks.
+        OSError: the file does not exist, cannot be read, is no regular file, or its file system has no locks.
     """
     end = time.monotonic() + wait_s
     waiting = False
@@ -45,7 +45,7 @@ def locked(path: Path, wait_s: float, on_wait: Callable[[int | None], None] = la
         descriptor = opened_to_lock(path)
         try:
             if _taken(descriptor):
-                if os.fstat(descriptor).st_ino == path.stat().st_ino:  # otherwise a new file was put in its place
+                if os.fstat(descriptor).st_ino == path.stat().st_ino:  # otherwise the file has been replaced
                     yield
                     return
                 continue
@@ -55,7 +55,7 @@ def locked(path: Path, wait_s: float, on_wait: Callable[[int | None], None] = la
             if time.monotonic() >= end:
                 raise StillLocked(_holder(descriptor))
         finally:
-            os.close(descriptor)  # which gives the lock back
+            os.close(descriptor)  # this releases the lock
         time.sleep(max(0, min(_POLL_S, end - time.monotonic())))
 
 
@@ -63,7 +63,7 @@ def opened_to_lock(path: Path) -> int:
     """A descriptor of a regular file, open for reading.
 
     Raises:
-        OSError: it is not there, cannot be read, or is no regular file.
+        OSError: it does not exist, cannot be read, or is no regular file.
     """
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     descriptor = os.open(path, flags)
@@ -76,7 +76,7 @@ def opened_to_lock(path: Path) -> int:
 if sys.platform == "win32":
     import msvcrt
 
-    # A lock keeps others from reading what it is on, so it is on a byte that the file does not have.
+    # A locked byte cannot be read by others, so the lock is on a byte beyond the end of the file.
     _BEYOND = 2**31 - 2
 
     def _taken(descriptor: int) -> bool:

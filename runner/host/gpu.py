@@ -1,4 +1,4 @@
-"""NVIDIA GPUs by NVML. What cannot be asked is None, never 0, and why is said once."""
+"""NVIDIA GPUs, read through NVML. A figure that cannot be read is None, never 0, and the reason is kept with the device."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class GpuSample:
 
     Attributes:
         utilization_pct: share of the driver's last interval (1/6 to 1 s) in which some kernel ran.
-        memory_bytes: in use, by whomever.
-        power_w, temperature_c: by the device's sensors.
-        energy_j: since the driver was loaded; differences count.
+        memory_bytes: in use by all programs.
+        power_w, temperature_c: from the device's sensors.
+        energy_j: since the driver was loaded; only differences mean something.
         own_utilization_pct, own_memory_bytes: of the trial's processes alone.
     """
 
@@ -33,12 +33,12 @@ class GpuSample:
 
 @dataclass
 class Gpu:
-    """One device, or one MIG instance of a device, which counts as a device of its own.
+    """A device, or a MIG instance of one, which counts as a device of its own.
 
     Attributes:
-        name: by the driver.
+        name: from the driver.
         memory_bytes: the device's total.
-        missing: for each figure that cannot be had, the reason.
+        missing: for each figure that cannot be read, the reason.
     """
 
     name: str
@@ -60,8 +60,8 @@ class Gpus:
         self.absent = ""
         self.driver: str | None = None
         self._handles: list[Any] = []
-        self._asked_at_us: list[int] = []
-        self._never: set[tuple[int, str]] = set()
+        self._last_asked_us: list[int] = []
+        self._unsupported: set[tuple[int, str]] = set()
         try:
             import pynvml
         except ImportError:
@@ -81,68 +81,68 @@ class Gpus:
             self.absent = "" if self.devices else f"the NVIDIA driver does not answer ({_text(error)})"
         if not self.devices and not self.absent:
             self.absent = "no NVIDIA GPU"
-        self._asked_at_us = [int(time.time() * 1e6)] * len(self._handles)
+        self._last_asked_us = [int(time.time() * 1e6)] * len(self._handles)
 
     def _add(self, index: int) -> None:
         nvml = self._nvml
         try:
             whole = nvml.nvmlDeviceGetHandleByIndex(index)
-        except nvml.NVMLError:  # one that has fallen off the bus, or is not ours to see
+        except nvml.NVMLError:  # it has fallen off the bus, or this user may not see it
             return
         for handle in self._instances(whole) or [whole]:
-            name = self._first(nvml.nvmlDeviceGetName, handle)
-            memory = self._first(nvml.nvmlDeviceGetMemoryInfo, handle)
+            name = self._answer(nvml.nvmlDeviceGetName, handle)
+            memory = self._answer(nvml.nvmlDeviceGetMemoryInfo, handle)
             self._handles.append(handle)
             self.devices.append(Gpu(f"GPU {index}" if name is None else _text(name), memory and int(memory.total)))
 
     def _instances(self, whole: Any) -> list[Any]:
-        """The MIG instances of a device, empty where it is not cut up."""
+        """The MIG instances of a device; empty if it is not divided into any."""
         nvml = self._nvml
-        mode = self._first(nvml.nvmlDeviceGetMigMode, whole)
+        mode = self._answer(nvml.nvmlDeviceGetMigMode, whole)
         if mode is None or mode[0] != nvml.NVML_DEVICE_MIG_ENABLE:
             return []
-        count = self._first(nvml.nvmlDeviceGetMaxMigDeviceCount, whole) or 0
-        asked = [self._first(nvml.nvmlDeviceGetMigDeviceHandleByIndex, whole, at) for at in range(count)]
-        return [handle for handle in asked if handle is not None]
+        count = self._answer(nvml.nvmlDeviceGetMaxMigDeviceCount, whole) or 0
+        handles = [self._answer(nvml.nvmlDeviceGetMigDeviceHandleByIndex, whole, number) for number in range(count)]
+        return [handle for handle in handles if handle is not None]
 
-    def _first(self, question: Callable[..., Any], *about: Any) -> Any:
-        """The answer, None where there is none."""
+    def _answer(self, question: Callable[..., Any], *about: Any) -> Any:
+        """The driver's answer; None where it has none."""
         try:
             return question(*about)
         except self._nvml.NVMLError:
             return None
 
     def sample(self, pids: Sequence[int]) -> list[GpuSample]:
-        """One sample a device; ``pids`` are the trial's processes."""
+        """One sample of each device; ``pids`` are the trial's processes."""
         return [self._sample(index, frozenset(pids)) for index in range(len(self._handles))]
 
     def _sample(self, index: int, pids: frozenset[int]) -> GpuSample:
         nvml, handle = self._nvml, self._handles[index]
 
-        def asked(what: str, question: Callable[[], T]) -> T | None:
-            return self._asked(index, what, question)
+        def read(what: str, question: Callable[[], T]) -> T | None:
+            return self._read(index, what, question)
 
         return GpuSample(
-            utilization_pct=asked("utilization_pct", lambda: float(nvml.nvmlDeviceGetUtilizationRates(handle).gpu)),
-            memory_bytes=asked("memory_bytes", lambda: int(nvml.nvmlDeviceGetMemoryInfo(handle).used)),
-            power_w=asked("power_w", lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1e3),
-            temperature_c=asked(
+            utilization_pct=read("utilization_pct", lambda: float(nvml.nvmlDeviceGetUtilizationRates(handle).gpu)),
+            memory_bytes=read("memory_bytes", lambda: int(nvml.nvmlDeviceGetMemoryInfo(handle).used)),
+            power_w=read("power_w", lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1e3),
+            temperature_c=read(
                 "temperature_c", lambda: float(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
             ),
-            energy_j=asked("energy_j", lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3),
-            own_utilization_pct=asked("own_utilization_pct", lambda: self._own_utilization_pct(index, pids)),
-            own_memory_bytes=asked("own_memory_bytes", lambda: self._own_memory_bytes(index, pids)),
+            energy_j=read("energy_j", lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3),
+            own_utilization_pct=read("own_utilization_pct", lambda: self._own_utilization_pct(index, pids)),
+            own_memory_bytes=read("own_memory_bytes", lambda: self._own_memory_bytes(index, pids)),
         )
 
-    def _asked(self, index: int, what: str, question: Callable[[], T]) -> T | None:
-        if (index, what) in self._never:
+    def _read(self, index: int, what: str, question: Callable[[], T]) -> T | None:
+        if (index, what) in self._unsupported:
             return None
         try:
             answer = question()
         except self._nvml.NVMLError as error:
             self.devices[index].missing[what] = _text(error)
             if error.value == self._nvml.NVML_ERROR_NOT_SUPPORTED:
-                self._never.add((index, what))  # it will not be supported later either
+                self._unsupported.add((index, what))  # so it is not asked again
             return None
         if answer is not None:
             self.devices[index].missing.pop(what, None)
@@ -155,17 +155,17 @@ class Gpus:
             self.devices[index].missing["own_memory_bytes"] = "this driver does not report memory by process"
             return None
         if not own:
-            # Also where the trial does not use the GPU: from outside a container's process numbers, the two look the same.
+            # Either the trial does not use the GPU, or it runs in a container, whose process ids the driver does not know.
             self.devices[index].missing["own_memory_bytes"] = "the driver lists no process of the trial"
             return None
         return int(sum(own))
 
     def _own_utilization_pct(self, index: int, pids: frozenset[int]) -> float | None:
-        since, self._asked_at_us[index] = self._asked_at_us[index], int(time.time() * 1e6)
+        since_us, self._last_asked_us[index] = self._last_asked_us[index], int(time.time() * 1e6)
         try:
-            samples = self._nvml.nvmlDeviceGetProcessUtilization(self._handles[index], since)
+            samples = self._nvml.nvmlDeviceGetProcessUtilization(self._handles[index], since_us)
         except self._nvml.NVMLError as error:
-            # Nobody has used it since; pynvml turns a driver's «success, of nothing» into an error as well.
+            # No process has used it since. A driver may call that a success without data, which pynvml raises as an error too.
             if error.value not in {self._nvml.NVML_ERROR_NOT_FOUND, self._nvml.NVML_SUCCESS}:
                 raise
             samples = []

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Ctrl-C reaches this thread only afterwards, and a process started meanwhile only when it lets it."""
-    if sys.platform == "win32":  # which cannot hold a signal back
+    """Within it, Ctrl-C does not interrupt this thread; it does afterwards. A process started within it ignores Ctrl-C until it unblocks it."""
+    if sys.platform == "win32":  # a signal cannot be blocked here
         yield
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

@@ -1,4 +1,4 @@
-"""The host around a trial: what others take of it, and what it holds back. What the system does not provide is None."""
+"""The state of the host around a trial: other programs' CPU use, throttling, pressure. None is what the system does not provide."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PRESSURES = ("cpu", "memory", "io")
 
 
 def busy_and_total_s() -> tuple[float, float] | None:
-    """Seconds that the host's CPUs were busy, and all their seconds, since it started; None where the system does not say."""
+    """Seconds that the host's CPUs were busy since it started, and all their seconds since then; None where the system does not say."""
     try:
         times = psutil.cpu_times()
     except (psutil.Error, OSError):
@@ -31,7 +31,7 @@ def busy_and_total_s() -> tuple[float, float] | None:
 
 
 class HostLoad(TypedDict):
-    """What was the case on the host during a trial; None is what the system does not provide."""
+    """The load of the host during a trial; None is what the system does not provide."""
 
     other_cpu_pct: float | None
     stolen_pct: float | None
@@ -51,10 +51,11 @@ class HostState:
     """Counters and readings of the host at one moment.
 
     Attributes:
-        total_s, busy_s, stolen_s: CPU seconds since it started, over all CPUs; stolen by other virtual machines is not in busy.
+        total_s, busy_s, stolen_s: CPU seconds over all CPUs since the host started; time stolen by other virtual machines is not busy.
         pressure_us: for ``cpu``, ``memory`` and ``io``, the microseconds in which at least one task waited for it (PSI).
         throttled_s, throttled_periods: how long, and in how many periods, this program's control group was stopped at its quota.
-        load_1m: runnable tasks, mean of a minute. frequency_mhz: of the CPUs, mean.
+        load_1m: runnable tasks, averaged over a minute.
+        frequency_mhz: averaged over the CPUs.
     """
 
     total_s: float | None
@@ -68,7 +69,7 @@ class HostState:
 
     @classmethod
     def now(cls) -> HostState:
-        """Read everything; about a millisecond, and never while anything is timed."""
+        """Read everything. It takes about a millisecond, so it must not run while anything is timed."""
         total_s = busy_s = stolen_s = None
         with contextlib.suppress(psutil.Error, OSError):
             times = psutil.cpu_times()
@@ -83,15 +84,15 @@ class HostState:
             pressure_us={what: waited for what in _PRESSURES if (waited := _pressure_us(what)) is not None},
             throttled_s=throttled and throttled[0],
             throttled_periods=throttled and throttled[1],
-            load_1m=_asked(_load_1m),
-            frequency_mhz=_asked(_frequency_mhz),
+            load_1m=_value_of(_load_1m),
+            frequency_mhz=_value_of(_frequency_mhz),
         )
 
     def until(self, later: HostState, wall_s: float, trial_cpu_s: float | None) -> HostLoad:
-        """What was the case between here and ``later``.
+        """The load between this moment and ``later``.
 
-        Percentages of CPU time are of all CPUs. ``pressure_*_pct`` is the share of the time in which some task, of the trial's or
-        anybody's, waited for it. The conductor's own use is in ``other_cpu_pct``, and small.
+        100 % is all CPUs of the host. ``pressure_*_pct`` is the share of the time in which some task waited for the resource, be it a
+        task of the trial or of another program. ``other_cpu_pct`` includes the conductor's own use, which is small.
         """
         others = stolen = None
         if self.total_s is not None and later.total_s is not None and self.busy_s is not None and later.busy_s is not None:
@@ -122,9 +123,10 @@ def _difference(before: Number | None, after: Number | None) -> Number | None:
     return None if before is None or after is None else max(0, after - before)
 
 
-def _asked(question: Callable[[], T]) -> T | None:
+def _value_of(reading: Callable[[], T]) -> T | None:
+    """What ``reading`` returns; None where the system does not provide it."""
     try:
-        return question()
+        return reading()
     except (psutil.Error, OSError, AttributeError, NotImplementedError):
         return None
 

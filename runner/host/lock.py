@@ -1,7 +1,7 @@
 """One measurement at a time on a host: two at once would time each other.
 
-The lock is that of a file which belongs to the host's administrator and which every user may read. So no other user can put something
-else in its place, and nothing is written to take it. ``RUNNER_LOCK_DIR`` names a folder whose lock is taken instead.
+The lock is on a file that belongs to the host's administrator and that every user may read. So no other user can replace the file, and
+taking the lock writes nothing. ``RUNNER_LOCK_DIR`` names a folder with a lock to be taken instead.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from runner.host.flock import StillLocked, locked, opened_to_lock
 
 LOCK_DIR = "RUNNER_LOCK_DIR"
 
-# A Windows user has a folder for temporary files that is no other user's.
+# On Windows the folder for temporary files belongs to one user.
 _FOLDER = tempfile.gettempdir() if sys.platform == "win32" else None
-_OF_THE_HOST = (Path("/etc/machine-id"), Path("/etc/passwd"))
+_HOST_FILES = (Path("/etc/machine-id"), Path("/etc/passwd"))
 
 # The file whose lock this process holds.
 _held: list[Path] = []
@@ -31,7 +31,7 @@ _held: list[Path] = []
 
 @contextlib.contextmanager
 def host_lock(tell: Callable[[str], None], wait_s: float) -> Iterator[None]:
-    """Hold the host's lock. While another program holds it, wait; ``tell`` is called once, with a message that says which.
+    """Hold the host's lock. While another program holds it, wait, after one call of ``tell`` with a message that names it.
 
     A process that holds the lock may take it again.
 
@@ -48,7 +48,7 @@ def host_lock(tell: Callable[[str], None], wait_s: float) -> Iterator[None]:
 
 
 def _take(stack: contextlib.ExitStack, tell: Callable[[str], None], wait_s: float) -> Path:
-    """Take the first lock that there is; returns the path of its file."""
+    """Take the first lock that exists on this system; returns the path of its file."""
     for path in _files():
 
         def say(pid: int | None, path: Path = path) -> None:
@@ -56,20 +56,20 @@ def _take(stack: contextlib.ExitStack, tell: Callable[[str], None], wait_s: floa
 
         try:
             stack.enter_context(locked(path, wait_s, say))
-        except OSError:  # not there on this system, or on a disk without locks
+        except OSError:  # the file does not exist here, or its file system has no locks
             continue
         except StillLocked as busy:
             reason = f"another run is still measuring on this host: {_described(busy.pid, path)}"
             raise ConfigurationError("host.wait_s", wait_s, reason, "more seconds to wait") from None
         return path
-    tell("this system has no file to lock: a measurement of another program at the same time would not be noticed")
+    tell("this system has no file to lock, so another measurement at the same time would not be noticed")
     return Path()
 
 
 def _files() -> tuple[Path, ...]:
     folder = os.environ.get(LOCK_DIR) or _FOLDER
     if folder is None:
-        return _OF_THE_HOST
+        return _HOST_FILES
     path = Path(folder, "image-pipeline-runner.lock")
     try:
         _make(path)
@@ -81,7 +81,7 @@ def _files() -> tuple[Path, ...]:
 
 
 def _make(path: Path) -> None:
-    """Make the file, unless something is there. It appears with its mode, so that no user is kept out, whenever this ends."""
+    """Make the file, unless it exists. It appears with its final mode at once, so that every user can read it even if this is interrupted."""
     if os.path.lexists(path):
         return
     handle, made = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -98,13 +98,13 @@ def _make(path: Path) -> None:
 
 
 def _described(pid: int | None, path: Path) -> str:
-    """A process, by what the system says of it: what another user has written somewhere is not believed, nor shown."""
+    """The process in words, from what the system says about it. A text that another user wrote would not be trustworthy."""
     if pid is None:
         return f"this system does not say which process it is; lsof {path} may"
     try:
         process = psutil.Process(pid)
         words = f"pid {pid} of {process.username()}, started {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(process.create_time()))}"
-        with contextlib.suppress(psutil.Error, OSError):  # of another user it is not shown
+        with contextlib.suppress(psutil.Error, OSError):  # the system does not show it of another user
             words += f" in {process.cwd()}"
     except (psutil.Error, OSError):
         return f"pid {pid}"

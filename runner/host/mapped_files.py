@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 def write_back_mapped_files() -> None:
-    """Have the system write to disk what it still has to of every file that this process has mapped.
+    """Have the system write the pending changes of every file that this process has mapped to disk.
 
-    Until then Linux counts the pages of a file that was installed a moment ago as private and dirty memory of whoever maps them,
-    though nobody has written to them in memory, and they could not be distinguished from a process's own pages.
+    Until they are written, Linux counts the pages of a freshly installed file as private dirty memory of each process that maps them. They
+    could then not be distinguished from a process's own pages.
     """
     try:
         lines = Path("/proc/self/maps").read_text(encoding="utf-8", errors="surrogateescape").splitlines()

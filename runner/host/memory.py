@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import mmap
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from runner.host.usage import stat_fields
 
 _ROLLUP = Path("/proc/self/smaps_rollup")
 
@@ -16,10 +20,10 @@ class Footprint:
     """A tree of processes at one moment.
 
     Attributes:
-        memory_bytes: what the trial would need alone, every shared page counted once; None where nothing is known.
-        memory_method: how that was measured: ``pss``; where the system does not provide that, the sum of ``uss`` (shared pages left
-            out), of ``rss`` (shared pages counted for each), or of ``largest_rss`` (the most that each ever had resident).
-        pss_bytes: the sum of proportional shares; it leaves out what the trial shares with the fork server it came from.
+        memory_bytes: what the trial would need alone, every shared page counted once; None where the system does not say.
+        memory_method: how it was measured: ``pss``. Where the system does not provide that, it is the sum of ``uss`` (without shared
+            pages), of ``rss`` (shared pages counted in each process), or of ``largest_rss`` (the most each process ever had resident).
+        pss_bytes: the sum of proportional shares, without what belongs to the fork server that the trial came from.
         threads: of the tree, None where the system does not say.
         processes: of the tree.
     """
@@ -32,17 +36,17 @@ class Footprint:
 
 
 def footprint(pids: Sequence[int], fork_server: int | None, largest_rss_bytes: int | None = None) -> Footprint:
-    """Memory, threads and processes of ``pids`` now; 10 ms a process, so never while anything is timed.
+    """Memory, threads and processes of ``pids`` now. It takes 10 ms a process, so it must not run while anything is timed.
 
-    Memory is what the trial would need alone, every page that its processes share counted once, and whatever else on the host
-    has the same libraries open left out of it:
+    Memory is what the trial would need alone. A page that several of its processes share counts once, and other programs that use
+    the same libraries change nothing:
 
-    * Anonymous memory by proportional shares (PSS), which only relatives can share. Pages that a trial shares with the fork
-      server it came from belong to it: the sum over the tree, plus the fork server's shares, minus what is the fork server's own.
-    * Mapped files (mostly libraries) by the process that has most of them resident: forked or spawned, all map the same.
-    * Shared memory by proportional shares.
+    * Anonymous memory is the sum of proportional shares (PSS); only processes forked from one another share it. The trial also needs the
+      pages that it shares with its fork server, so the fork server's shares are added, without the pages that it has for itself.
+    * Mapped files (mostly libraries) count as in the process that has most of them resident, because all processes map the same ones.
+    * Shared memory is the sum of proportional shares.
 
-    ``largest_rss_bytes``, where the processes report it, is used where nothing can be read from outside.
+    ``largest_rss_bytes``, which the processes report themselves, is used if nothing can be read from outside.
     """
     living = []
     threads: int | None = 0
@@ -62,7 +66,7 @@ def footprint(pids: Sequence[int], fork_server: int | None, largest_rss_bytes: i
 
 
 def together(parts: Sequence[Footprint]) -> Footprint:
-    """The sum over several hosts, without what a host does not provide; the method is the first host's."""
+    """The sum over several hosts, as far as they provide the figures; the method is the first host's."""
 
     def summed(name: str) -> int | None:
         known = [value for part in parts if (value := getattr(part, name)) is not None]
@@ -70,6 +74,21 @@ def together(parts: Sequence[Footprint]) -> Footprint:
 
     memory, pss, threads = (summed(name) for name in ("memory_bytes", "pss_bytes", "threads"))
     return Footprint(memory, parts[0].memory_method, pss, threads, sum(part.processes for part in parts))
+
+
+def resident_bytes_and_threads(pid: int) -> tuple[int, int] | None:
+    """Of one process; None where it is gone or the system does not say. Cheap enough to be read while an epoch is timed."""
+    if sys.platform == "linux":  # by one small file; psutil opens several, at ten times the cost
+        try:
+            stat = stat_fields(pid)
+        except (OSError, ValueError):
+            return None
+        return stat[21] * mmap.PAGESIZE, stat[17]
+    try:
+        process = psutil.Process(pid)
+        return process.memory_info().rss, process.num_threads()
+    except (psutil.Error, OSError):
+        return None
 
 
 def _memory(processes: Sequence[psutil.Process], fork_server: int | None) -> tuple[int | None, str | None, int | None]:
@@ -98,7 +117,7 @@ def _memory(processes: Sequence[psutil.Process], fork_server: int | None) -> tup
 
 
 def _pages_of(pids: Sequence[int]) -> list[_Pages]:
-    """Of those that are still there; raises OSError or KeyError where the system does not say."""
+    """The pages of the processes that still exist; raises OSError or KeyError where the system does not say."""
     pages = []
     for pid in pids:
         try:
@@ -111,7 +130,7 @@ def _pages_of(pids: Sequence[int]) -> list[_Pages]:
 
 @dataclass(frozen=True)
 class _Pages:
-    """One process's resident pages in bytes: proportional shares of all, of anonymous and of shared memory, its own, and files."""
+    """Resident memory of a process in bytes: proportional shares of all, of anonymous and of shared pages; its own pages; mapped files."""
 
     pss: int
     anonymous: int
@@ -123,12 +142,12 @@ class _Pages:
     def of(cls, pid: int) -> _Pages:
         """From ``/proc``; raises OSError or KeyError where the system does not say, or the process is gone."""
         rollup, status = (_fields(Path(f"/proc/{pid}/{name}")) for name in ("smaps_rollup", "status"))
-        # What is private and dirty is anonymous, once mapped files have been written back; what is private and clean is of a file.
+        # Once mapped files have been written back, private dirty pages are anonymous, and private clean pages belong to a file.
         return cls(rollup["Pss"], rollup["Pss_Anon"], rollup["Pss_Shmem"], rollup["Private_Dirty"], status["RssFile"])
 
 
 def _fields(path: Path) -> dict[str, int]:
-    """The lines of a file of ``/proc`` that give kilobytes, in bytes."""
+    """The lines in kB of a file in ``/proc``, in bytes."""
     sizes = {}
     for line in path.read_text().splitlines():
         name, _, value = line.partition(":")

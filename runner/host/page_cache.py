@@ -1,4 +1,4 @@
-"""The system's page cache: what of a file is in memory, and how to drop it."""
+"""The system's page cache: how much of a file it holds, and how to drop a file from it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import sys
 
 
 def can_drop() -> bool:
-    """Whether this system drops a file's pages when it is asked to, by posix_fadvise(2)."""
+    """Whether this system can drop a file's pages, by posix_fadvise(2)."""
     return sys.platform not in {"win32", "darwin"}
 
 
 def drop(handle: int) -> None:
-    """Have the pages of an open file dropped, where the system can."""
+    """Drop the pages of an open file, if the system can."""
     if sys.platform != "win32" and sys.platform != "darwin":
-        with contextlib.suppress(OSError):  # a file system that is read-only has nothing to write
-            os.fsync(handle)  # pages that are not written yet are not dropped
+        with contextlib.suppress(OSError):  # a read-only file system has nothing to write
+            os.fsync(handle)  # the system does not drop pages that are not written yet
         os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
@@ -34,7 +34,7 @@ def resident_bytes(handle: int) -> int | None:
         return 0
     pages = -(-about.st_size // mmap.PAGESIZE)
     states = (ctypes.c_ubyte * pages)()
-    # A private copy, because ctypes takes the address only of what may be written; it is never touched, so nothing is copied.
+    # A private mapping, because ctypes takes the address of writable memory only. It is never written to, so nothing is copied.
     with mmap.mmap(handle, about.st_size, access=mmap.ACCESS_COPY) as mapped:
         start = ctypes.c_ubyte.from_buffer(mapped)
         failed = ctypes.CDLL(None).mincore(ctypes.c_void_p(ctypes.addressof(start)), ctypes.c_size_t(about.st_size), states)

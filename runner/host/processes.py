@@ -1,7 +1,7 @@
-"""Ends processes, with all that they have started: by their group and session, or by their tree where the system has no groups.
+"""Ends processes with all that they have started: by group and session, or by their tree where the system has no groups.
 
-A trial leads a session, and with it a group. Its workers are in both, whoever their parent is by now; some make groups of their own
-(Ray's workers do), but stay in the session.
+A trial leads a session and a group. Its workers belong to both, even after their parent has ended. Some make groups of their own, as
+Ray's workers do, but stay in the session.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ import psutil
 
 log = logging.getLogger(__name__)
 
-# How long processes get to leave by themselves after SIGTERM, and how long the system gets to remove them after SIGKILL.
+# How long processes may take to end by themselves after SIGTERM, and how long the system may take to remove them after SIGKILL.
 GRACE_S = 0.3
 REMOVAL_S = 5.0
+
+# How worker processes are started where the user leaves that open. macOS can fork, but its system libraries do not survive it.
+AUTOMATIC_START_METHOD = "fork" if sys.platform == "linux" else "spawn"
 
 if sys.platform == "win32":
 
@@ -40,7 +43,7 @@ if sys.platform == "win32":
             psutil.Process(pid).kill()
 
     def end(process: BaseProcess) -> None:
-        """Leave nothing of its tree behind; workers whose trial is gone end by themselves."""
+        """Kill the process and its tree. Workers whose trial has already ended will end by themselves."""
         if process.is_alive() and process.pid is not None:
             with contextlib.suppress(psutil.Error):
                 tree = psutil.Process(process.pid).children(recursive=True)
@@ -52,7 +55,7 @@ if sys.platform == "win32":
 else:
 
     def lead_session() -> None:
-        """Give this process a session and a group of its own: it can be ended as a whole, and Ctrl-C in the terminal does not reach it."""
+        """Give this process its own session and group, so that all can be ended together and Ctrl-C in the terminal does not reach it."""
         os.setsid()
 
     def kill_own_group() -> None:
@@ -70,13 +73,13 @@ else:
             os.kill(pid, signal.SIGKILL)
 
     def end(process: BaseProcess) -> None:
-        """Leave nothing of its session behind, whether it has ended, hangs, or has been killed."""
+        """End every process of its session, whether the process itself has ended, hangs, or has been killed."""
         pid = process.pid
         if pid is None:
             return
         if process.is_alive():
             _signal(pid, signal.SIGTERM)
-            _signal(pid, signal.SIGCONT)  # a stopped process takes no signal but this and SIGKILL
+            _signal(pid, signal.SIGCONT)  # a stopped process handles SIGTERM only after this
             process.join(GRACE_S)
         group_killed = _signal(pid, signal.SIGKILL)
         if _kill_session(pid) or group_killed:
@@ -84,12 +87,12 @@ else:
         process.join()
 
     def _signal(pid: int, number: int) -> bool:
-        """Send a signal to the group that ``pid`` leads; returns whether there is one. To ``pid`` alone where it has not made it yet."""
+        """Send a signal to the group that ``pid`` leads, or to ``pid`` alone if it has not made its group yet; returns whether there is a group."""
         try:
             os.killpg(pid, number)
         except (ProcessLookupError, PermissionError):
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                # Another session has another user's process, which has got the number since.
+                # A process of another session is a stranger that has got the same number since.
                 if os.getsid(pid) == os.getsid(0):
                     os.kill(pid, number)
             return False
@@ -115,7 +118,7 @@ else:
             return None
 
     def _await_removal(group: int) -> None:
-        """Wait until the killed group is gone; a zombie that is not reaped counts as gone."""
+        """Wait until the killed group is gone; zombies count as gone."""
         limit = monotonic() + REMOVAL_S
         while alive := _living(group):
             if monotonic() >= limit:
@@ -124,9 +127,9 @@ else:
             sleep(0.01)
 
     def _living(group: int) -> list[int]:
-        """The processes of the group, or of the session that it leads, that are not zombies.
+        """The processes of the group, and of the session with the same number, that are not zombies.
 
-        Where processes cannot be listed, the group's number as long as it has a process.
+        Where processes cannot be listed, the group's number stands for them as long as the group has a process.
         """
         with contextlib.suppress(psutil.Error, OSError):
             return [process.pid for process in psutil.process_iter(["pid", "status"]) if _in_group(process, group)]

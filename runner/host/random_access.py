@@ -1,4 +1,4 @@
-"""Reads at given places of an open file, from many threads at the same time."""
+"""Reads from given offsets of an open file, from many threads at the same time."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class RandomAccessFile:
         self._lock = threading.Lock()
 
     def read_at(self, offset: int, length: int) -> bytes:
-        """Up to ``length`` bytes from ``offset``: fewer where a signal came in between, none at the end of the file."""
+        """Up to ``length`` bytes from ``offset``: fewer if a signal interrupted the read, none at the end of the file."""
         if sys.platform != "win32":
             return os.pread(self._handle, length, offset)
-        with self._lock:  # threads share the place in the file
+        with self._lock:  # all threads share the position in the file
             os.lseek(self._handle, offset, os.SEEK_SET)
             return os.read(self._handle, length)
 

@@ -1,4 +1,4 @@
-"""How long a thread has been ready to run without a CPU to run on."""
+"""How long a thread was ready to run but had no CPU."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 
 class RunQueueDelay:
-    """Of the thread that makes this object.
+    """The run-queue delay of the thread that makes this object.
 
     Attributes:
         known: whether the system provides it.

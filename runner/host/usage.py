@@ -17,7 +17,7 @@ _NS = 1e-9
 # The unit of ru_inblock and ru_oublock; see getrusage(2).
 _BLOCK_BYTES = 512
 
-# Whether ``own_usage`` contains what children used that have ended.
+# Whether ``own_usage`` includes the usage of children that have ended.
 COUNTS_ENDED_CHILDREN = sys.platform != "win32"
 
 
@@ -38,15 +38,15 @@ class UsageRecord(TypedDict):
 
 @dataclass(frozen=True)
 class Usage:
-    """The usage of some processes and of their children that have ended. None is what this system does not provide.
+    """What some processes used, with their children that have ended. None is what this system does not provide.
 
     Attributes:
         cpu_user_s, cpu_system_s: CPU seconds in the program, and in the kernel on its behalf.
-        ended_cpu_s: the part of both that children used which have ended and been waited for.
-        voluntary_switches: how often a thread gave up its CPU to wait; ``involuntary_switches``: how often it was taken away.
-        minor_faults: page faults served from memory; ``major_faults``: those that took a read from storage.
-        read_bytes, written_bytes: through read and write calls, from the page cache and pipes too; not by mapped files.
-        storage_read_bytes, storage_written_bytes: what of that reached storage.
+        ended_cpu_s: the part of these two that was used by children that have ended and been waited for.
+        voluntary_switches: how often a thread gave up its CPU to wait; ``involuntary_switches``: how often it lost it to others.
+        minor_faults: page faults served from memory; ``major_faults``: those that needed a read from storage.
+        read_bytes, written_bytes: through read and write calls, also from the page cache and pipes; not through mapped files.
+        storage_read_bytes, storage_written_bytes: read from storage, and written to it.
     """
 
     cpu_user_s: float | None = 0.0
@@ -102,7 +102,7 @@ def total(usages: Iterable[Usage]) -> Usage:
 
 
 def own_usage() -> Usage:
-    """Of this process with all its threads, and of its children that have ended and been waited for.
+    """The usage of this process with all its threads, and of its children that have ended and been waited for.
 
     By ``getrusage``, to the microsecond, where there is one; elsewhere by psutil, without the children.
     """
@@ -128,7 +128,7 @@ def own_usage() -> Usage:
 
 
 def largest_resident_bytes() -> int | None:
-    """The most memory that this process has ever had resident; None where the system does not say."""
+    """The largest resident memory that this process ever had; None where the system does not say."""
     if sys.platform == "win32":
         return None
     import resource
@@ -138,9 +138,9 @@ def largest_resident_bytes() -> int | None:
 
 
 def usage_of(pid: int) -> Usage:
-    """Of another process that cannot be asked, and of its ended children: as ``own_usage``, but CPU seconds to a tick.
+    """The usage of another process and of its ended children, read from outside. CPU seconds are exact to a tick.
 
-    Switches of threads that have ended are not in it. A process that is gone has used nothing.
+    Switches of threads that have ended are missing. A process that is gone has a usage of 0.
     """
     if sys.platform != "linux":
         return _by_psutil(pid)
@@ -167,10 +167,10 @@ def usage_of(pid: int) -> Usage:
 
 
 def stat_fields(pid: int) -> list[int]:
-    """The numbers of ``/proc/PID/stat`` from the process's state on, which is number 0 and stands as 0; see proc_pid_stat(5).
+    """The fields of ``/proc/PID/stat`` from the third on; the third, the process's state, is no number and is given as 0. See proc_pid_stat(5).
 
     Raises:
-        OSError: there is no such process, or no such file system.
+        OSError: the process does not exist, or the system has no ``/proc``.
     """
     content = Path(f"/proc/{pid}/stat").read_bytes()
     return [0, *map(int, content[content.rindex(b")") + 4 :].split())]
@@ -197,12 +197,12 @@ def cpu_s_of(pid: int) -> float | None:
 
 
 def cpu_s(pids: Sequence[int]) -> float:
-    """The sum of ``cpu_s_of``; a process that is gone counts nothing."""
+    """The sum of ``cpu_s_of``; a process that is gone counts as 0."""
     return sum(cpu_s_of(pid) or 0.0 for pid in pids)
 
 
 def _bytes_moved(process: str) -> dict[str, int]:
-    """The lines of ``/proc/PID/io``; empty where there is no such file."""
+    """The counters in ``/proc/PID/io``; empty where there is no such file."""
     try:
         lines = Path(f"/proc/{process}/io").read_text().splitlines()
     except OSError:

@@ -11,9 +11,9 @@ import psutil
 
 
 def die_with_parent(last_act: Callable[[], None] | None = None) -> None:
-    """From now on, end this process as soon as the process that started it is gone, however that went.
+    """From now on, end this process as soon as the process that started it has ended, for whatever reason; call ``last_act`` before.
 
-    A thread waits on the parent's sentinel; it costs nothing until then. Do not call it before a fork that is still to come.
+    A thread waits on the parent's sentinel, which costs nothing. A process must not fork after it has called this.
     """
     parent = multiprocessing.parent_process()
     if parent is None:
@@ -23,7 +23,7 @@ def die_with_parent(last_act: Callable[[], None] | None = None) -> None:
 
 
 def die_with(pid: int) -> None:
-    """The same in a process that multiprocessing did not start, for the process with this number."""
+    """The same for a process that multiprocessing did not start: end with the process that has this id."""
     try:
         other = psutil.Process(pid)
     except psutil.NoSuchProcess:

@@ -1,1 +1,1 @@
-"""Watches a trial from outside, so that nothing of it competes with what is measured."""
+"""Watches a trial from outside, so that watching does not compete with the measured work."""

@@ -1,4 +1,4 @@
-"""What a trial's samples say of each GPU."""
+"""The record of each GPU during a trial, from the monitor's samples."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runner.monitor.sampler import Sample
 
 
 class GpuDevice(TypedDict):
-    """One device over the timed epochs; None where a figure is not known. ``missing`` has the reason for each."""
+    """One device over the timed epochs. A figure that is not known is None, and ``missing`` has the reason."""
 
     name: str
     memory_total_bytes: int | None
@@ -48,7 +48,7 @@ _Figure = Literal["utilization_pct", "memory_peak_bytes", "memory_total_bytes", 
 
 
 def gpu_record(gpus: Gpus, samples: Sequence[Sample], *, sampled: bool) -> GpuRecord:
-    """For each device: means and peaks over the timed epochs, the energy spent in them, and why a figure is missing.
+    """For each device: means and peaks over the timed epochs, the energy used in them, and why a figure is missing.
 
     ``utilization_pct`` and ``power_w`` are means over samples; ``energy_j`` is the difference of the device's own counter, which
     steps every 10 to 100 ms; memory and temperature are the largest seen. ``own_`` is the trial's share.
@@ -101,19 +101,19 @@ def gpu_metrics(record: GpuRecord, images: int) -> GpuMetrics:
     return metrics
 
 
-def _over(of: Callable[[Sequence[float]], float], samples: Sequence[GpuSample], name: str) -> float | None:
+def _over(statistic: Callable[[Sequence[float]], float], samples: Sequence[GpuSample], name: str) -> float | None:
     values = [value for sample in samples if (value := getattr(sample, name)) is not None]
-    return of(values) if values else None
+    return statistic(values) if values else None
 
 
 def _energy_j(samples: Sequence[Sample], index: int) -> float | None:
-    """What the counter rose by over the epochs; each begins where the phase before it ended."""
+    """By how much the energy counter rose during the epochs; an epoch begins where the phase before it ended."""
 
     def readings() -> Iterator[tuple[str, float]]:
         for sample in samples:
             if sample.gpus and sample.gpus[index].energy_j is not None:
                 yield sample.phase, sample.gpus[index].energy_j or 0.0
 
-    seen = list(readings())
-    steps = [later - before for (_, before), (phase, later) in itertools.pairwise(seen) if phase == "epoch"]
+    counter = list(readings())
+    steps = [later - before for (_, before), (phase, later) in itertools.pairwise(counter) if phase == "epoch"]
     return sum(steps) if steps else None

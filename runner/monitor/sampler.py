@@ -16,13 +16,13 @@ from runner.host.load import busy_and_total_s
 from runner.host.memory import footprint
 from runner.monitor.tree import Pacing, Tree
 
-# A pause between samples of more than this many intervals is a gap.
+# A pause between samples that is longer than this many intervals is a gap.
 _GAP_INTERVALS = 2.0
 
-# NVML's own figures are means over a sixth of a second and more.
+# NVML's own figures are means over at least a sixth of a second.
 _GPU_INTERVAL_S = 0.2
 
-# How the share of a core that the monitor may use is divided among kinds of readings.
+# How the kinds of readings divide the share of a core that the monitor may use.
 _SHARES = {"detail": 0.25, "search": 0.1, "host": 0.1, "memory": 0.25, "gpu": 0.2}
 
 # The assumed cost of reading the memory of a process with TensorFlow, until it is measured.
@@ -31,17 +31,17 @@ _MEMORY_COST_S = 0.01
 
 @dataclass(frozen=True)
 class Sample:
-    """One moment.
+    """The trial and its host at one moment.
 
     Attributes:
         at_ns: on the clock that all processes of a machine share (``time.perf_counter_ns``).
-        phase: of the trial, which ends with this sample where another follows.
-        gap_s: seconds since the sample before, where that is so long that samples are missing; otherwise None.
-        cpu_pct: of the tree since the sample before; 100 is one CPU. None where there is no sample before.
+        phase: of the trial up to this sample.
+        gap_s: seconds since the sample before, if it is so long ago that samples are missing; otherwise None.
+        cpu_pct: of the tree since the sample before; 100 is one CPU. None for the first sample.
         host_cpu_pct: of the whole host, 100 is all CPUs.
-        rss_bytes: sum over the tree; pages that processes share count once for each.
-        memory_bytes: of the tree, shared pages counted once; costly, so taken more rarely.
-        pss_bytes: sum of the proportional shares, taken with it.
+        rss_bytes: sum over the tree; a shared page counts once for each process.
+        memory_bytes: of the tree, shared pages counted once. It is costly, so fewer samples have it.
+        pss_bytes: sum of the proportional shares, in the same samples as ``memory_bytes``.
         threads, processes: of the tree.
         gpus: one sample a device.
     """
@@ -74,13 +74,13 @@ class MonitorRecord(TypedDict):
 
 @dataclass(frozen=True)
 class Samples:
-    """What the monitor has of one trial.
+    """The monitor's samples of one trial.
 
     Attributes:
-        taken: in order of time; only those at the phases' borders where sampling is off.
+        taken: in order of time. If sampling is off, only those at the borders of phases.
         began_ns, ended_ns: on the shared clock.
         cpu_s: CPU seconds that the monitor itself used.
-        tree_cpu_s: CPU seconds of the trial's tree from the start of startup, as last seen; None if it never got there.
+        tree_cpu_s: CPU seconds of the trial's tree from the start of its startup to the last sample; None if it never started up.
     """
 
     taken: Sequence[Sample]
@@ -106,7 +106,7 @@ class Samples:
 
 
 class Sampler:
-    """Takes samples between ``start`` and ``stop``; hears of the trial's phases through ``on_phase``."""
+    """Takes samples between ``start`` and ``stop``; ``on_phase`` is called when the trial enters a phase."""
 
     def __init__(self, option: Monitor, gpus: Gpus) -> None:
         self._option = option
@@ -136,27 +136,27 @@ class Sampler:
             self._thread.start()
 
     def on_phase(self, name: str, pids: Sequence[int]) -> None:
-        """The trial is in phase ``name`` now, with the processes ``pids``; a sample is taken where one phase ends and another begins."""
+        """The trial has entered phase ``name``, with the processes ``pids``; takes the sample at the border of the two phases."""
         with self._lock:
             if self._phase == "startup":
-                # Workers that came within it are part of what the last sample of it shows.
-                self._tree.become(pids)
+                # The last sample of the startup includes the workers that it has started.
+                self._tree.set_processes(pids)
         self._sample(border=True)
         with self._lock:
             self._phase = name
-            self._tree.become(pids)
+            self._tree.set_processes(pids)
             if not self._counting:
                 self._tree.start_counting()
                 self._counting = name == "startup"
 
     def stop(self) -> Samples:
-        """What was seen, once the trial is over."""
+        """End the sampling after the trial; returns all samples."""
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join()
         with self._lock:
             self._phase = "after"
-            self._tree.become(())
+            self._tree.set_processes(())
         self._sample(border=True)
         used = self._tree.used_s if self._counting else None
         return Samples(self._samples, self._began_ns, time.perf_counter_ns(), self._cpu_s, used)
@@ -166,16 +166,16 @@ class Sampler:
         due = time.monotonic() + interval_s
         while not self._ended.wait(max(0.0, due - time.monotonic())):
             self._sample(border=False)
-            # On the grid, whatever a sample took; what was missed shows as a gap.
+            # The next point of the grid, however long this sample took; missed points show as a gap.
             due += max(1, -(-(time.monotonic() - due) // interval_s)) * interval_s
 
     def _sample(self, *, border: bool) -> None:
-        """One sample; at the border of two phases, where the trial waits for it, all that is cheap is read, due or not."""
+        """Take one sample. At the border of two phases the trial waits, so everything cheap is read there, due or not."""
         with self._lock:
             began = time.thread_time()
             if self._phase == "startup" and self._allowed("search", border=False):
-                self._read("search", self._tree.look_for_more)
-            # Right before the clocks are read, between which and the last reading the CPU seconds were used.
+                self._read("search", self._tree.add_started_processes)
+            # Right before the CPU clocks are read, so that the usage belongs to the time between the two samples.
             now = time.perf_counter_ns()
             before_ns = self._samples[-1].at_ns if self._samples else None
             elapsed_s = (now - before_ns) * 1e-9 if before_ns is not None else 0.0
@@ -220,13 +220,13 @@ class Sampler:
         if before is None or now is None:
             return None
         total_s = now[1] - before[1]
-        if total_s <= 0:  # the host's clock ticks at 10 ms: wait until it has moved
+        if total_s <= 0:  # the host's counters tick every 10 ms: compare when they have moved
             self._host = before
             return None
         return float(min(100.0, max(0.0, (now[0] - before[0]) / total_s * 100)))
 
     def _memory(self) -> tuple[int | None, int | None]:
-        # Between epochs the trial reads its own memory; from here it is read where an epoch is long.
+        # The trial reads its own memory between epochs; this reads it during long epochs.
         pids = self._tree.pids
         if self._phase != "epoch" or not pids or not self._option.enabled:
             return None, None

@@ -1,21 +1,20 @@
-"""A trial's process tree, looked at from outside."""
+"""A trial's process tree, read from outside."""
 
 from __future__ import annotations
 
-import mmap
-import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psutil
 
-from runner.host.usage import cpu_s_of, stat_fields
+from runner.host.memory import resident_bytes_and_threads
+from runner.host.usage import cpu_s_of
 
 
 @dataclass(frozen=True)
 class Detail:
-    """The sums over the processes of a tree; pages that several share count once for each."""
+    """Sums over the processes of a tree; a shared page counts once for each process."""
 
     rss_bytes: int
     threads: int
@@ -23,11 +22,11 @@ class Detail:
 
 
 class Tree:
-    """The processes known to belong to a trial, and what their CPU clocks have shown.
+    """The known processes of a trial, and the CPU time that they were seen to use.
 
     Attributes:
         pids: the processes, the trial first; empty before its first message and after its end.
-        used_s: CPU seconds that have been seen to be used by processes of the tree since ``start_counting``.
+        used_s: CPU seconds that the processes were seen to use since ``start_counting``.
     """
 
     def __init__(self) -> None:
@@ -35,30 +34,30 @@ class Tree:
         self.used_s = 0.0
         self._clocks: dict[int, float] = {}
 
-    def become(self, pids: Iterable[int]) -> None:
-        """The tree consists of these processes now; a new one counts with all its usage, since it was started within the tree."""
+    def set_processes(self, pids: Iterable[int]) -> None:
+        """The tree consists of these processes now. All usage of a new one counts, because the tree has started it."""
         self.pids = tuple(pids)
 
     def start_counting(self) -> None:
-        """What has been used so far is not counted."""
+        """Count CPU seconds from now on."""
         self._clocks = {pid: seconds for pid in self.pids if (seconds := cpu_s_of(pid)) is not None}
         self.used_s = 0.0
 
     def advance(self) -> float | None:
         """CPU seconds used since the last call; None where no clock could be read."""
-        used, seen = 0.0, False
+        used, any_clock = 0.0, False
         for pid in self.pids:
             seconds = cpu_s_of(pid)
             if seconds is None:
                 continue
-            seen = True
+            any_clock = True
             used += max(0.0, seconds - self._clocks.get(pid, 0.0))
             self._clocks[pid] = seconds
         self.used_s += used
-        return used if seen else None
+        return used if any_clock else None
 
-    def look_for_more(self) -> None:
-        """Add processes that were started since. This searches all processes of the system, which is costly where there are many."""
+    def add_started_processes(self) -> None:
+        """Add processes that the tree has started since. This searches all processes of the system, which is costly if there are many."""
         if not self.pids:
             return
         try:
@@ -68,34 +67,19 @@ class Tree:
         self.pids = tuple(dict.fromkeys((*self.pids, *(process.pid for process in below))))
 
     def detail(self) -> Detail | None:
-        """Memory, threads and number of the processes that still run; None where the system does not say."""
-        readings = [reading for pid in self.pids if (reading := _reading_of(pid)) is not None]
+        """Memory, threads and number of the processes that still run; None if the system does not say."""
+        readings = [reading for pid in self.pids if (reading := resident_bytes_and_threads(pid)) is not None]
         if not readings:
             return None
         return Detail(sum(rss for rss, _ in readings), sum(threads for _, threads in readings), len(readings))
 
 
-def _reading_of(pid: int) -> tuple[int, int] | None:
-    """Resident bytes and threads. One small file on Linux: psutil would open several, at ten times the cost."""
-    if sys.platform == "linux":
-        try:
-            stat = stat_fields(pid)
-        except (OSError, ValueError):
-            return None
-        return stat[21] * mmap.PAGESIZE, stat[17]
-    try:
-        process = psutil.Process(pid)
-        return process.memory_info().rss, process.num_threads()
-    except (psutil.Error, OSError):
-        return None
-
-
 class Pacing:
-    """Says when a kind of reading is due: at its interval, or more rarely where it would cost more than it may.
+    """Decides when a kind of reading is due: at its interval, or more rarely if it would cost too much.
 
     Args:
         interval_s: between readings.
-        most: the share of a core that this kind may use.
+        most: the largest share of a core that this kind may use.
     """
 
     def __init__(self, interval_s: float, most: float) -> None:
@@ -107,19 +91,19 @@ class Pacing:
         self._spent_s = 0.0
 
     def due(self, expected_s: float = 0.0) -> bool:
-        """Whether it is time for one; ``expected_s`` is what a reading costs, as long as none has been made."""
+        """Whether a reading is due; ``expected_s`` is its assumed cost until one has been made."""
         now, cost_s = time.monotonic(), self._usual_s or expected_s
-        # A cheap kind of reading need not save up for its first.
+        # The first reading of a cheap kind need not wait until its cost has been saved up.
         allowed_s = self._most * (now - self._began) + (_CHEAP_S if cost_s < _CHEAP_S else 0.0)
         return now >= self._next and self._spent_s + cost_s <= allowed_s
 
     def took(self, cost_s: float) -> None:
-        """Count a reading that has cost this many CPU seconds."""
+        """Count a reading that cost this many CPU seconds."""
         self._usual_s = cost_s if not self._spent_s else 0.75 * self._usual_s + 0.25 * cost_s
         self._spent_s += cost_s
-        # A little early, so that a reading at every sample is not missed for a timer's jitter.
+        # A little early, so that a reading that is due at every sample is not missed because of a timer's jitter.
         self._next = time.monotonic() + 0.9 * self._interval_s
 
 
-# What is cheap enough, in CPU seconds, to be read at once.
+# Readings below this many CPU seconds are cheap.
 _CHEAP_S = 0.002

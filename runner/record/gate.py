@@ -13,7 +13,9 @@ from typing import Any
 
 from runner.errors import RunnerError
 from runner.outside import bytes_of
+from runner.record.former_names import rename_old_keys
 from runner.record.limits import LARGEST
+from runner.record.point_schema import ResultJson
 from runner.record.shape import misfit
 from runner.record.sweep_schema import SweepJson
 
@@ -44,6 +46,8 @@ def read_record(path: Path, kind: Any) -> Any:
             why = f"its schema_version is {version!r:.60}"
         else:
             why = misfit(content, kind)
+            if why is None and kind is ResultJson:
+                rename_old_keys(content)
     if why is not None:
         raise RunnerError(
             f"{path}: is not a record of this program: {why}\n  accepted: a {path.name} with schema_version {SCHEMA_VERSION}"

@@ -38,6 +38,6 @@ def gil_record(report: Report) -> GilRecord | None:
         "wait_p50_ms": p50,
         "wait_p95_ms": p95,
         "wait_max_ms": most,
-        "told_from_waiting_for_a_cpu": gil.exact,
+        "excludes_cpu_wait": gil.exact,
         "probe_cpu_s": gil.cpu_s,
     }

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import TypedDict
 
+from runner.config.metrics import MetricName
 from runner.monitor.gpu_record import GpuMetrics
 
-MetricName = Literal[
-    "images_per_s",
-    "total_s",
-    "startup_s",
-    "work_s",
-    "teardown_s",
-    "latency_p50_ms",
-    "latency_p95_ms",
-    "latency_p99_ms",
-    "cpu_s_per_image",
-    "cpu_utilization_pct",
-    "peak_memory_mb",
-    "images_ok",
-    "images_failed",
-    "gpu_utilization_pct",
-    "gpu_memory_mb",
-    "gpu_memory_pct",
-    "gpu_power_w",
-    "gpu_energy_j_per_image",
-]
+__all__ = ["MetricName", "MetricSummary", "Metrics", "TrialMetrics"]
 
 
 class TrialMetrics(GpuMetrics):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Literal, cast
 
-from runner.config.options import METRICS
+from runner.config.metrics import METRICS
 from runner.monitor.gpu_record import gpu_metrics
 from runner.record.metric_schema import MetricName, Metrics, MetricSummary, TrialMetrics
 from runner.record.trial_schema import GoodTrial, TrialRecord

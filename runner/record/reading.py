@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TypeGuard, cast
 
+from runner.config.registry import mode_of
 from runner.errors import RunnerError
 from runner.files import ARTIFACTS
 from runner.outside import within
@@ -25,9 +26,6 @@ RESULT, SWEEP = "result.json", "sweep.json"
 
 # The folder of the baseline's duplicate, beside those of a sweep's points.
 SELF_CHECK = "self_check"
-
-# The mode that has one worker.
-_SEQUENTIAL = "sequential"
 
 
 @dataclass(frozen=True)
@@ -164,17 +162,20 @@ def name_of(record: ResultJson) -> str:
     """The point's own name: ``process-w10``; made from its configuration where the record is older than the names."""
     if "name" in record:
         return record["name"]
-    mode = record["config"]["mode"]
-    if mode["name"] == _SEQUENTIAL:
-        return _SEQUENTIAL
-    threads = mode.get("threads_per_worker", 1)
-    return f"{mode['name']}-w{record['config']['workers']}" + (f"x{threads}" if threads > 1 else "")
+    config = record["config"]
+    return mode_of(config).label(int(config["workers"]))
+
+
+def spoken_name(label: str, config: Mapping[str, Any]) -> str:
+    """``process × 10`` in a sentence, where that alone identifies the point; its label otherwise."""
+    mode, workers = config.get("mode", {}).get("name"), config.get("workers")
+    return f"{mode} × {workers}" if label == f"{mode}-w{workers}" else label
 
 
 def workers_of(record: ResultJson) -> int:
-    """How many workers the point had: ``sequential`` has one, whatever its configuration says."""
+    """How many workers the point had; its mode decides, for ``sequential`` has one whatever was asked for."""
     config = record["config"]
-    return 1 if config["mode"]["name"] == _SEQUENTIAL else int(config["workers"])
+    return mode_of(config).effective_workers(int(config["workers"]))
 
 
 def records_below(folder: Path) -> list[PointRecord | SweepRecord]:

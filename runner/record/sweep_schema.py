@@ -35,16 +35,16 @@ class SweepPoint(TypedDict):
     warnings: list[WarningRecord]
 
 
-class ComparisonRecord(TypedDict):
-    """A point against the baseline in one metric.
+class Compared(TypedDict):
+    """A point against the baseline.
 
     ``ratio`` is point ÷ baseline, from ``low`` to ``high`` at the level ``alpha``; ``robust`` is the ratio by signed ranks with its
-    interval. None is an interval without an end, or no pair.
+    interval. None is an interval without an end, or no pair. ``sessions`` is how many sessions were pooled, each one value; ``why`` says
+    why there can be no verdict.
     """
 
     point: Name
     baseline: Name
-    metric: MetricName
     ratio: float | None
     low: float | None
     high: float | None
@@ -55,10 +55,70 @@ class ComparisonRecord(TypedDict):
     rounds_needed: int | None
     voided_rounds: list[int]
     hosts: NotRequired[list[str] | None]
+    sessions: NotRequired[int | None]
+    why: NotRequired[str | None]
+
+
+class ComparisonRecord(Compared):
+    """A point against the baseline in one metric."""
+
+    metric: MetricName
+
+
+class ValueComparison(Compared):
+    """The same for values that were measured elsewhere."""
+
+    metric: Literal["value"]
+
+
+StandingState = Literal["leader", "may_be_best", "out"]
+
+
+class AnswerRecord(TypedDict):
+    """The answer to what was asked.
+
+    ``best`` leads; nothing is more than ``bound_pct`` per cent better than it, None where nothing can be said, and it is ``proven`` where
+    that is within the indifference. ``recommended`` is the cheapest point that is proven to be as good, with its own bound.
+    """
+
+    text: str
+    best: str | None
+    bound_pct: float | None
+    criterion: str
+    proven: bool
+    recommended: str | None
+    recommended_bound_pct: float | None
+
+
+class RankedRecord(TypedDict):
+    """Where a point stands, the best first.
+
+    ``value`` is the median from ``low`` to ``high``. The best of all is at most ``below_best_at_most_pct`` per cent better than the point;
+    ``why`` says why that is None. A point that is ``out`` is proven to be worse than another; in a race, after ``out_in_round`` rounds.
+    """
+
+    point: str
+    value: float | None
+    low: float | None
+    high: float | None
+    below_best_at_most_pct: float | None
+    state: StandingState
+    out_in_round: int | None
+    why: str | None
+
+
+# One of the keys is a word of Python.
+RaceRecord = TypedDict("RaceRecord", {"round": int, "in": list[str], "leader": str, "bound_pct": float | None})
+RaceRecord.__doc__ = (
+    """What a race had come to after so many rounds: which points are measured in the next, and the leader with its bound."""
+)
 
 
 class SweepJson(TypedDict):
-    """The content of ``sweep.json``: the points, and what their comparison showed."""
+    """The content of ``sweep.json``: the points, and what their comparison showed.
+
+    ``detectable_pct`` is the least difference from the baseline that these rounds would have found in four of five sweeps.
+    """
 
     schema_version: int
     id: NotRequired[Id]
@@ -66,18 +126,23 @@ class SweepJson(TypedDict):
     baseline: Name
     points: list[SweepPoint]
     comparisons: list[ComparisonRecord]
+    answer: NotRequired[AnswerRecord | None]
+    ranking: NotRequired[list[RankedRecord]]
+    race: NotRequired[list[RaceRecord]]
+    detectable_pct: NotRequired[float | None]
     self_check: ComparisonRecord | None
     trusted: bool
     warnings: list[WarningRecord]
 
 
 class AgreementRecord(TypedDict):
-    """One metric of a record and of its repetition."""
+    """One metric of a record and of its repetition; by at most ``at_most_pct`` one may be above the other, as far as the intervals go."""
 
     metric: MetricName
     then: MetricSummary | None
     now: MetricSummary | None
     outcome: str
+    at_most_pct: NotRequired[float | None]
 
 
 class RepeatedPoint(TypedDict):
@@ -95,3 +160,13 @@ class RerunJson(TypedDict):
     of: str | None
     differences: list[Difference]
     points: list[RepeatedPoint]
+
+
+class DecisionJson(TypedDict):
+    """What ``runner decide --json`` prints: the same analysis for values that were measured elsewhere."""
+
+    answer: AnswerRecord
+    ranking: list[RankedRecord]
+    comparisons: list[ValueComparison]
+    race: NotRequired[list[RaceRecord]]
+    notes: list[str]

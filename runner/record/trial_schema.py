@@ -62,7 +62,7 @@ class GilRecord(TypedDict):
     wait_p50_ms: NotRequired[float]
     wait_p95_ms: NotRequired[float]
     wait_max_ms: NotRequired[float]
-    told_from_waiting_for_a_cpu: NotRequired[bool]
+    excludes_cpu_wait: NotRequired[bool]
     probe_cpu_s: float
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, Any
@@ -51,8 +51,20 @@ class PointFolder:
         )
 
     def add_samples(self, series: Series, gpus: int) -> None:
-        """Add the samples of one trial to ``samples.csv``; ``gpus`` is how many devices there are."""
-        _append(self.path / "samples.csv", lambda file, begin: _write_samples(file, series, gpus, header=begin))
+        """Add the samples of one trial to ``samples.csv``; ``gpus`` is how many devices there are.
+
+        Rows of the same round are replaced: a trial that was killed before its record was written has left them.
+        """
+        path = self.path / "samples.csv"
+
+        def write(file: IO[str]) -> None:
+            begin = not path.exists()
+            if not begin:
+                with path.open(encoding="utf-8", newline="") as before:
+                    file.writelines(line for line in before if not line.startswith(f"{series.round},"))
+            _write_samples(file, series, gpus, header=begin)
+
+        write_atomically(path, write)
 
     def write_images(self, number: int, report: Report | None, images: Sequence[Image]) -> None:
         """Write the rows of the trial of round ``number``; one without a report has none, whatever an earlier attempt at it left."""
@@ -89,16 +101,3 @@ def _write_samples(file: IO[str], series: Series, gpus: int, *, header: bool) ->
 
 def _rounded(value: object) -> object:
     return round(value, 3) if isinstance(value, float) else value
-
-
-def _append(path: Path, write: Callable[[IO[str], bool], None]) -> None:
-    """Call ``write`` with a file that holds what ``path`` holds, and whether that is nothing; then put it in its place."""
-
-    def copy_and_write(file: IO[str]) -> None:
-        begin = not path.exists()
-        if not begin:
-            with path.open(encoding="utf-8", newline="") as before:
-                shutil.copyfileobj(before, file)
-        write(file, begin)
-
-    write_atomically(path, copy_and_write)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from runner.display.words import ratio_text
 from runner.record.metric_schema import MetricName
 from runner.record.point_schema import WarningRecord
-from runner.record.reading import PointRecord, value_of, was_interrupted
+from runner.record.reading import PointRecord, spoken_name, value_of, was_interrupted
 from runner.record.sweep_schema import ComparisonRecord
 from runner.report.subject import Subject
 
@@ -19,6 +19,8 @@ def answer(subject: Subject) -> list[str]:
         return ["No point came to a result, so there is no answer.", *_state(subject)]
     if len(subject.points) == 1 and subject.expected == 1:
         return [_alone(best), *_state(subject)]
+    if subject.answer is not None and subject.answer["bound_pct"] is not None:
+        return [*_distrust(subject), subject.answer["text"], *_against_baseline(subject), *_state(subject)]
     if not subject.comparisons:
         return [_without_verdicts(subject, best), *_state(subject)]
     said = [*_distrust(subject), _headline(subject, best)]
@@ -41,6 +43,15 @@ def _without_verdicts(subject: Subject, best: PointRecord) -> str:
     )
 
 
+def _against_baseline(subject: Subject) -> list[str]:
+    """How much faster than the baseline the one that leads is, and at what cost, where that is proven."""
+    label = "" if subject.answer is None else str(subject.answer["best"])
+    comparison = subject.comparison(label, "images_per_s")
+    if comparison is None or comparison["verdict"] != "faster":
+        return []
+    return [_headline(subject, subject.by_label[label])]
+
+
 def _headline(subject: Subject, best: PointRecord) -> str:
     baseline = subject.baseline or ""
     if best.label == baseline:
@@ -57,9 +68,11 @@ def _headline(subject: Subject, best: PointRecord) -> str:
         case "slower":  # its median is the largest, its rounds say otherwise
             return _baseline_is_best(subject, baseline)
         case "same":
-            return f"No point is faster than {against} by more than 2 %: {_shown(best)}, first by its median, came to {ratio_text(comparison)} of it."
+            return (
+                f"{_shown(best)}, first by its median, is within 2 % of {against}: it came to {ratio_text(comparison)} of it."
+            )
     needed = comparison["rounds_needed"]
-    settle = f"about {needed} rounds would settle it" if needed else "more rounds would not settle it"
+    settle = f"about {needed} rounds would settle it" if needed else "it would take more than 1000 rounds"
     return f"The data do not say which is fastest: {_shown(best)}, first by its median, came to {ratio_text(comparison)} of {against}; {settle}."
 
 
@@ -73,7 +86,7 @@ def _baseline_is_best(subject: Subject, baseline: str) -> str:
             if slower > 1
             else _one_slower(named, others[0])
         )
-    return f"No point is faster than {named}: of {len(others)} others {slower} are slower, and of the rest the data do not show a difference."
+    return f"{named} is first by its median: of {len(others)} others {slower} are slower, and of the rest the data do not say."
 
 
 def _one_slower(named: str, comparison: ComparisonRecord) -> str:
@@ -97,7 +110,9 @@ def _distrust(subject: Subject) -> list[str]:
     if any(warning["kind"] == "results_differ" for warning in subject.warnings):
         return ["The results differ between points that did the same task on the same images: their times are not comparable."]
     if not subject.trusted:
-        return ["The baseline came out different from itself, so none of these verdicts is to be trusted."]
+        return [
+            "The baseline came out different from itself, as in about 4 of 100 sound sweeps: look at the machine before you rely on this."
+        ]
     return []
 
 
@@ -123,9 +138,7 @@ def _named(subject: Subject, label: str) -> str:
 
 
 def _shown(point: PointRecord) -> str:
-    """``process × 10``, where that alone identifies the point; its label otherwise."""
-    mode, workers = point.record["config"]["mode"]["name"], point.record["config"]["workers"]
-    return f"{mode} × {workers}" if point.label == f"{mode}-w{workers}" else point.label
+    return spoken_name(point.label, point.record["config"])
 
 
 def warnings_by_kind(points: Sequence[PointRecord]) -> list[tuple[str, WarningRecord]]:

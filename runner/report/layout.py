@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner.config.restore import mode_of
+from runner.config.registry import mode_of
 from runner.record.factors import flattened
 from runner.record.reading import PointRecord
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from runner.analysis.recommendation import CRITERIA, Recommendation, recommended, words_for
+from runner.analysis.answers import pct_text
+from runner.analysis.candidates import CRITERIA
+from runner.analysis.recommendation import Recommendation, recommended, words_for
 from runner.analysis.scaling import Law, laws
 from runner.display.words import self_check_text, with_interval
 from runner.errors import RunnerError
@@ -184,7 +186,7 @@ _ENDS: Sequence[Literal["value", "low", "high"]] = ("value", "low", "high")
 
 
 def _figures(one: Recommendation) -> str:
-    metrics, metric = one.point.record["metrics"], CRITERIA[one.criterion][0]
+    metrics, metric = one.point.record["metrics"], CRITERIA[one.criterion]
     shown: Mapping[MetricName, tuple[str, float]] = {
         "images_per_s": ("images/s", 1.0), "latency_p95_ms": ("ms p95", 1.0), "peak_memory_mb": ("MB", 1.0), "cpu_s_per_image": ("ms of CPU an image", 1e3),
     }  # fmt: skip
@@ -201,10 +203,13 @@ def _words(one: Recommendation) -> str:
 
 
 def _why(one: Recommendation) -> str:
-    if not one.provable:
-        return "Best by its median; the rounds are too few to prove a difference among this many points."
-    among = f"{one.as_good} of {one.as_good + one.proven} points are not provably worse than the best"
-    return f"{among}." if one.point is one.best else f"{among}, {one.best.label}; this is the cheapest of them."
+    if one.bound_pct is None:
+        return "First by what was measured; the rounds are too few to say more."
+    least = f"Nothing is more than {pct_text(one.bound_pct)} better"
+    if not one.proven:
+        return f"{least}; no point is proven to be within {one.within_pct:g} % of the best."
+    among = f"{one.as_good} of {one.considered} points are proven to be within {one.within_pct:g} % of the best"
+    return f"{least}; {among}{'' if one.as_good == 1 else ', and this is the cheapest of them'}."
 
 
 def _warnings(subject: Subject) -> list[dict[str, Any]]:

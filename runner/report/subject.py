@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from runner.analysis.verdicts import Side, compare_sides
+from runner.analysis.verdicts import PRIMARY, Side, compare_points
 from runner.errors import RunnerError
 from runner.record.metric_schema import MetricName
 from runner.record.point_schema import WarningRecord
@@ -21,7 +21,7 @@ from runner.record.reading import (
     value_of,
     was_interrupted,
 )
-from runner.record.sweep_schema import ComparisonRecord
+from runner.record.sweep_schema import AnswerRecord, ComparisonRecord
 from runner.report.layout import Layout, Position, chosen_layout
 
 
@@ -36,6 +36,7 @@ class Subject:
         expected: how many points there were to be.
         baseline: the label of the point that the others are compared with; None for a single point.
         comparisons: as in ``sweep.json``.
+        answer: as in ``sweep.json``; None for a single point, and for a sweep from before there was one.
         self_check: the baseline against its duplicate, as in ``sweep.json``.
         duplicate: the duplicate's own record.
         trusted: whether the self-check found the baseline equal to itself.
@@ -50,6 +51,7 @@ class Subject:
     expected: int
     baseline: str | None
     comparisons: Sequence[ComparisonRecord]
+    answer: AnswerRecord | None
     self_check: ComparisonRecord | None
     duplicate: PointRecord | None
     trusted: bool
@@ -137,6 +139,7 @@ def _of_sweep(sweep: SweepRecord) -> Subject:
         expected=len(record["points"]),
         baseline=record["baseline"],
         comparisons=comparisons,
+        answer=record.get("answer"),
         self_check=record["self_check"],
         duplicate=duplicate,
         trusted=record["trusted"],
@@ -155,13 +158,16 @@ def _compared_now(sweep: SweepRecord) -> list[ComparisonRecord]:
     others = len(sweep.record["points"]) - 1
     if baseline is None or others < 1 or not baseline.record["config"]["protocol"].get("verdicts", True):
         return []
-    across = bool(baseline.record["config"].get("compare_hosts", False))
-    return [
-        comparison.record()
-        for point in sweep.measured
-        if point is not baseline
-        for comparison in compare_sides(_side(point), _side(baseline), others, across_hosts=across)
-    ]
+    config = baseline.record["config"]
+    points = [_side(point) for point in sweep.measured if point is not baseline]
+    compared = compare_points(
+        points,
+        _side(baseline),
+        comparisons=others,
+        primary=config.get("objective", PRIMARY),
+        across_hosts=bool(config.get("compare_hosts", False)),
+    )
+    return [comparison.record() for comparison in compared]
 
 
 def _side(point: PointRecord) -> Side:
@@ -176,6 +182,7 @@ def _of_point(point: PointRecord) -> Subject:
         expected=1,
         baseline=None,
         comparisons=[],
+        answer=None,
         self_check=None,
         duplicate=None,
         trusted=True,

@@ -45,7 +45,9 @@ def execute(
     sweep.write()  # what is on disk says what it is, however it may end
     first = points[0].config
     with ProgressDisplay(tensorflow=any(point.config.uses_tensorflow for point in points)) as display:
-        session = Session(measured, first.seed, display, half_width=sweep.half_width, fail_fast=first.fail_fast)
+        session = Session(
+            measured, first.seed, display, half_width=sweep.half_width, fail_fast=first.fail_fast, identity=sweep.id
+        )
         try:
             session.run()
         except KeyboardInterrupt:

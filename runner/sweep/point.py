@@ -12,7 +12,7 @@ from typing import cast
 
 from omegaconf import DictConfig
 
-from runner.analysis.stopping import LEAST_ROUNDS
+from runner.analysis.stopping import least_rounds
 from runner.analysis.warnings import PointFacts, of_point
 from runner.config.check import config_hash, plain
 from runner.config.cpus import cpus_of
@@ -286,6 +286,4 @@ def command(words: Sequence[str]) -> str:
 
 def complete(point: Point) -> bool:
     """Whether there is nothing more to measure: it has failed, or has its rounds; the least of them where a precision decides."""
-    protocol = point.config.protocol
-    least = protocol.rounds if protocol.precision is None else LEAST_ROUNDS
-    return point.has_failed or len(point.trials) >= least
+    return point.has_failed or len(point.trials) >= least_rounds(point.config.protocol)

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from runner.analysis.agreement import agreement
 from runner.config.compose import composed
-from runner.config.registry import names_code
+from runner.config.registry import keys_of, names_code
 from runner.config.restore import choices_of, with_overrides
 from runner.display.summary import print_agreement, print_differences
 from runner.errors import ConfigurationError
@@ -31,22 +31,46 @@ from runner.sweep.single import execute_alone
 def prepared(original: PointRecord | SweepRecord, overrides: Sequence[str]) -> list[tuple[PointRecord, Point]]:
     """Each recorded point with the point that repeats it; checked, and nothing written yet.
 
+    Of a single point whose work is to be done in another way, the recorded way comes first and the other one after it: both can be run here, so
+    they are run in turn, and get a verdict that two sessions cannot give.
+
     Raises:
         ConfigurationError: a recorded configuration, or what ``overrides`` make of it, cannot be run.
     """
     records = original.measured if isinstance(original, SweepRecord) else [original]
-    kind = "sweeps" if isinstance(original, SweepRecord) else "runs"
+    points = []
+    for record in records:
+        with _in_the_folder_of(record):
+            if isinstance(original, PointRecord):
+                points += _recorded_way(record, overrides)
+            points.append((record, _point(record, overrides, overrides)))
+    kind = "runs" if len(points) == 1 and isinstance(original, PointRecord) else "sweeps"
     folder = (
         outputs() / kind / time.strftime("%Y-%m-%d") / f"{time.strftime('%H-%M-%S')}-{time.time_ns() // 1000 % 1_000_000:06d}"
     )
-    points = []
-    for number, record in enumerate(records):
-        words = with_overrides(choices_of(record.record["config"]), overrides)
-        at = folder / str(number) if isinstance(original, SweepRecord) else folder
-        with _in_the_folder_of(record):
-            _refuse_code_unasked(words, overrides)
-            points.append((record, Point.prepared(composed(words), words, at)))
+    for number, (_, point) in enumerate(points):
+        point.folder = folder / str(number) if kind == "sweeps" else folder
     return points
+
+
+def _point(record: PointRecord, overrides: Sequence[str], trusted: Sequence[str]) -> Point:
+    """The point that does what was recorded, but for ``overrides``; of code only what the user has named, ``trusted``, is run."""
+    words = with_overrides(choices_of(record.record["config"]), overrides)
+    _refuse_code_unasked(words, trusted)
+    return Point.prepared(composed(words), words, Path())
+
+
+def _recorded_way(record: PointRecord, overrides: Sequence[str]) -> list[tuple[PointRecord, Point]]:
+    """The point as it was recorded, where the overrides make it do its work in another way and code of its own has no part in that."""
+    measuring = [word for word in overrides if word.partition("=")[0].lstrip("+~").partition(".")[0] not in _work()]
+    if len(measuring) == len(overrides) or any(word.startswith(f"{key}=") for key in names_code() for word in overrides):
+        return []
+    before, after = (_point(record, words, overrides) for words in (measuring, overrides))
+    return [] if before.hash == after.hash else [(record, before)]
+
+
+def _work() -> frozenset[str]:
+    return keys_of(lambda role: role.passed_on)
 
 
 def _refuse_code_unasked(words: Sequence[str], overrides: Sequence[str]) -> None:
@@ -76,8 +100,9 @@ def repeat(original: PointRecord | SweepRecord, points: Sequence[tuple[PointReco
     print_differences(changed)
     for _, point in points:
         _make_folder(point)
-    folder = points[0][1].folder.parent if isinstance(original, SweepRecord) else points[0][1].folder
-    if isinstance(original, SweepRecord):
+    several = isinstance(original, SweepRecord) or len(points) > 1
+    folder = points[0][1].folder.parent if several else points[0][1].folder
+    if several:
         execute([point for _, point in points], folder, words=["rerun", *words])
     else:
         with contextlib.suppress(KeyboardInterrupt):  # its status says so
@@ -93,7 +118,7 @@ def _outcome(record: PointRecord, point: Point) -> RepeatedPoint:
     recorded = {trial["digest"] for trial in record.record["trials"] if trial["digest"] is not None}
     same_results = recorded == point.digests if recorded and point.digests else None
     return {
-        "name": record.label,
+        "name": record.label if record.record["config_hash"] == point.hash else point.label,
         "same_configuration": record.record["config_hash"] == point.hash,
         "same_results": same_results,
         "metrics": [metric.record() for metric in agreement(record.record["metrics"], point.metrics)],

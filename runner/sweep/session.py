@@ -13,14 +13,14 @@ from typing import Protocol
 
 import psutil
 
-from runner.analysis.stopping import LEAST_ROUNDS
+from runner.analysis.stopping import expected_rounds, least_rounds
 from runner.errors import TrialError
 from runner.host.gpu import Gpus
 from runner.host.lock import host_lock
 from runner.record.trial import TrialPlace
 from runner.record.trial_schema import TrialRecord
 from runner.sweep.measuring import measured_trial
-from runner.sweep.point import Point
+from runner.sweep.point import Point, complete
 from runner.trial.supervisor import Event, Supervisor
 
 # How long the host is watched before the first trial, in seconds.
@@ -55,13 +55,14 @@ class Session:
 
     Args:
         points: what to execute; their folders exist. Trials that they have already are not run again.
-        seed: orders the trials.
+        seed: orders the trials, together with ``identity``.
         display: shows how it goes.
         supervisor: starts the trials; a new one if None.
         half_width: the half width of the widest interval so far, relative to its value: 0.02 is ± 2 %. Asked for at most once a round,
             where a point has a precision to reach.
         fail_fast: whether to end at the first trial that fails.
         measure: executes one trial.
+        identity: of the sweep or point: one that is resumed has the order that was planned, and no two have the same.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Session:
         half_width: Callable[[], float] = lambda: math.inf,
         fail_fast: bool = False,
         measure: MeasureTrial = measured_trial,
+        identity: str = "",
     ) -> None:
         self._points = points
         self._seed = seed
@@ -82,6 +84,8 @@ class Session:
         self._supervisor = supervisor or Supervisor()
         self._fail_fast = fail_fast
         self._measure = measure
+        self._identity = identity
+        self._widest: float | None = None
         # With the host: processes on two hosts may have the same id and start in the same second.
         self._block = f"{time.strftime('%Y-%m-%dT%H:%M:%S')}-{socket.gethostname()}-{os.getpid()}"
         self.gpus = Gpus()
@@ -111,7 +115,8 @@ class Session:
                 raise
 
     def _warm(self) -> None:
-        for tensorflow in sorted({point.config.uses_tensorflow for point in self._points}):
+        """Import what the trials to come need; a point that is complete already, in a sweep that is resumed, has none."""
+        for tensorflow in sorted({point.config.uses_tensorflow for point in self._points if not complete(point)}):
             try:
                 self._supervisor.warm(tensorflow=tensorflow)
             except TrialError as error:  # a trial that meets it too has it on record
@@ -119,13 +124,15 @@ class Session:
 
     def _due(self, number: int) -> list[Point]:
         """The points that have a round of this number."""
-        open_ended = [point for point in self._points if point.config.protocol.precision is not None]
-        widest = self._half_width() if open_ended and number >= LEAST_ROUNDS else None
-        return [point for point in self._points if _has_round(point, number, widest)]
+        open_ended = [
+            least_rounds(point.config.protocol) for point in self._points if point.config.protocol.precision is not None
+        ]
+        self._widest = self._half_width() if open_ended and number >= min(open_ended) else None
+        return [point for point in self._points if _has_round(point, number, self._widest)]
 
     def _round(self, number: int, due: list[Point]) -> None:
         # By seed and number, so that a session that resumes has the order that was planned.
-        random.Random(f"{self._seed}/{number}").shuffle(due)  # noqa: S311  (an order of trials is no secret)
+        random.Random(f"{self._seed}/{self._identity}/{number}").shuffle(due)  # noqa: S311  (an order of trials is no secret)
         for order, point in enumerate(due):
             if point.has_failed or any(trial["round"] == number for trial in point.trials):
                 continue
@@ -139,18 +146,17 @@ class Session:
                 raise _FailFastError
 
     def _left(self, number: int, rest_of_round: Sequence[Point]) -> int:
-        later = sum(max(0, point.config.protocol.rounds - number - 1) for point in self._points if not point.has_failed)
+        living = [point.config.protocol for point in self._points if not point.has_failed]
+        later = sum(max(0, expected_rounds(protocol, number, self._widest) - number - 1) for protocol in living)
         return len([point for point in rest_of_round if not point.has_failed]) + later
 
 
 def _has_round(point: Point, number: int, widest: float | None) -> bool:
     """Whether the point has a round of this number, where the widest interval is ``widest`` after the rounds before."""
     protocol = point.config.protocol
-    if number < protocol.rounds or protocol.precision is None:
-        return number < protocol.rounds
-    if number < LEAST_ROUNDS or widest is None:
-        return True
-    return number < protocol.max_rounds and widest > protocol.precision
+    if number < least_rounds(protocol) or protocol.precision is None:
+        return number < least_rounds(protocol)
+    return number < protocol.max_rounds and (widest is None or widest > protocol.precision)
 
 
 class _FailFastError(Exception):

@@ -31,7 +31,7 @@ def execute_alone(point: Point) -> float | None:
 
 def measure(point: Point, display: LineDisplay) -> None:
     """Run the point's rounds, write its trace, show its table; the exit status says whether it failed or was interrupted."""
-    session = Session([point], point.config.seed, display, half_width=lambda: own_half_width(point.trials))
+    session = Session([point], point.config.seed, display, half_width=lambda: own_half_width(point.trials), identity=point.id)
     try:
         session.run()
     except KeyboardInterrupt:

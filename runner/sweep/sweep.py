@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
-from runner.analysis.stopping import half_width, own_half_width
-from runner.analysis.verdicts import FASTER, SLOWER, Comparison, Side, compare_sides
-from runner.analysis.warnings import of_hosts, of_sweep
+from runner.analysis.statistics import detectable
+from runner.analysis.stopping import own_half_width, widest_half_width
+from runner.analysis.verdicts import FASTER, SLOWER, Comparison, Side, compare_points
+from runner.analysis.warnings import of_hosts, of_rounds, of_sweep
 from runner.display.markdown import comparison_table
 from runner.errors import ConfigurationError, RunnerError
 from runner.files import write_atomically
 from runner.record.gate import SCHEMA_VERSION
-from runner.record.reading import SELF_CHECK, SWEEP, read_sweep_json
+from runner.record.metric_schema import MetricName
+from runner.record.reading import SELF_CHECK, SWEEP, read_sweep_json, spoken_name
 from runner.record.sweep_schema import PointFailure, SweepJson
 from runner.record.warning import ResultWarning
 from runner.secrets import masked_data, masked_override
 from runner.sweep.labels import label_points
 from runner.sweep.point import Point
+
+if TYPE_CHECKING:
+    from runner.analysis.conclusion import Conclusion
 
 
 @dataclass
@@ -32,9 +39,11 @@ class Sweep:
         points: in the order in which they were given; labelled.
         folder: where its record goes.
         baseline: one of the points.
-        duplicate: the baseline once more, to show the noise; None where none was asked for.
+        raced: whether points drop out along the way.
+        duplicate: the baseline once more, as a check; None where none was asked for.
         comparisons: of every point with the baseline, in every compared metric; empty where the protocol gives no verdicts.
-        noise_floor: of the duplicate with the baseline, in images per second; None without one.
+        conclusion: the answer, the ranking, the point to take; None before there is one.
+        self_check: of the duplicate with the baseline, in images per second; None without one.
         warnings: those that take more than one point.
         command: a line that runs it again.
         id: of this record, wherever it is copied to.
@@ -43,9 +52,11 @@ class Sweep:
     points: Sequence[Point]
     folder: Path
     baseline: Point
+    raced: bool = False
     duplicate: Point | None = None
     comparisons: list[Comparison] = field(default_factory=list)
-    noise_floor: Comparison | None = None
+    conclusion: Conclusion | None = None
+    self_check: Comparison | None = None
     warnings: list[ResultWarning] = field(default_factory=list)
     command: str = ""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -60,22 +71,31 @@ class Sweep:
 
     @property
     def trusted(self) -> bool:
-        """Whether the self-check, if there was one, found the baseline equal to itself."""
-        return self.noise_floor is None or self.noise_floor.verdict not in {FASTER, SLOWER}
+        """Whether the check with the duplicate, if there was one, was passed: four of a hundred sound sweeps do not pass it."""
+        return self.self_check is None or self.self_check.verdict not in {FASTER, SLOWER}
+
+    @property
+    def objective(self) -> MetricName:
+        """The metric that the sweep is run for."""
+        return cast("MetricName", self.baseline.config.objective)  # one of METRICS, as the configuration was checked
 
     def conclude(self) -> None:
-        """Compare what has been measured so far."""
-        others = [point for point in self.points if point is not self.baseline]
+        """Compare what has been measured so far, and answer which is best."""
+        config, others = self.baseline.config, [_side(point) for point in self.points if point is not self.baseline]
         self.comparisons = []
-        if self.baseline.config.protocol.verdicts:
-            for point in others:
-                across_hosts = self.baseline.config.compare_hosts
-                self.comparisons += compare_sides(_side(point), _side(self.baseline), len(others), across_hosts=across_hosts)
+        if config.protocol.verdicts:
+            across, primary = config.compare_hosts, self.objective
+            self.comparisons = compare_points(others, _side(self.baseline), primary=primary, across_hosts=across)
         if self.duplicate is not None:
             twin = Side(SELF_CHECK, self.duplicate.trials, self.duplicate.host)
-            (self.noise_floor,) = (one for one in compare_sides(twin, _side(self.baseline), 1) if one.metric == "images_per_s")
+            (self.self_check,) = (one for one in compare_points([twin], _side(self.baseline)) if one.metric == "images_per_s")
+        self.conclusion = self._concluded()
         facts = [point.facts() for point in self.points]
-        self.warnings = [*of_sweep(facts), *of_hosts(facts, self.baseline.facts())]
+        self.warnings = [
+            *of_sweep(facts),
+            *of_hosts(facts, self.baseline.facts()),
+            *of_rounds(self.comparisons, self.objective),
+        ]
 
     def half_width(self) -> float:
         """The half width of the widest interval of images per second, relative to its value; of ratios where there are any.
@@ -85,15 +105,31 @@ class Sweep:
         living = [point for point in self.points if not point.has_failed]
         if len(living) < 2 or self.baseline.has_failed:
             return max((own_half_width(point.trials) for point in living), default=0.0)
-        others = len(self.points) - 1
-        ratios = [
-            comparison.ratio
-            for point in living
-            if point is not self.baseline
-            for comparison in compare_sides(_side(point), _side(self.baseline), others)
-            if comparison.metric == "images_per_s"
+        trials = [point.trials for point in living if point is not self.baseline]
+        return widest_half_width(trials, self.baseline.trials, len(self.points) - 1)
+
+    def _concluded(self) -> Conclusion:
+        from runner.analysis.candidates import candidate, question, steadied  # NumPy comes with them
+        from runner.analysis.conclusion import conclude
+
+        candidates = [
+            candidate(
+                point.label,
+                spoken_name(point.label, {"mode": {"name": point.config.mode.name}, "workers": point.config.workers}),
+                point.trials,
+                self.objective,
+                failed=point.has_failed,
+            )
+            for point in self.points
         ]
-        return max(half_width(ratio) if ratio is not None else float("inf") for ratio in ratios)
+        kept = None if self.baseline.config.baseline is None else self.baseline.label
+        asked = question(self.objective, self.baseline.config.protocol.indifference, raced=self.raced, kept=kept)
+        return conclude(candidates if self.raced else steadied(candidates), asked)
+
+    def _detectable_pct(self) -> float | None:
+        ratios = [one.ratio for one in self.comparisons if one.metric == self.objective and one.ratio is not None]
+        least = detectable(ratios)
+        return None if least is None or math.isinf(least) else (least - 1) * 100
 
     def record(self) -> SweepJson:
         """The content of ``sweep.json``."""
@@ -119,7 +155,11 @@ class Sweep:
                 for point in self.points
             ],
             "comparisons": [comparison.record() for comparison in self.comparisons],
-            "self_check": None if self.noise_floor is None else self.noise_floor.record(),
+            "answer": None if self.conclusion is None else self.conclusion.answer,
+            "ranking": [] if self.conclusion is None else self.conclusion.ranking,
+            "race": [] if self.conclusion is None else self.conclusion.race,
+            "detectable_pct": self._detectable_pct(),
+            "self_check": None if self.self_check is None else self.self_check.record(),
             "trusted": self.trusted,
             "warnings": [warning.record() for warning in self.warnings],
         }

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from runner.config.options import TrackingOption
-from runner.config.restore import mode_of
+from runner.config.registry import mode_of
 from runner.record.factors import flattened
 from runner.record.metrics import summaries_of, trial_metrics, values_of
 from runner.record.point_schema import ResultJson

@@ -1,1 +1,1 @@
-"""Inside the fresh process in which a point is executed once."""
+"""A trial, which executes a point once in a fresh process, and the supervisor that starts and ends it."""

@@ -1,4 +1,4 @@
-"""Times one epoch; clocks and usage are read outside the timed stretch."""
+"""Times one epoch. CPU clocks and usage are read before and after the timed stretch, never in it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runner.trial.accounting import Accounting
 
 
 class EpochClock:
-    """What a mode calls while it runs an epoch.
+    """The clock of an epoch; a mode calls its methods while it runs the epoch.
 
     Attributes:
         released_ns, finished_ns: on the clock that all processes of a machine share.
@@ -19,7 +19,7 @@ class EpochClock:
         collect_cpu_s: CPU seconds of the thread that runs the epoch in the trial.
 
     Args:
-        on_progress: is called now and then with how many items are done.
+        on_progress: is called from time to time with the number of items that are done.
     """
 
     def __init__(self, accounting: Accounting, on_progress: Callable[[int], None]) -> None:
@@ -31,7 +31,7 @@ class EpochClock:
 
     def released(self) -> None:
         accounting = self._accounting
-        accounting.look_again()
+        accounting.update_workers()
         self._before = accounting.usage()
         self._pids = accounting.pids
         self.cpu_s = -accounting.reported_cpu_s(accounting.remote_workers())
@@ -43,11 +43,11 @@ class EpochClock:
         self.finished_ns = perf_counter_ns()
         self.collect_cpu_s += thread_time()
         accounting = self._accounting
-        accounting.look_again()
+        accounting.update_workers()
         self.cpu_s += accounting.cpu_s()
         self.usage = accounting.usage() - self._before
-        # This host has no clock for remote workers or for ended ones; both have reported.
+        # This host has no clock of remote or ended workers, so their reports count.
         ended = (pid for pid in self._pids if cpu_s_of(pid) is None)
         self.cpu_s += accounting.reported_cpu_s([*accounting.remote_workers(), *ended])
-        # A process that started and ended within the epoch has no clock either; its parent's usage contains it.
+        # A process that started and ended within the epoch has no clock either; the usage of its parent contains it.
         self.cpu_s += self.usage.ended_cpu_s or 0.0

@@ -1,7 +1,7 @@
-"""Fork servers: each has imported what its trials need, so that a fresh process costs a fork.
+"""Fork servers: each has imported what its trials need, so that a fresh process costs no more than a fork.
 
-``multiprocessing`` keeps one server for a program, whose imports are fixed once it runs. A sweep may need two: from a server with
-TensorFlow, a trial that does not use it would start seconds later, and its memory would contain TensorFlow's pages.
+``multiprocessing`` has one server for a program, and its imports are fixed once it runs. A sweep may need two: a trial without TensorFlow
+that comes from a server with TensorFlow would start seconds later, and its memory would contain TensorFlow's pages.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _starting = threading.Lock()
 
 
 class ForkServer:
-    """Starts processes from a server that has imported one module; the server starts with the first process, and again where it died.
+    """Starts processes from a server that has imported one module. The server starts with the first process, and again after it has died.
 
     Args:
-        preload: the module; what it imports is in every process.
+        preload: the name of the module; every process has what it imports.
     """
 
     def __init__(self, preload: str) -> None:
@@ -51,10 +51,10 @@ class ForkServer:
         timer.daemon = True
         timer.start()
         try:
-            with self._in_place_of_the_usual(), _without_a_foreign_start_method():
+            with self._in_place_of_the_usual(), _without_unknown_start_method():
                 process.start()
         except (EOFError, OSError) as error:
-            # A failed server is not used again. A killed one is waited for, so that the next start sees that it has ended.
+            # A failed server is not used again. This waits for its end, so that the next start begins a new one.
             self._kill()
             self._server._stop()  # noqa: SLF001
             if late.is_set():
@@ -83,8 +83,8 @@ class ForkServer:
 
 
 @contextlib.contextmanager
-def _without_a_foreign_start_method() -> Iterator[None]:
-    """A process takes over its parent's start method, and in a worker of joblib's that is one which a fresh process does not know."""
+def _without_unknown_start_method() -> Iterator[None]:
+    """Unset a start method that only this process knows, as in a worker of joblib: a fresh process would try to take it over."""
     method = multiprocessing.get_start_method(allow_none=True)
     if method is None or method in multiprocessing.get_all_start_methods():
         yield
@@ -98,5 +98,5 @@ def _without_a_foreign_start_method() -> Iterator[None]:
 
 @cache
 def fork_server(*, tensorflow: bool) -> ForkServer:
-    """The server with or without TensorFlow, the same one for all trials that this program starts."""
+    """The server with or without TensorFlow; all trials of this program share it."""
     return ForkServer("runner.trial.preload_tensorflow" if tensorflow else "runner.trial.preload_light")

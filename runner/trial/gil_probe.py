@@ -1,12 +1,12 @@
-"""How much Python's interpreter lock (GIL) is in the way: what a thread that wakes up waits for it.
+"""How long a thread that wakes up waits for Python's interpreter lock (GIL).
 
-A thread sleeps for a few milliseconds at a time. Sleeping needs no lock, going on does; so whatever it comes back late, beyond
-what the kernel says it spent waiting for a CPU (its run-queue delay), it has waited for the lock. As its wake-ups fall at
-moments that have nothing to do with the work, the share of them that had to wait estimates the share of the time in which
-the lock is held: at 100 % the threads that need it stand in line, and more of them do not help.
+A thread sleeps for a few milliseconds at a time. It sleeps without the lock and needs the lock to go on. If it wakes up late, it has
+waited for a CPU or for the lock; the kernel says how long it waited for a CPU (its run-queue delay), and the rest is the lock. The
+wake-ups are independent of the work, so the share of them that had to wait estimates the share of the time in which the lock is held.
+At 100 % the threads that need the lock queue for it, and more threads do not help.
 
-Its own cost: a wake-up takes about 20 µs of CPU, and where the lock is held by Python code it makes the holder give it up
-after the interpreter's switch interval, as any other waiting thread would.
+The probe costs about 20 µs of CPU a wake-up. Like any waiting thread it makes Python code that holds the lock release it after the
+interpreter's switch interval.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from dataclasses import dataclass
 
 from runner.host.run_queue import RunQueueDelay
 
-# Seconds between wake-ups. Not a divisor of common frame and tick lengths, so that it does not fall into step with the work.
+# Seconds between wake-ups. No divisor of common frame and tick lengths, so that the wake-ups do not keep step with the work.
 INTERVAL_S = 0.0047
 
-# What counts as having waited: more than this. Undisturbed, a wake-up is 0.05 to 0.1 ms late (timer slack and the read-outs).
+# A wake-up that is later than this has waited. Without any wait it is 0.05 to 0.1 ms late (timer slack and the readings).
 WAITED_S = 0.0003
 
 
@@ -31,7 +31,8 @@ class GilWaits:
     """Waits during the timed epochs.
 
     Attributes:
-        at_ns: of each wake-up on the shared clock; ``wait_ns``: how long each waited for the lock.
+        at_ns: the time of each wake-up, on the shared clock.
+        wait_ns: how long each wake-up waited for the lock.
         exact: whether the wait excludes time spent waiting for a CPU.
         cpu_s: CPU seconds that the probe itself used.
     """
@@ -54,7 +55,7 @@ class GilProbe:
         self._thread = threading.Thread(target=self._sample_on, name="gil-probe", daemon=True)
 
     @staticmethod
-    def can_tell() -> bool:
+    def has_lock() -> bool:
         """Whether this interpreter has such a lock."""
         return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 

@@ -31,7 +31,7 @@ from runner.trial.page_cache import PageCache
 
 
 def run_trial(connection: Connection, plan: TrialPlan, forked_by_server: bool) -> None:
-    """The trial process, from its first line to its last; its last message is a ``Report`` or a ``TrialFailure``."""
+    """All that the trial process does. Its last message is a ``Report`` or a ``TrialFailure``."""
     lead_session()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if plan.log is not None:
@@ -96,7 +96,7 @@ class _Trial:
         )
 
     def _import(self) -> tuple[Mode, float]:
-        """The mode, and how long it took to import what this process needs."""
+        """The mode, and the seconds that the imports of this process took."""
         plan = self._plan
         began = self._enter("import")
         set_environment(plan.mode.limits, preload.users_environment)
@@ -106,7 +106,7 @@ class _Trial:
         return mode, _since(began)
 
     def _start(self, mode: Mode) -> float:
-        """Start the workers; how long that took."""
+        """Start the workers; returns the seconds that took."""
         gc.collect()
         if not mode.forks:
             die_with_parent(kill_own_group)
@@ -117,7 +117,7 @@ class _Trial:
             die_with_parent(kill_own_group)
         self._accounting.add_workers(mode, self._workers)
         if any(worker.remote for worker in self._workers):
-            self._cache.cannot_be("workers on other hosts have page caches of their own")
+            self._cache.fail("workers on other hosts have page caches of their own")
         return startup_s
 
     def _warmup_s(self, mode: Mode) -> float:
@@ -127,7 +127,7 @@ class _Trial:
         return _since(began)
 
     def _timed_epochs(self, mode: Mode) -> tuple[list[EpochReport], GilWaits | None]:
-        probe = GilProbe() if self._plan.gil_probe and self._works_here and GilProbe.can_tell() else None
+        probe = GilProbe() if self._plan.gil_probe and self._works_here and GilProbe.has_lock() else None
         if probe is not None:
             probe.start()
         epochs = [self._timed(mode, number) for number in range(self._plan.epochs)]
@@ -135,7 +135,7 @@ class _Trial:
 
     def _timed(self, mode: Mode, number: int) -> EpochReport:
         if self._cache.cold:
-            self._enter("pause")  # what it takes is no part of an epoch
+            self._enter("pause")  # dropping files takes time that belongs to no epoch
             self._cache.before_each_epoch()
         self._enter("epoch")
         clock = self._clock(number)
@@ -149,7 +149,7 @@ class _Trial:
         return mode.run(Epoch(different, verify=True), self._clock(None))
 
     def _stop(self, mode: Mode) -> float:
-        """Stop the workers; how long that took."""
+        """Stop the workers; returns the seconds that took."""
         began = self._enter("teardown")
         self._accounting.stop_asking()
         mode.stop()
@@ -159,13 +159,13 @@ class _Trial:
         return teardown_s
 
     def _pass(self, mode: Mode, clock: EpochClock) -> Records:
-        """Take all items through the pipeline once."""
+        """Send all items through the pipeline once."""
         records = mode.run(Epoch(self._plan.items, number=len(self._sent)), clock)
         self._sent.append(Sent.of(records))
         return records
 
     def _clock(self, epoch: int | None) -> EpochClock:
-        """A clock whose progress goes to the conductor, as that of the timed epoch with this number; None for any other pass."""
+        """A clock that reports progress to the conductor, for the timed epoch with this number; None is a pass that is not timed."""
         return EpochClock(self._accounting, lambda done: self._connection.send(Progress(epoch, done)))
 
     @property
@@ -174,7 +174,7 @@ class _Trial:
         return all(worker.pid == os.getpid() for worker in self._workers)
 
     def _enter(self, phase: str) -> int:
-        """Announce the phase, and go on when the conductor has taken its sample: from then on it is idle. Returns the time, on the shared clock."""
+        """Announce the phase, and wait until the conductor has taken its sample and is idle. Returns the time on the shared clock."""
         self._connection.send(Phase(phase, perf_counter_ns(), self._accounting.pids, self._accounting.usage()))
         try:
             self._connection.recv()
@@ -201,7 +201,7 @@ def _larger(one: Footprint, other: Footprint) -> Footprint:
 
 
 def _print_to(log: str) -> None:
-    """Send what this process and its workers print, from Python or from C++, to ``log``."""
+    """Redirect what this process and its workers print, from Python or C++, to ``log``."""
     target = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     sys.stdout.flush()
     sys.stderr.flush()

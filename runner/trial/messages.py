@@ -17,17 +17,17 @@ from runner.trial.page_cache import CachePlan, CacheReport
 
 @dataclass(frozen=True)
 class TrialPlan:
-    """All that a trial is built from.
+    """Everything that a trial is built from.
 
     Attributes:
         mode_module: the module that provides the mode.
         mode: what the mode is built from.
         items: images in an epoch.
-        epochs, warmup_epochs: how many passes are timed, and how many come before.
-        cpus: the CPUs that the trial and its workers may use; None for all that this process may.
-        gil_probe: whether the time that a waking thread waits for Python's interpreter lock is measured.
+        epochs, warmup_epochs: the number of timed passes, and of passes before them.
+        cpus: the CPUs that the trial and its workers may use; None for those of this process.
+        gil_probe: whether to measure how long a waking thread waits for Python's interpreter lock.
         cache: what is done about the system's page cache before epochs.
-        log: the file for what the trial's processes print; None for this process's own streams.
+        log: the file that gets what the trial's processes print; None leaves it on this process's own streams.
     """
 
     mode_module: str
@@ -54,8 +54,8 @@ class Phase:
     Attributes:
         name: the phase.
         at_ns: on the clock that all processes of a machine share (``time.perf_counter_ns``).
-        pids: the processes of the trial's tree that are known by now, the trial first.
-        usage: what the tree has used by now, since the trial's process began.
+        pids: the known processes of the trial's tree, the trial first.
+        usage: of the tree since the trial's process began.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Progress:
-    """How many items of an epoch are done; warm-up epochs have no number."""
+    """How many items of an epoch are done; ``epoch`` is None in a warm-up epoch."""
 
     epoch: int | None
     done: int
@@ -79,10 +79,10 @@ class EpochReport:
     Attributes:
         released_ns, finished_ns: on the shared clock; the difference is ``work_s``.
         cpu_s: CPU seconds of the trial and its workers between the two, by the clocks of the processes.
-        usage: the same stretch by the kernel's accounting, which includes the cost of the accounting itself: about 50 µs of CPU for each process.
+        usage: of the same stretch by the kernel's accounting. It includes the cost of reading it, about 50 µs of CPU for each process.
         records: one for each item.
-        collect_cpu_s: CPU seconds of the trial's thread that takes back what worker processes send; one at a time, so that it bounds
-            how many can come back. None where workers are threads.
+        collect_cpu_s: CPU seconds of the trial's one thread that receives what worker processes send. It handles one result at a time, so
+            it bounds the throughput. None if workers are threads.
     """
 
     released_ns: int
@@ -98,21 +98,21 @@ class Report:
     """A trial that finished. Seconds are wall-clock seconds unless their name says CPU.
 
     Attributes:
-        import_s: the time of this process's imports; close to 0 where the fork server has made them already.
-        preload_s: what the fork server had spent on imports, before the first trial; None where there is none.
+        import_s: the time of this process's imports; close to 0 after a fork server has made them.
+        preload_s: the time that the fork server spent on imports before the first trial; None without a fork server.
         startup_s, warmup_s, teardown_s: as in the record.
-        workers: what each worker process said when it was ready.
+        workers: as each reported when it was ready.
         epochs: the timed passes.
-        verification: digests of the different images.
+        verification: with the digests of the different images' results.
         sent: what went to the sink in each pass, warm-up first.
         footprint: the largest at the pauses.
         memory_bytes: of the tree at each pause: when every worker was ready, and after the last epoch.
         cpus: the CPUs that the trial may use, read back; None where the system does not say.
-        backend: what the mode says of itself, such as what was chosen for it.
-        nodes: of a cluster, each with what its workers used; empty without a cluster.
+        backend: facts about the mode, such as settings that were chosen automatically.
+        nodes: of a cluster, each with the usage of its workers; empty without a cluster.
         node_of: the node of each worker that ever ran, by the worker's number; empty without a cluster.
-        gil: how long a waking thread waited for Python's interpreter lock; None where that was not asked for, or is not known.
-        cache: what was done about the page cache; None where it was left as it is.
+        gil: how long a waking thread waited for Python's interpreter lock; None if that was not asked for, or cannot be measured.
+        cache: what was done about the page cache; None if nothing was done.
     """
 
     import_s: float

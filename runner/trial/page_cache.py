@@ -1,4 +1,4 @@
-"""What is done about the system's page cache before an epoch, outside the timed stretch: nothing, fill it, or empty it of the images."""
+"""Fills the system's page cache with the images or drops them from it, before epochs and outside the timed stretches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _READ_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class CachePlan:
-    """What is to be done, and with which files; each is named once."""
+    """What to do, and with which files; each is named once."""
 
     kind: Cache = Cache.as_is
     paths: Sequence[str] = ()
@@ -39,12 +39,12 @@ class CacheReport:
     """What was done.
 
     Attributes:
-        kind: ``as_is``, ``warm`` or ``cold``, as it was asked for.
-        files, size_bytes: how many there are, and how large they are together.
+        kind: ``as_is``, ``warm`` or ``cold``, as the user asked.
+        files, size_bytes: the number of files, and their total size.
         times: how often it was done.
-        took_s: wall-clock seconds, in no other figure.
-        resident_bytes: the most that was in memory after it, by ``mincore``; None where that is not known.
-        cannot: why it has not been done or cannot be confirmed; None where it has been done.
+        took_s: wall-clock seconds, which no other figure contains.
+        resident_bytes: the most that was in memory afterwards, by ``mincore``; None where the system does not say.
+        cannot: why it was not done or cannot be confirmed; None if it was done.
     """
 
     kind: str
@@ -83,18 +83,18 @@ class PageCache:
         """Whether there is something to do before each epoch."""
         return self.plan.kind is Cache.cold
 
-    def cannot_be(self, reason: str) -> None:
-        """What was asked for cannot be done, or not everywhere."""
+    def fail(self, reason: str) -> None:
+        """Record why what was asked for cannot be done everywhere."""
         if self.plan.kind is not Cache.as_is:
             self.report.cannot = reason
 
     def before_the_first_epoch(self) -> None:
-        """Read every file once, where it is to be warm."""
+        """Read every file once, if the cache is to be warm."""
         if self.plan.kind is Cache.warm:
             self._with_all(_read)
 
     def before_each_epoch(self) -> None:
-        """Drop every file, where it is to be cold; then look whether it is gone."""
+        """Drop every file and check that it is gone, if the cache is to be cold."""
         if not self.cold:
             return
         if not can_drop():
@@ -133,12 +133,12 @@ class PageCache:
         report.resident_bytes = resident if report.resident_bytes is None else max(report.resident_bytes, resident)
         if self.plan.kind is Cache.warm and resident < report.size_bytes:
             report.cannot = (
-                f"{resident / 1e6:.1f} of {report.size_bytes / 1e6:.1f} MB stayed in memory, which is too small for all"
+                f"{resident / 1e6:.1f} of {report.size_bytes / 1e6:.1f} MB stayed in memory, which is too small for all files"
             )
         if self.cold and resident:
             report.cannot = (
-                f"{resident / 1e6:.1f} of {report.size_bytes / 1e6:.1f} MB stayed in memory: a file system in memory, or another "
-                "program has them open"
+                f"{resident / 1e6:.1f} of {report.size_bytes / 1e6:.1f} MB stayed in memory: the file system is in memory, or another "
+                "program has the files open"
             )
 
 

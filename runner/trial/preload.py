@@ -1,7 +1,7 @@
 """What a fork server imports before it forks, with no op of TensorFlow run.
 
-Once an op has run, TensorFlow's runtime has threads, and a process forked after that hangs in its first op. BLAS is loaded with one
-thread for the same reason; the trial raises that again where it is asked to.
+Once an op has run, TensorFlow's runtime has threads, and a process that is forked afterwards hangs in its first op. For the same reason
+BLAS is loaded with one thread; the trial gives it more if it is asked to.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from runner.config.registry import options
 from runner.host.mapped_files import write_back_mapped_files
 from runner.modes.workers.runtime import VARIABLES
 
-# Seconds that the imports took, paid once by the fork server and not by the trials; None in a process without a fork server.
+# Seconds that the fork server's imports took; None in a process that does not come from a fork server.
 import_s: float | None = None
 
-# The user's own settings, to be put back where TensorFlow is left to choose.
+# The user's own settings, which are restored if TensorFlow may choose its threads.
 users_environment = {name: os.environ.get(name) for name in VARIABLES}
 
 
 def preload(modules: Sequence[str] = ()) -> None:
-    """Import what every trial needs, and ``modules``, in this process, which is a fork server."""
+    """Import ``modules`` and what every trial needs in this process, which is a fork server."""
     global import_s  # noqa: PLW0603
-    # Ctrl-C reaches every process of the terminal; the conductor decides what follows.
+    # Ctrl-C reaches every process of the terminal, but only the conductor reacts to it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     began = perf_counter()
     with _one_blas_thread(), _silence():
@@ -38,8 +38,8 @@ def preload(modules: Sequence[str] = ()) -> None:
             for option in options()[group].values():
                 import_module(option.module())
     import_s = perf_counter() - began
-    write_back_mapped_files()  # or the memory of the first trials after an installation would come out too small
-    # Every trial inherits the objects that exist now. Frozen, the garbage collector does not touch them, and their pages stay shared.
+    write_back_mapped_files()  # otherwise the memory of the first trials after an installation would be measured too small
+    # Every trial inherits the objects of now. The garbage collector does not touch frozen ones, so their pages stay shared.
     gc.collect()
     gc.freeze()
 
@@ -59,7 +59,7 @@ def _one_blas_thread() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """TensorFlow's C++ code writes a greeting to stderr, past Python; it would show up in the user's terminal."""
+    """Discard stderr, because TensorFlow's C++ code greets there, past Python, and so in the user's terminal."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

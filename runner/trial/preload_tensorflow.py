@@ -1,4 +1,4 @@
-"""Preloads a fork server whose trials use TensorFlow: they are spared an import that takes seconds."""
+"""Preloads a fork server whose trials use TensorFlow, so that they need not import it, which takes seconds."""
 
 from runner.trial.preload import preload
 

@@ -1,4 +1,4 @@
-"""The first function of a trial's process. The supervisor names it without importing what a trial needs."""
+"""The first function of a trial's process. It is light, because the supervisor imports it too."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from runner.trial.messages import TrialPlan
 
 
 def start_trial(connection: Connection, plan: TrialPlan, forked_by_server: bool) -> None:
-    """Become the trial that ``plan`` describes."""
+    """Run the trial that ``plan`` describes in this process."""
     from runner.trial.main import run_trial
 
     run_trial(connection, plan, forked_by_server)
 
 
 def ready() -> None:
-    """Do nothing: that a process got here is the answer."""
+    """Do nothing. A process that runs this shows that processes can be started."""

@@ -1,7 +1,7 @@
 """Starts a trial in a fresh process, watches it, and ends it: the conductor's side of a trial.
 
-On POSIX a trial comes from a fork server that has imported what it needs, which makes a fresh process cheap; elsewhere it is
-spawned. Whatever happens in it, the supervisor returns a typed outcome, and no process of the trial is left.
+On POSIX a trial comes from a fork server that has imported what it needs, which makes a fresh process cheap. Elsewhere it is spawned.
+Whatever happens in a trial, the supervisor returns a typed outcome and ends all its processes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from runner.trial.start import ready, start_trial
 # How long a fresh process may take until its first message; the fork server may import TensorFlow before the first.
 START_LIMIT_S = 300.0
 
-# How long a trial that has sent its report gets to leave.
+# How long a trial may take to end after it has sent its report.
 EXIT_S = 10.0
 
 Event = Phase | Progress
@@ -36,7 +36,7 @@ Message = Event | Report | TrialFailure
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial went: a report, or the error that ended it; and the phases it went through."""
+    """The result of a trial: a report, or the error that ended it; and the phases that it went through."""
 
     report: Report | None
     error: TrialError | None
@@ -58,7 +58,7 @@ class Supervisor:
         self._start_limit_s = start_limit_s
 
     def warm(self, *, tensorflow: bool = True) -> None:
-        """Have the fork server import now, with or without TensorFlow, so that the first trial starts like the others.
+        """Let the fork server make its imports now, with or without TensorFlow, so that the first trial starts as fast as the others.
 
         Raises:
             TrialError: no process could be started.
@@ -81,10 +81,10 @@ class Supervisor:
             process.start()
 
     def execute(self, plan: TrialPlan, timeout_s: float, on_event: Callable[[Event], None]) -> Outcome:
-        """Run one trial to its end, whatever end that is.
+        """Run one trial until it has ended in one way or another.
 
         Raises:
-            KeyboardInterrupt: the user wants to stop; the trial has been ended.
+            KeyboardInterrupt: the user wants to stop. The trial has been ended.
         """
         here, there = self._context.Pipe()
         process = self._context.Process(  # type: ignore[attr-defined]
@@ -108,13 +108,13 @@ class Supervisor:
         finally:
             end(process)
             here.close()
-            _after(plan)
+            _clean_up(plan)
 
 
 def _until_report(
     process: BaseProcess, connection: Connection, clock: _Deadline, on_event: Callable[[Event], None], phases: list[Phase]
 ) -> Report:
-    """The trial's report; its events until then go to ``on_event``, and its phases are added to ``phases``.
+    """Wait for the trial's report. Its events until then go to ``on_event``, and its phases are added to ``phases``.
 
     Raises:
         TrialError: the trial did not finish.
@@ -131,12 +131,17 @@ def _until_report(
                 case Phase():
                     phases.append(message)
                     on_event(message)
-                    with contextlib.suppress(OSError):  # a trial that has died meanwhile is seen at the next message
-                        connection.send(None)
+                    _let_go_on(connection)
                 case Progress():
                     on_event(message)
     finally:
         clock.stop()
+
+
+def _let_go_on(connection: Connection) -> None:
+    """Answer a trial that waits at the start of a phase."""
+    with contextlib.suppress(OSError):  # the trial has died, which the next message will show
+        connection.send(None)
 
 
 def _next_message(process: BaseProcess, connection: Connection, clock: _Deadline, phases: Sequence[Phase]) -> Message:
@@ -159,8 +164,8 @@ def _next_message(process: BaseProcess, connection: Connection, clock: _Deadline
 class _Deadline:
     """When a trial must be done: ``timeout_s`` after its first message, which itself must come within ``start_limit_s``.
 
-    A trial that stops in the middle of a message would hold its reader for ever; a little after the deadline a timer ends it,
-    and with it the message.
+    A trial that hangs in the middle of a message would block its reader for ever. So a timer kills it a little after the deadline, which
+    also ends the message.
     """
 
     def __init__(self, process: BaseProcess, timeout_s: float, start_limit_s: float) -> None:
@@ -172,7 +177,7 @@ class _Deadline:
         self._timer.daemon = True
 
     def start(self) -> None:
-        """The trial has said something."""
+        """Start the time limit of the trial, at its first message."""
         if not self._started:
             self._started = True
             self._limit_s = self._timeout_s
@@ -196,19 +201,19 @@ def _as_error(failure: TrialFailure) -> TrialError:
 
 
 def _explained(plan: TrialPlan, error: TrialError) -> TrialError:
-    """The error, or what the mode knows to be behind an exit without a report."""
+    """The error; for an exit without a report, the mode's own explanation if it has one."""
     if not isinstance(error, TrialSilent):
         return error
     return _mode_class(plan).why_silent(plan.mode.mode) or error
 
 
-def _after(plan: TrialPlan) -> None:
-    """Have the mode remove what its trial may leave behind apart from processes; most leave nothing."""
+def _clean_up(plan: TrialPlan) -> None:
+    """Let the mode remove what its trial left behind, apart from processes; most modes leave nothing."""
     _mode_class(plan).after_trial()
 
 
 def _mode_class(plan: TrialPlan) -> type[Mode]:
-    """The class of the mode; ``Mode`` itself where its module provides a function that makes one."""
+    """The class of the mode; ``Mode`` itself if the module provides a function that makes one."""
     provided = import_module(plan.mode_module).PROVIDES
     return provided if isinstance(provided, type) and issubclass(provided, Mode) else Mode
 

@@ -29,7 +29,7 @@ class Fault(TaskOption):
     does: str = "nothing"
     on: str = ""
     cpu_s: float = 0.0
-    uses_tensorflow: bool = True
+    uses_tensorflow: bool = False
 
 
 def _raise(_: float) -> None:

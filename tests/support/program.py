@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.paths import ROOT
+from support.warm_program import warm
 
 
 class Program:
@@ -23,24 +24,21 @@ class Program:
     def command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "runner", *words]
 
-    def __call__(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return self.module("runner", *words, **environment)
+    def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run it, imported already, where that makes no difference to what is tested."""
+        return warm().run(self.folder, "runner.commands.dispatch", *words)
+
+    def cold(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run it in a process, and with fork servers, of its own; with these variables besides the test's own."""
+        return subprocess.run(
+            self.command(*words), cwd=self.folder, env=os.environ | {"COLUMNS": "200"} | environment, capture_output=True, text=True,
+            timeout=280, check=False,
+        )  # fmt: skip
 
     def started(self, marker: str, *words: str) -> subprocess.Popen[bytes]:
         """The program, running unheard; ``marker`` is in the environment of all its processes."""
         env, unheard = os.environ | {"TEST_MARKER": marker}, subprocess.DEVNULL
         return subprocess.Popen(self.command(*words), cwd=self.folder, env=env, stdout=unheard, stderr=unheard)
-
-    def module(self, module: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", module, *words],
-            cwd=self.folder,
-            env=os.environ | {"COLUMNS": "200"} | environment,
-            capture_output=True,
-            text=True,
-            timeout=280,
-            check=False,
-        )
 
 
 def can_be_apart(*namespaces: str) -> bool:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import psutil
 
-from support.program import ROOT, can_be_apart
+from support.paths import ROOT
+from support.program import can_be_apart
 
 # By how much the clock of the node on another host is ahead, in seconds.
 AHEAD_S = 5000

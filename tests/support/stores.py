@@ -2,31 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
-import functools
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from support.forking_program import ForkingProgram
-
-
-@functools.cache
-def warm() -> ForkingProgram:
-    """What imports MLflow once for many runs."""
-    scratch = tempfile.TemporaryDirectory()
-    program = ForkingProgram(
-        Path(scratch.name),
-        "mlflow",
-        "support.mlflow_reader",
-        "runner.commands.dispatch",
-        "runner.commands.sync",
-        "runner.tracking.mlflow_runs",
-    )
-    atexit.register(scratch.cleanup)
-    atexit.register(program.close)  # which comes first
-    return program
+from support.warm_program import warm
 
 
 def runs_at(uri: str, experiment: str = "image-pipeline", **environment: str) -> list[Any]:

@@ -115,6 +115,7 @@ class TeamServer:
             "MLFLOW_AUTH_ADMIN_PASSWORD": self._admin_password,
             "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(16),
             "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }
         command = [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth", "--port", str(self._port)]
         self._log = self._folder / "server.log"

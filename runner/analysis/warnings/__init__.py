@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from runner.analysis.warnings.facts import PointFacts
 from runner.analysis.warnings.hosts import of_hosts
 from runner.analysis.warnings.machine import frequency_changed, gaps, less_precise, other_load, short_of_memory, throttled
+from runner.analysis.warnings.rounds import of_rounds
 from runner.analysis.warnings.settings import (
     cpus_not_applied,
     few_rounds,
@@ -19,7 +20,7 @@ from runner.analysis.warnings.settings import (
 from runner.analysis.warnings.workload import gil_bound, results_differ, short_epoch, slow_first_epoch, wide_spread
 from runner.record.warning import ResultWarning
 
-__all__ = ["PointFacts", "nothing_provable", "of_hosts", "of_point", "of_sweep"]
+__all__ = ["PointFacts", "nothing_provable", "of_hosts", "of_point", "of_rounds", "of_sweep"]
 
 # In the order in which a record lists them.
 _MEASURED = (

@@ -110,7 +110,7 @@ def less_precise(good: Sequence[GoodTrial]) -> ResultWarning | None:
         without.append("the load of other programs is unknown")
     if trial["epochs"][0]["read_bytes"] is None:
         without.append("bytes read and written are unknown")
-    if trial["gil"] and trial["gil"]["held_pct"] is not None and not trial["gil"]["told_from_waiting_for_a_cpu"]:
+    if trial["gil"] and trial["gil"]["held_pct"] is not None and not trial["gil"]["excludes_cpu_wait"]:
         without.append("the wait for the interpreter lock contains that for a CPU")
     if not without:
         return None

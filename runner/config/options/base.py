@@ -1,4 +1,4 @@
-"""What every option is: a choice in one of the groups, typed, that knows which code does it and what it cannot be combined with."""
+"""The base of all options. An option is a typed choice in one of the groups; it knows its code, and what it cannot be combined with."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Choices(Protocol):
 
 
 class Option:
-    """A choice; a dataclass derived from it has a field for each value that can be changed."""
+    """A choice in a group; a dataclass derived from it has a field for each value that can be changed."""
 
     def check(self, choices: Choices) -> None:
-        """Refuse what the rules of the fields let through: what depends on several of them, on the system or on other choices.
+        """Refuse what the rules of single fields cannot see: what depends on several fields, on the system or on other choices.
 
         Raises:
             ConfigurationError: it cannot be run.
@@ -45,11 +45,11 @@ class Option:
 
 
 class CodeOption(Option):
-    """A choice that is done by code of its own: a mode, a source, a task or a sink.
+    """A choice that has code of its own: a mode, a source, a task or a sink.
 
     Attributes:
-        package: where this program has the code for the options of this group, in a module with the option's name.
-        code: the module, where it is another.
+        package: the package with the code of this program's own options of the group; each is a module with the option's name.
+        code: the module, if its name differs from the option's.
     """
 
     package: ClassVar[str]
@@ -57,12 +57,12 @@ class CodeOption(Option):
 
     @property
     def uses_tensorflow(self) -> bool:
-        """Whether its code uses TensorFlow: a trial of which no option does imports it nowhere."""
+        """Whether its code uses TensorFlow. A trial without any such option does not import TensorFlow."""
         return False
 
     @classmethod
     def module(cls) -> str:
-        """The module whose ``PROVIDES`` does it; for an option from elsewhere, the one that its class stands in."""
+        """The module with ``PROVIDES``, the option's code; for a user's own option, the module that defines its class."""
         own = cls.__module__.startswith("runner.config.options.")
         return cls.code or (f"{cls.package}.{vars(cls)['name']}" if own else cls.__module__)
 

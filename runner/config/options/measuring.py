@@ -1,28 +1,12 @@
-"""How often everything is measured, how closely it is watched, and which figures come of it."""
+"""How often everything is measured, and how closely it is watched."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.config.fields import option
-from runner.config.options.base import Option
-
-# The metrics of every run, with their units; the set is the same whatever was run.
-METRICS = (
-    "images_per_s",
-    "total_s",
-    "startup_s",
-    "work_s",
-    "teardown_s",
-    "latency_p50_ms",
-    "latency_p95_ms",
-    "latency_p99_ms",
-    "cpu_s_per_image",
-    "cpu_utilization_pct",
-    "peak_memory_mb",
-    "images_ok",
-    "images_failed",
-)
+from runner.config.fields import SWEEP, option
+from runner.config.options.base import Choices, Option
+from runner.errors import ConfigurationError
 
 
 @dataclass
@@ -39,6 +23,20 @@ class Protocol(Option):
         None, "go on after the rounds until every interval of images_per_s is this narrow: 0.02 is 2 % up and down", above=0
     )
     max_rounds: int = option(40, "where precision has not been reached, stop here", at_least=1, at_most=100_000)
+    indifference: float = option(
+        0.05,
+        "how much less than the best is as good: of the points proven to be within it, the cheapest is recommended; 0.05 is 5 %",
+        above=0,
+        at_most=1,
+        role=SWEEP,
+    )
+
+    def check(self, choices: Choices) -> None:
+        if self.precision is not None and self.max_rounds < self.rounds:
+            reason = f"is less than protocol.rounds={self.rounds}"
+            raise ConfigurationError(
+                "protocol.max_rounds", self.max_rounds, reason, f"{self.rounds} or more, or fewer protocol.rounds"
+            )
 
 
 @dataclass

@@ -38,7 +38,7 @@ class ModeOption(CodeOption):
     name: str = MISSING
 
     def effective_workers(self, workers: int) -> int:
-        """How many workers there are where ``workers`` are asked for."""
+        """How many workers really run when ``workers`` are asked for."""
         return workers
 
     def processes(self, workers: int) -> int:
@@ -51,7 +51,7 @@ class ModeOption(CodeOption):
         return self.effective_workers(workers)
 
     def computing_threads(self, workers: int, cpus: int) -> int | None:
-        """How many of those compute at the same time on ``cpus`` CPUs of this host; None where that is not a choice."""
+        """How many of those threads compute at the same time on ``cpus`` CPUs of this host; None if the user cannot choose it."""
         del cpus
         return self.threads(workers)
 
@@ -61,7 +61,7 @@ class ModeOption(CodeOption):
 
     @property
     def joins_cluster(self) -> bool:
-        """Whether workers run on a cluster that is there already, whose hosts have CPUs of their own."""
+        """Whether workers run on an existing cluster, whose hosts have CPUs of their own."""
         return False
 
     def label(self, workers: int) -> str:
@@ -162,7 +162,7 @@ class Parallelism(Enum):
 class TfData(ModeOption):
     name: str = name("tf_data")
     parallelism: Parallelism = option(Parallelism.workers, "how many images at the same time")
-    prefetch: int = option(0, "results that are made ahead of the one that takes them; -1 is TensorFlow's choice", at_least=-1)
+    prefetch: int = option(0, "how many results are prepared ahead; -1 is TensorFlow's choice", at_least=-1)
 
     @property
     def uses_tensorflow(self) -> bool:
@@ -193,8 +193,8 @@ class Loky(ModeOption):
 class Placement(Enum):
     """Where Ray's scheduler puts the workers, as far as there is room."""
 
-    spread = "spread"  # over as many nodes as there are
-    packed = "packed"  # on as few as will do
+    spread = "spread"  # on as many nodes as there are
+    packed = "packed"  # on as few as have room
 
 
 @dataclass
@@ -202,17 +202,21 @@ class Ray(ModeOption):
     name: str = name("ray")
     address: str | None = option(
         None,
-        "the cluster: null starts one on this machine, auto finds one on it, host:port or ray://host:port joins one",
+        "the cluster: null starts one on this machine, auto joins one on it, host:port or ray://host:port joins one elsewhere",
         matches=r"auto|(ray://)?(\[[0-9a-fA-F:]+\]|[^\s/:@?#\[\]]+):\d{1,5}",
     )
-    cpus_per_worker: float = option(1.0, "of Ray's CPUs, which are counted and not enforced", above=0, at_most=1024)
-    gpus_per_worker: float = option(0.0, "of Ray's GPUs; with 0 a worker sees none", at_least=0, at_most=64)
-    placement: Placement = option(Placement.spread, "over as many nodes as there are, or on as few as will do")
+    cpus_per_worker: float = option(
+        1.0, "CPUs that each worker reserves; Ray counts them and enforces nothing", above=0, at_most=1024
+    )
+    gpus_per_worker: float = option(0.0, "GPUs that each worker reserves; with 0 a worker sees none", at_least=0, at_most=64)
+    placement: Placement = option(
+        Placement.spread, "on as many nodes as there are (spread), or on as few as have room (packed)"
+    )
     returns: Returns = option(Returns.digest, "how results come back to the trial")
     chunksize: int | None = option(None, "how many images a worker takes at once; by default fewer towards the end", at_least=1)
-    max_retries: int = option(0, "how often an image is tried again whose worker or node has died", at_least=0, at_most=100)
+    max_retries: int = option(0, "how often an image is tried again after its worker or node has died", at_least=0, at_most=100)
     ship_source: bool = option(
-        False, "whether the bytes of the images are sent to the nodes once, for those that cannot reach them"
+        False, "whether the bytes of the images are sent to each node once, for nodes that cannot reach the files"
     )
     object_store_mb: int | None = option(
         None,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.config.fields import AMOUNT, HOST, MEASURING, MISSING, ORDER, RECORDING, START, SWEEP, WORK, option
-from runner.config.options.measuring import METRICS, Host, Monitor, Protocol
+from runner.config.metrics import METRICS
+from runner.config.options.measuring import Host, Monitor, Protocol
 from runner.config.options.modes import ModeOption
 from runner.config.options.sinks import SinkOption
 from runner.config.options.sources import SourceOption

@@ -98,7 +98,7 @@ class ToHttp(SinkOption):
     )
     latency_s: float = option(0.0, "seconds after which the receiver on this machine answers", at_least=0, at_most=3600)
     timeout_s: float = option(10.0, "seconds without an answer after which an attempt has failed", above=0)
-    retries: int = option(3, "further attempts after what may pass, with pauses that double", at_least=0, at_most=100)
+    retries: int = option(3, "further attempts after a failure that may pass, with pauses that double", at_least=0, at_most=100)
 
     def check(self, choices: Choices) -> None:
         if self.url is None:

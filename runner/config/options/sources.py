@@ -13,7 +13,7 @@ from runner.secrets import MASK, is_secret
 
 
 class Cache(Enum):
-    """What is done about the system's page cache, outside the timed stretches."""
+    """What is done about the system's page cache, outside the timed epochs."""
 
     as_is = "as_is"  # nothing: the inspection has just read every file once
     warm = "warm"  # every file is read once before the first epoch
@@ -35,7 +35,7 @@ class SourceOption(CodeOption):
 
     @property
     def served(self) -> ServedOption | None:
-        """Itself, where a server on loopback gives out its files; otherwise None."""
+        """This option, if a server on loopback serves its files; otherwise None."""
         return None
 
     @property
@@ -61,13 +61,13 @@ class FilesOption(SourceOption):
 
 @dataclass
 class ServedOption(FilesOption):
-    """What every source has whose files an HTTP server on loopback can give out."""
+    """What every source has whose files an HTTP server on loopback can serve."""
 
     serve: bool = option(False, "whether the images are downloaded from a server on loopback instead of read from files")
     serve_latency_s: float = option(0.0, "seconds from a request to the first byte", at_least=0, at_most=60)
     serve_jitter_s: float = option(0.0, "seconds by which the latency varies, up and down", at_least=0, at_most=60)
     serve_bandwidth_mb_per_s: float | None = option(
-        None, "10^6 bytes a second of the link that all connections share; null is no limit", above=0
+        None, "bandwidth of the link that all connections share, in 10^6 bytes a second; null is no limit", above=0
     )
 
     def check(self, choices: Choices) -> None:
@@ -154,7 +154,7 @@ class Tfrecord(FilesOption):
 
 
 def _refuse_secrets(options: Any, key: str) -> None:
-    """Refuse credentials: what is in the configuration is in every record of it."""
+    """Refuse credentials, because every record contains the configuration."""
     for name_, value in options.items() if isinstance(options, dict) else enumerate(options):
         if isinstance(value, dict | list):
             _refuse_secrets(value, f"{key}.{name_}")

@@ -32,7 +32,7 @@ class DctMethod(Enum):
 
 
 class Picture(typing.Protocol):
-    """What the header of an image says of its size, in pixels."""
+    """The size of an image in pixels, from its header."""
 
     @property
     def width(self) -> int: ...
@@ -60,11 +60,11 @@ class TaskOption(CodeOption):
         return False
 
 
-# What a picture can be taken through; those by chance come out the same for the same image and seed.
+# The steps that a picture can go through. The random ones give the same result for the same image and seed.
 STEPS = ("decode", "resize", "standardize", "flip", "crop", "colour")
 STEPS_BY_CHANCE = ("flip", "crop", "colour")
 
-# Those after which a picture is of float32; without any of them it is of bytes.
+# With any of these a picture becomes float32; without them it stays bytes.
 _COMPUTING = frozenset({"resize", "standardize", "colour"})
 
 _ACCEPTED_STEPS = "a list of different steps, decode first, colour before standardize, out of " + ", ".join(STEPS)
@@ -79,12 +79,12 @@ class StepsOption(TaskOption):
     steps: list[str] = option(
         ["decode", "resize", "standardize"], "decode first, then any of resize, standardize, flip, crop, colour"
     )
-    crop: float = option(0.875, "of each edge, what the step crop keeps", above=0, at_most=1)
+    crop: float = option(0.875, "the share of each edge that the step crop keeps", above=0, at_most=1)
     colour: float = option(0.2, "the step colour changes by a factor of up to 1 ± this", at_least=0, at_most=1)
-    seed: int = option(0, "another seed, other chances", at_least=0)
+    seed: int = option(0, "the seed of the random steps", at_least=0)
 
     def check(self, choices: Choices) -> None:
-        reason = _wrong_with(self.steps)
+        reason = _error_in(self.steps)
         if reason is not None:
             raise ConfigurationError("task.steps", f"[{','.join(map(str, self.steps))}]", reason, _ACCEPTED_STEPS)
         if "colour" in self.steps and self.channels != 3:
@@ -107,7 +107,7 @@ class Tensorflow(StepsOption):
     def last_bits_depend_on_threads(self) -> bool:
         """Whether TensorFlow takes a mean over so many pixels that its threads share the sum, each in its own order.
 
-        Of images of 224 × 224 pixels the result has been the same bit by bit with 1 to 8 threads; of larger ones it is not.
+        Results of 224 × 224 pixels were equal bit by bit with 1 to 8 threads; larger results were not.
         """
         small = self.steps.index("resize") if "resize" in self.steps and self.size <= 224 else len(self.steps)
         return not {"standardize", "colour"}.isdisjoint(self.steps[:small])
@@ -202,7 +202,7 @@ class Function(TaskOption):
     )
 
     def check(self, choices: Choices) -> None:
-        """Refuse a module that is not there. Whether it has the function is known when a worker has imported it: nothing of it runs here."""
+        """Refuse a module that does not exist. Nothing of it runs here, so a missing function shows when a worker imports the module."""
         missing = missing_module(self.function.partition(":")[0])
         if missing is not None:
             accepted = "package.module:name of a module on the path; PYTHONPATH=. where it is a file of this folder"
@@ -213,7 +213,7 @@ class Function(TaskOption):
         return True
 
 
-def _wrong_with(steps: Sequence[str]) -> str | None:
+def _error_in(steps: Sequence[str]) -> str | None:
     for step in steps:
         if step not in STEPS:
             near = difflib.get_close_matches(str(step), STEPS, n=1)
@@ -223,5 +223,5 @@ def _wrong_with(steps: Sequence[str]) -> str | None:
     if not steps or steps[0] != "decode":
         return "does not begin with decode"
     if {"colour", "standardize"} <= set(steps) and steps.index("colour") > steps.index("standardize"):
-        return "has colour after standardize, when there are no levels from 0 to 255 any more"
+        return "has colour after standardize, which leaves no levels from 0 to 255"
     return None

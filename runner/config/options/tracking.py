@@ -16,7 +16,7 @@ class TrackingOption(Option):
     experiment: str = option("image-pipeline", "the MLflow experiment that the runs go to, not empty", matches=r".*\S.*")
     max_artifact_mb: float = option(
         50.0,
-        "megabytes up to which the rows of a point's images are copied into MLflow; beyond, the note says where they lie",
+        "megabytes up to which the rows of a point's images are copied into MLflow; larger ones stay where they are, and the run's note says where",
         at_least=0,
     )
 

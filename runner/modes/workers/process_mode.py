@@ -8,12 +8,12 @@ fork after that hangs in the first op. What a worker is sent can be pickled, so 
 from __future__ import annotations
 
 import multiprocessing
-import sys
 from abc import abstractmethod
 from multiprocessing.context import BaseContext
 from typing import Any
 
 from runner.config.options import ProcessOption, Returns, StartMethod
+from runner.host.processes import AUTOMATIC_START_METHOD
 from runner.modes import Epoch, EpochEvents, Mode, ModePlan, Worker, WorkerId, WorkerUsage
 from runner.modes.workers.distribution import Distribution
 from runner.modes.workers.messages import InSlot, Ready, RecordsPart, Returned, UsageRequest, WorkerPlan
@@ -105,9 +105,7 @@ class ProcessMode(Mode):
 
 def start_method(chosen: StartMethod) -> str:
     """The start method by ``multiprocessing``'s name; ``auto`` is ``fork`` on Linux and ``spawn`` elsewhere."""
-    if chosen is not StartMethod.auto:
-        return str(chosen.value)
-    return "fork" if sys.platform == "linux" else "spawn"
+    return AUTOMATIC_START_METHOD if chosen is StartMethod.auto else str(chosen.value)
 
 
 def _end_fork_server() -> None:

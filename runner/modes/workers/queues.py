@@ -6,15 +6,13 @@ A queue is a counter. A free thread takes a run of items, and runs get shorter t
 
 from __future__ import annotations
 
-import os
 import struct
-import sys
 import threading
 from collections.abc import Iterator
 from multiprocessing.context import BaseContext
 from typing import Protocol
 
-from runner.host.connections import Connection
+from runner.host.connections import Connection, put_message, take_message
 
 # No run is longer, so that a slow worker never holds much more than its share.
 LONGEST_RUN = 64
@@ -68,9 +66,7 @@ class ThreadQueue:
 class ProcessQueue:
     """A queue for processes: the counter is the only message in a pipe, and whoever holds the message holds the lock.
 
-    A pipe, unlike a semaphore, leaves no name behind in the system when all processes are killed. The message has 16 bytes, and
-    ``read`` gives all of them to one reader. Where handles are not file descriptors (Windows), pipes keep messages whole by
-    themselves.
+    A pipe, unlike a semaphore, leaves no name behind in the system when all processes are killed.
     """
 
     _COUNTER = struct.Struct("qq")  # next item, items in the epoch
@@ -98,20 +94,9 @@ class ProcessQueue:
         self._reader.close()
         self._writer.close()
 
-    if sys.platform == "win32":
+    def _get(self) -> tuple[int, int]:
+        start, items = self._COUNTER.unpack(take_message(self._reader, self._COUNTER.size))
+        return start, items
 
-        def _get(self) -> tuple[int, int]:
-            start, items = self._COUNTER.unpack(self._reader.recv_bytes())
-            return start, items
-
-        def _put(self, start: int, items: int) -> None:
-            self._writer.send_bytes(self._COUNTER.pack(start, items))
-
-    else:
-
-        def _get(self) -> tuple[int, int]:
-            start, items = self._COUNTER.unpack(os.read(self._reader.fileno(), self._COUNTER.size))
-            return start, items
-
-        def _put(self, start: int, items: int) -> None:
-            os.write(self._writer.fileno(), self._COUNTER.pack(start, items))
+    def _put(self, start: int, items: int) -> None:
+        put_message(self._writer, self._COUNTER.pack(start, items))

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import mmap
-import os
-import secrets
 import struct
-import sys
-import tempfile
 import threading
 from collections.abc import Sequence
 from multiprocessing.context import BaseContext
 from typing import Any
 
 from runner.host.connections import Connection
+from runner.host.shared_memory import SharedMapping
 
 # A worker fills one while the trial looks at another. More help only a consumer whose speed varies.
 SLOTS = 4
@@ -75,57 +70,3 @@ class Slots:
         self._released.close()
         if hasattr(self, "_release"):
             self._release.close()
-
-
-class SharedMapping:
-    """Memory that processes share, zeroed. It can be pickled while a process is started.
-
-    It has no name, so that the system takes it back however its processes end. Memory of ``multiprocessing.shared_memory`` has one,
-    and Python starts a process that keeps track of such names.
-
-    Raises:
-        OSError: there is not enough memory.
-    """
-
-    if sys.platform == "win32":
-        # Here memory needs a name to be shared, and the system takes it back when the last process has let go of it.
-
-        def __init__(self, size_bytes: int, handle: str | None = None) -> None:
-            self._size_bytes, self._handle = size_bytes, handle or f"runner-{secrets.token_hex(8)}"
-            self._mapping = mmap.mmap(-1, size_bytes, tagname=self._handle)
-            self.buffer = memoryview(self._mapping)
-
-        def __reduce__(self) -> tuple[Any, ...]:
-            return SharedMapping, (self._size_bytes, self._handle)
-
-    else:
-
-        def __init__(self, size_bytes: int, handle: Any = None) -> None:
-            descriptor = _memory_file(size_bytes) if handle is None else handle.detach()
-            self._size_bytes, self._file = size_bytes, os.fdopen(descriptor, "r+b", buffering=0)
-            self._mapping = mmap.mmap(descriptor, size_bytes)
-            self.buffer = memoryview(self._mapping)
-
-        def __reduce__(self) -> tuple[Any, ...]:
-            from multiprocessing.reduction import DupFd
-
-            return SharedMapping, (self._size_bytes, DupFd(self._file.fileno()))
-
-    def close(self) -> None:
-        """Let go of it; where somebody still looks at it, it goes with the process."""
-        with contextlib.suppress(BufferError):
-            self.buffer.release()
-            self._mapping.close()
-        if sys.platform != "win32":
-            self._file.close()
-
-
-def _memory_file(size_bytes: int) -> int:
-    """The descriptor of a file without a name: in memory on Linux, elsewhere and in builds for an old glibc in the temporary folder."""
-    if sys.platform == "linux" and hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("runner-results")
-    else:
-        with tempfile.TemporaryFile() as file:
-            descriptor = os.dup(file.fileno())
-    os.truncate(descriptor, size_bytes)
-    return descriptor

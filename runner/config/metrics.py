@@ -1,0 +1,29 @@
+"""The names of the metrics, with their units."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+# Every run has these, whatever was run.
+CommonMetric = Literal[
+    "images_per_s",
+    "total_s",
+    "startup_s",
+    "work_s",
+    "teardown_s",
+    "latency_p50_ms",
+    "latency_p95_ms",
+    "latency_p99_ms",
+    "cpu_s_per_image",
+    "cpu_utilization_pct",
+    "peak_memory_mb",
+    "images_ok",
+    "images_failed",
+]
+
+# Only a run on a host with a GPU has these.
+GpuMetric = Literal["gpu_utilization_pct", "gpu_memory_mb", "gpu_memory_pct", "gpu_power_w", "gpu_energy_j_per_image"]
+
+MetricName = Literal[CommonMetric, GpuMetric]
+
+METRICS: tuple[CommonMetric, ...] = get_args(CommonMetric)
