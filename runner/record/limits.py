@@ -11,6 +11,9 @@ from typing import Annotated, Any
 _OBEYED = r"\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
 _PART = rf"(?!\.\.?(/|$))[^/\\{_OBEYED}]+"
 
+# The name of a folder that lies below another.
+FOLDER = rf"{_PART}(/{_PART})*"
+
 _NAMES = {int: "integer", dict: "object"}
 
 # No number of a record is as large as this: it is more than the bytes of any disk.
@@ -66,7 +69,7 @@ class Having:
 
 Name = Annotated[str, Limits("is no name of one line", rf"[^{_OBEYED}]{{1,4096}}")]
 Id = Annotated[str, Limits("is no id", r"[0-9A-Za-z_-]{1,64}")]
-Folder = Annotated[str, Limits("is no folder below this one", rf"{_PART}(/{_PART})*")]
+Folder = Annotated[str, Limits("is no folder below this one", FOLDER)]
 UnixTime = Annotated[float, Limits("is no time", at_least=0, at_most=1e11)]
 Seconds = Annotated[float, Limits("is no duration", at_least=0, at_most=1e11)]
 Count = Annotated[int, Limits("is no count", at_least=0, at_most=LARGEST)]

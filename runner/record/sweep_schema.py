@@ -82,11 +82,11 @@ class AnswerRecord(TypedDict):
     """
 
     text: str
-    best: str | None
+    best: Name | None
     bound_pct: float | None
     criterion: str
     proven: bool
-    recommended: str | None
+    recommended: Name | None
     recommended_bound_pct: float | None
 
 
@@ -97,7 +97,7 @@ class RankedRecord(TypedDict):
     ``why`` says why that is None. A point that is ``out`` is proven to be worse than another; in a race, after ``out_in_round`` rounds.
     """
 
-    point: str
+    point: Name
     value: float | None
     low: float | None
     high: float | None

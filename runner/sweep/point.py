@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import uuid
@@ -54,6 +55,7 @@ class Point:
         recorded: the content of ``result.json``, where another process has measured the point, on another host perhaps.
         lost: why that process left no record, or one that is not complete; None where it is complete.
         label: its name among the points of its sweep, where several may have the same ``name``.
+        planned_hash: that of its configuration as its sweep was begun, where the words that it is known by have a secret masked in them.
     """
 
     config: Config
@@ -67,6 +69,7 @@ class Point:
     recorded: ResultJson | None = None
     lost: TrialError | None = None
     label: str = ""
+    planned_hash: str | None = None
 
     def __post_init__(self) -> None:
         self.label = self.label or self.name
@@ -103,7 +106,7 @@ class Point:
 
     @property
     def hash(self) -> str:
-        return config_hash(self.config)
+        return self.planned_hash or config_hash(self.config)
 
     @property
     def status(self) -> Status:
@@ -258,7 +261,7 @@ class Point:
 
     def _on_disk(self) -> ResultJson | None:
         path = self.folder / RESULT
-        if not path.exists():
+        if not os.path.lexists(path):
             return None
         record = read_result(path)
         if record["config_hash"] != self.hash:
