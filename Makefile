@@ -4,8 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PORT ?= 5000
+# A link that leads nowhere is an error; --quiet would hide it. The variable silences an advertisement.
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast fuzz coverage lint schema table lock ui clean
+.PHONY: help demo test test-fast fuzz coverage lint docs schema table lock ui clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,13 +42,17 @@ coverage: $(VENV)/.dev  ## Run every test and show which lines of runner/ none h
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-lint: $(VENV)/.dev  ## Check style, types on every system, and layers
+lint: $(VENV)/.dev  ## Check style, types on every system, layers, and the documents' links
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --platform linux
 	$(BIN)/mypy --platform darwin
 	$(BIN)/mypy --platform win32
 	$(BIN)/lint-imports --no-logo
+	$(MKDOCS)
+
+docs: $(VENV)/.dev  ## Build the pages of docs/ into site/; open site/index.html
+	$(MKDOCS)
 
 schema: $(VENV)/.run  ## Write the JSON Schemas of result.json and sweep.json anew, from the records' types
 	$(BIN)/python -c 'from runner.record.json_schema import write_schemas; write_schemas()'
@@ -59,12 +65,13 @@ lock: $(VENV)/.dev  ## Write the lock files anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-annotate --no-header --upgrade --constraint requirements-dev.txt pyproject.toml -o requirements.txt
 
-table: $(VENV)/.run  ## Write the README's table of options anew
+table: $(VENV)/.run  ## Write the documents' tables of options and of the record's fields anew
 	$(BIN)/python -c "from runner.commands.help import write_table; write_table()"
+	$(BIN)/python -c "from runner.record.field_tables import write_field_tables; write_field_tables()"
 
 ui: $(VENV)/.run  ## Show the recorded runs in MLflow, on http://127.0.0.1:5000
 	$(BIN)/python -m runner ui --port $(PORT)
 
 clean:  ## Remove the environment and what tools left; outputs/ stays
-	rm -rf $(VENV) dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) dist site .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

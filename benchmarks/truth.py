@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from side_by_side import plan
 
-from runner.analysis.verdicts import Comparison, Side, compare_sides
+from runner.analysis.verdicts import Comparison, Side, compare_points
 from runner.config.options import Sequential, Thread
 from runner.host.environment import usable_cpus
 from runner.record.trial import Observations, TrialPlace, trial_record
@@ -51,7 +51,7 @@ def sweep(supervisor: Supervisor, plans: Mapping[str, TrialPlan], rounds: int, o
     found = {}
     for label in others:
         # As in a sweep of two points: each comparison at its own level, so that false verdicts can be counted.
-        comparisons = compare_sides(Side(label, trials[label]), Side(baseline, trials[baseline]), 1)
+        comparisons = compare_points([Side(label, trials[label])], Side(baseline, trials[baseline]))
         (found[label],) = (comparison for comparison in comparisons if comparison.metric == "images_per_s")
     return found
 

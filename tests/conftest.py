@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,6 +13,28 @@ from support.trials import Trials
 from runner.config.options import Sample
 from runner.pipeline.sources import Image, images_of
 from runner.trial.supervisor import Supervisor
+
+# Where fixtures are that several files share.
+pytest_plugins = [
+    "support.advice", "support.config", "support.machines", "support.ray", "support.report", "support.rows_cases", "support.sinks",
+    "support.tracking", "support.url_source",
+]  # fmt: skip
+
+# What these tests start takes seconds: the program, with MLflow and TensorFlow imported; a cluster; a browser; a server.
+_SLOW_FIXTURES = frozenset(
+    {"advised", "browser", "cluster", "forking", "logged", "program", "recorded", "s3", "stored", "submitted", "swept"}
+)
+# Workers of these import what they need by themselves, TensorFlow perhaps.
+_SLOW_PARAMETERS = frozenset({"forkserver", "loky", "ray", "spawn"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what ``make test-fast`` leaves out, so that a new test does not have to know."""
+    for item in items:
+        parameters = frozenset(re.split(r"[^a-z_]+", item.name.partition("[")[2]))
+        if _SLOW_FIXTURES & set(getattr(item, "fixturenames", ())) or _SLOW_PARAMETERS & parameters:
+            item.add_marker(pytest.mark.slow)
+
 
 # A test that can fail because the machine is busy is no test: nothing here has a time of its own.
 settings.register_profile(

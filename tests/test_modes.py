@@ -179,6 +179,7 @@ def test_jpeg_png_gif_bmp_and_animations_are_decoded(trials: Trials, tmp_path: P
         assert report.verification.digests[1] == report.verification.digests[3]
 
 
+@pytest.mark.slow
 def test_a_trial_can_be_spawned_where_there_is_no_fork(trials: Trials, expected: dict[str, Any]) -> None:
     """What Windows and macOS do: the trial and its workers are spawned, and nothing is inherited."""
     report = trials.report(ProcessPool(start_method=StartMethod.spawn), supervisor=Supervisor("spawn"))

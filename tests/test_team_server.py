@@ -16,6 +16,8 @@ from support.team_server import TeamServer
 
 from runner.config.metrics import METRICS
 
+pytestmark = pytest.mark.slow
+
 SHORT = ("task=pillow", "mode=thread", "images=4", "protocol=quick", "tracking=server")
 
 

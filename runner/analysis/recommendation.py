@@ -1,26 +1,19 @@
-"""Which point to take: for each criterion, the cheapest of the points that are not provably worse than the best."""
+"""Which point to take: for each criterion, the cheapest of the points that are proven to be as good as the best."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.analysis.statistics import ALPHA, paired_ratio
-from runner.analysis.verdicts import SLOWER, verdict_on
-from runner.config.registry import keys_of
+from runner.analysis.candidates import CRITERIA, candidate_of, question, steadied
+from runner.analysis.conclusion import conclude
+from runner.config.registry import keys_of, names_code
 from runner.config.restore import choices_of
-from runner.record.metric_schema import MetricName
-from runner.record.metrics import trial_metrics
-from runner.record.reading import PointRecord, good_trials, value_of
+from runner.record.reading import PointRecord
 
-# For each criterion: the metric, and whether more of it is better.
-CRITERIA: Mapping[str, tuple[MetricName, bool]] = {
-    "throughput": ("images_per_s", True),
-    "latency": ("latency_p95_ms", False),
-    "memory": ("peak_memory_mb", False),
-    "cost": ("cpu_s_per_image", False),
-}
+# Of records from before it could be chosen.
+_INDIFFERENCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -30,76 +23,71 @@ class Recommendation:
     Attributes:
         criterion: one of ``CRITERIA``.
         point: what to take.
-        best: the point with the best median, which is the same one or not provably better.
-        as_good: how many points are not provably worse than the best.
-        proven: how many are.
-        provable: whether there were rounds enough for any proof.
+        best: the point that leads: the one with the least bound.
+        bound_pct: nothing is more than this much better than ``point``, in per cent; None where nothing can be said.
+        within_pct: how much less than the best is as good.
+        as_good: how many points are proven to be as good as the best.
+        considered: how many points there are with results.
     """
 
     criterion: str
     point: PointRecord
     best: PointRecord
+    bound_pct: float | None
+    within_pct: float
     as_good: int
-    proven: int
-    provable: bool = True
+    considered: int
+
+    @property
+    def proven(self) -> bool:
+        """Whether the point is proven to be as good as the best."""
+        return self.bound_pct is not None and self.bound_pct <= self.within_pct
 
 
-def recommended(points: Sequence[PointRecord], criterion: str) -> Recommendation | None:
-    """The cheapest (CPU seconds an image, then memory) of the points that are not provably worse than the best by ``criterion``.
+def recommended(points: Sequence[PointRecord], criterion: str, *, raced: bool = False) -> Recommendation | None:
+    """The cheapest (CPU seconds an image, then memory) of the points than which nothing is better by more than ``protocol.indifference``.
 
-    None where no point has a value. Proof is a paired verdict over the rounds that two points have in common. Where there are too few of
-    those for any proof, the best by its median is named: that nothing can be proven does not make a slow point a good one.
+    Where no point is proven to be that good, the one with the least bound. That a point is not provably worse makes it no good one: with
+    few rounds, nothing is provably worse. None where no point has a value.
+
+    Args:
+        points: of one sweep.
+        criterion: one of ``CRITERIA``.
+        raced: whether points of the sweep dropped out by their throughput.
     """
-    metric, more_is_better = CRITERIA[criterion]
-    usable = [point for point in points if value_of(point, metric) is not None and point.record["status"] == "ok"]
+    metric = CRITERIA[criterion]
+    raced = raced and metric == "images_per_s"
+    candidates = [candidate_of(point, metric) for point in points]
+    usable = [one for one in candidates if one.readings and not one.failed]
     if not usable:
         return None
-    best = sorted(usable, key=lambda point: value_of(point, metric) or 0.0, reverse=more_is_better)[0]
-    others = len(usable) - 1
-    if not _can_prove(best, others):
-        return Recommendation(criterion, best, best, len(usable), 0, provable=False)
-    as_good = [
-        point
-        for point in usable
-        if point is best or not _provably_worse(point, best, metric, others, more_is_better=more_is_better)
-    ]
-    cheapest = min(
-        as_good, key=lambda point: (_rounded(value_of(point, "cpu_s_per_image")), value_of(point, "peak_memory_mb") or 0.0)
+    indifference = float(points[0].record["config"].get("protocol", {}).get("indifference", _INDIFFERENCE))
+    found = conclude(candidates if raced else steadied(usable), question(metric, indifference, raced=raced))
+    by_label = {point.label: point for point in points}
+    bounds = list(found.behind.values())
+    return Recommendation(
+        criterion=criterion,
+        point=by_label[found.recommended or ""],
+        best=by_label[found.answer["best"] or ""],
+        bound_pct=found.answer["recommended_bound_pct"],
+        within_pct=indifference * 100,
+        as_good=sum(bound <= math.log1p(indifference) for bound in bounds),
+        considered=len(usable),
     )
-    return Recommendation(criterion, cheapest, best, len(as_good), len(usable) - len(as_good))
 
 
 def words_for(recommendation: Recommendation) -> list[str]:
-    """The overrides that choose the point again, with any protocol, monitor and number of images.
+    """The overrides that choose the point again, with any protocol, monitor and number of images; code that the record names is left out.
 
     Raises:
         ConfigurationError: its configuration is not one of this program.
     """
     words = choices_of(recommendation.point.record["config"])
-    passed_on = keys_of(lambda role: role.passed_on)
-    return [word for word in words if word.partition("=")[0].partition(".")[0] in passed_on]
+    passed_on, code = keys_of(lambda role: role.passed_on), names_code()
+    return [word for word in words if (key := word.partition("=")[0]).partition(".")[0] in passed_on and key not in code]
 
 
-def _can_prove(best: PointRecord, comparisons: int) -> bool:
-    """Whether the robust interval exists for that many rounds and comparisons: with n rounds it reaches a level of 2 / 2^n."""
-    return comparisons == 0 or 2 * 0.5 ** len(good_trials(best)) <= ALPHA / comparisons
-
-
-def _provably_worse(
-    point: PointRecord, best: PointRecord, metric: MetricName, comparisons: int, *, more_is_better: bool
-) -> bool:
-    mine, theirs = _by_round(point, metric), _by_round(best, metric)
-    differences = [math.log(mine[one] / theirs[one]) for one in mine if one in theirs]
-    ratio = paired_ratio(differences, comparisons) if differences else None
-    return verdict_on(ratio, more_is_better=more_is_better) == SLOWER
-
-
-def _by_round(point: PointRecord, metric: MetricName) -> dict[tuple[str, int], float]:
-    """By block and round: only trials of one block make pairs."""
-    values = {(trial["session"], trial["round"]): trial_metrics(trial)[metric] for trial in good_trials(point)}
-    return {key: value for key, value in values.items() if value is not None and value > 0}
-
-
-def _rounded(value: float | None) -> float:
-    """To two digits: a cost that differs by less decides nothing."""
-    return math.inf if value is None else float(f"{value:.1e}")
+def code_left_out(recommendation: Recommendation) -> list[str]:
+    """The keys by which the record names code: it is not passed on, because a record may be a stranger's."""
+    named = {word.partition("=")[0] for word in choices_of(recommendation.point.record["config"])}
+    return [key for key in names_code() if key in named]

@@ -1,7 +1,10 @@
 """``runner compare FOLDER...``: compares points of one sweep or of several, from their records alone.
 
 A verdict needs trials that were run next to each other, in the same rounds of the same sweep. Without such trials, the ratio of
-medians is shown, and why there is no verdict. Points of different hosts get verdicts only with --compare-hosts.
+medians is shown, and why there is no verdict. Points of different hosts get verdicts only with --compare-hosts, and over at least three sessions.
+
+Several FOLDERs with runs of the same sweep are its sessions. Each session is one value, and with three or more sessions the verdicts hold beyond
+them.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from typing import TypedDict
 from rich.markup import escape
 from rich.table import Table
 
-from runner.analysis.verdicts import COMPARED, Side, compare_sides
+from runner.analysis.verdicts import COMPARED, Side, compare_points, compare_sessions
 from runner.display.console import console, print_line
 from runner.display.words import metric_name, ratio_text, verdict_text
 from runner.errors import RunnerError
@@ -39,8 +42,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the comparison."""
-    points = read_points(arguments.folders)
-    rows = compare(points, baseline_of(points, arguments.baseline), across_hosts=arguments.compare_hosts)
+    sweeps, across_hosts = sessions_of(arguments.folders), arguments.compare_hosts
+    if sweeps is not None:
+        rows = compare_over_sessions(sweeps, arguments.baseline, across_hosts=across_hosts)
+    else:
+        points = read_points(arguments.folders)
+        rows = compare(points, baseline_of(points, arguments.baseline), across_hosts=across_hosts)
     (_print_markdown if arguments.markdown else _print_table)(rows)
     return 0
 
@@ -91,28 +98,62 @@ def compare(points: Sequence[PointRecord], baseline: PointRecord, *, across_host
         raise RunnerError("there is only one point, so there is nothing to compare it with")
     hosts = {point.host for point in points}
     shown = {point.label: f"{point.label} on {point.host}" if len(hosts) > 1 else point.label for point in points}
+    reasons = {point.label: not_comparable(point.record, baseline.record, across_hosts=across_hosts) for point in others}
+    judged = compare_points(
+        [side_of(point) for point in others if reasons[point.label] is None],
+        side_of(baseline),
+        comparisons=len(others),
+        across_hosts=across_hosts,
+    )
     rows: list[Row] = []
     for point in others:
-        why_not = not_comparable(point.record, baseline.record, across_hosts=across_hosts)
-        if why_not is None:
-            mine, theirs = (Side(one.label, one.record["trials"], one.host) for one in (point, baseline))
-            texts = [
-                _texts(comparison.record())
-                for comparison in compare_sides(mine, theirs, len(others), across_hosts=across_hosts)
-            ]
-        else:
+        texts = [_texts(comparison.record()) for comparison in judged if comparison.point == point.label]
+        if why_not := reasons[point.label]:
             texts = [(metric, _ratio_of_medians(point, baseline, metric), f"no verdict: {why_not}") for metric in COMPARED]
-        rows += [
-            Row(
-                point=shown[point.label],
-                baseline=shown[baseline.label],
-                metric=metric_name(metric),
-                ratio=ratio,
-                verdict=verdict,
-            )
-            for metric, ratio, verdict in texts
-        ]
+        rows += [_row(shown[point.label], shown[baseline.label], *text) for text in texts]
     return rows
+
+
+def _row(point: str, baseline: str, metric: MetricName, ratio: str, verdict: str) -> Row:
+    return Row(point=point, baseline=baseline, metric=metric_name(metric), ratio=ratio, verdict=verdict)
+
+
+def side_of(point: PointRecord) -> Side:
+    """The point as ``compare_points`` takes it."""
+    return Side(point.label, point.record["trials"], point.host)
+
+
+def sessions_of(folders: Sequence[Path]) -> list[SweepRecord] | None:
+    """The sweeps in these folders if they are sessions of one sweep, with the same points and configurations; otherwise None.
+
+    Raises:
+        RunnerError: a folder holds neither a sweep nor a point, or a record that cannot be read.
+    """
+    records = [read_folder(folder) for folder in folders]
+    sweeps = [record for record in records if isinstance(record, SweepRecord)]
+    if len(sweeps) < 2 or len(sweeps) < len(records):
+        return None
+    points = [{(point.label, point.record["config_hash"]) for point in sweep.measured} for sweep in sweeps]
+    return sweeps if points[0] and all(one == points[0] for one in points) else None
+
+
+def compare_over_sessions(sweeps: Sequence[SweepRecord], baseline: str | None, *, across_hosts: bool = False) -> list[Row]:
+    """The same rows for several sessions of one sweep. Each session is one value, so the verdicts hold beyond these sessions.
+
+    Raises:
+        RunnerError: there is no point ``baseline``, or there is only one point.
+    """
+    base = baseline_of(sweeps[0].measured, baseline).label
+    by_label = [{point.label: side_of(point) for point in sweep.measured} for sweep in sweeps]
+    others = [label for label in by_label[0] if label != base]
+    if not others:
+        raise RunnerError("there is only one point, so there is nothing to compare it with")
+    judged = compare_sessions(
+        {label: [sides[label] for sides in by_label] for label in others},
+        [sides[base] for sides in by_label],
+        across_hosts=across_hosts,
+    )
+    return [_row(one.point, one.baseline, *_texts(one.record())) for one in judged]
 
 
 def not_comparable(one: ResultJson, other: ResultJson, *, across_hosts: bool = False) -> str | None:
@@ -133,7 +174,12 @@ def _texts(comparison: ComparisonRecord) -> tuple[MetricName, str, str]:
     """The metric, the ratio and the verdict."""
     hosts = comparison.get("hosts")
     between = f", {hosts[0]} against {hosts[1]}" if hosts else ""
-    return comparison["metric"], ratio_text(comparison), verdict_text(comparison) + between
+    over = (
+        f", over {sessions} sessions"
+        if (sessions := comparison.get("sessions")) and comparison["verdict"] != "inconclusive"
+        else ""
+    )
+    return comparison["metric"], ratio_text(comparison), verdict_text(comparison) + over + between
 
 
 def _ratio_of_medians(one: PointRecord, other: PointRecord, metric: MetricName) -> str:

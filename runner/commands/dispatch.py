@@ -19,12 +19,14 @@ from importlib import import_module
 from types import FrameType, ModuleType
 
 from runner.errors import RunnerError
+from runner.safe_path import leave_out_the_current_folder
 from runner.sweep import exit_status
 
 # Each is a module here, with ``configure(parser)`` and ``run(arguments)``, which returns the exit status.
 VERBS = {
     "compare": "compare points of one sweep or of several",
     "recommend": "say which point of a sweep to take",
+    "decide": "say which point is best, from values that another program has measured",
     "plan": "turn a measured sweep into machines, hours and money",
     "rerun": "run a record again, and say whether the results agree",
     "report": "write report.html again from the record, or show it in the terminal",
@@ -39,6 +41,7 @@ RUN = "run"
 
 def main() -> None:
     """``runner [VERB] ...``; exits with 0, 1 (bad configuration, failed point) or 130 (interrupted)."""
+    leave_out_the_current_folder()
     signal.signal(signal.SIGTERM, _as_interrupt)
     with _no_message_about_a_closed_pipe():
         sys.exit(dispatch(sys.argv[1:]))

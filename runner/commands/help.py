@@ -1,6 +1,6 @@
 """``runner --help``: the commands and every choice, from the register, without loading Hydra.
 
-The README's table of options comes from the same register (``make table`` writes it).
+The table in docs/choices.md comes from the same register (``make table`` writes it).
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _shown(spec: dataclasses.Field[Any]) -> str:
 
 
 def options_table() -> str:
-    """The README's table of groups and options, in Markdown, and a line with the other keys."""
+    """The table of groups and options in docs/choices.md, in Markdown, and a line with the other keys."""
     rows = ["| group | what it chooses | options |", "|---|---|---|"]
     for group in GROUPS:
         kinds = options()[group]
@@ -133,13 +133,13 @@ def options_table() -> str:
     return "\n".join([_BEGIN, *rows, "", f"and {keys}.", _END])
 
 
-def with_table(readme: str) -> str:
-    """The text of the README with the table of today's options."""
-    before, _, rest = readme.partition(_BEGIN)
+def with_table(page: str) -> str:
+    """The text of a page with the table of today's options."""
+    before, _, rest = page.partition(_BEGIN)
     return before + options_table() + rest.partition(_END)[2]
 
 
-def write_table(readme: str = "README.md") -> None:
-    """Put the table into the README."""
-    path = Path(readme)
+def write_table(page: str = "docs/choices.md") -> None:
+    """Put the table into the page."""
+    path = Path(page)
     path.write_text(with_table(path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -8,12 +8,13 @@ from __future__ import annotations
 import argparse
 import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.markup import escape
 from rich.table import Table
 
-from runner.analysis.capacity import Capacity, Range, capacity
+from runner.analysis.capacity import KEPT, MACHINES_DIFFER, Capacity, Job, Range, capacity
 from runner.analysis.recommendation import recommended
 from runner.display.console import console
 from runner.errors import RunnerError
@@ -28,6 +29,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", required=True, help="how many images, such as 1e9")
     parser.add_argument("--deadline", help="when all must be done, such as 24h, 90min or 3d")
     parser.add_argument("--price-per-cpu-hour", type=float, help="in whatever currency")
+    parser.add_argument(
+        "--machines-differ",
+        type=float,
+        default=MACHINES_DIFFER * 100,
+        metavar="PER_CENT",
+        help="by how much machines of this kind differ in speed, as a standard deviation in per cent; %(default)g by default",
+    )
     parser.add_argument("--point", help="the name of the point; by default the point recommended by throughput")
 
 
@@ -36,8 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
     images = _positive("--images", arguments.images)
     deadline_s = None if arguments.deadline is None else duration_s(arguments.deadline)
     price = _price(arguments.price_per_cpu_hour)
-    point = _chosen(arguments.folder, arguments.point)
-    _print(point, images, capacity(point.record, images, deadline_s, price), deadline_s, price)
+    point, chosen_from = _chosen(arguments.folder, arguments.point)
+    job = Job(images, deadline_s, price, _differ(arguments.machines_differ), chosen_from)
+    _print(point, job, capacity(point.record, job))
     return 0
 
 
@@ -59,25 +68,32 @@ def duration_s(text: str) -> float:
     return seconds
 
 
-def _chosen(folder: Path, name: str | None) -> PointRecord:
+def _chosen(folder: Path, name: str | None) -> tuple[PointRecord, int]:
+    """The point, and the number of points from which its throughput chose it."""
     sweep = read_sweep(folder)
     if name is not None:
         for point in sweep.measured:
             if point.label == name:
-                return point
+                return point, 1
         raise RunnerError(
             f"--point={name}: there is no such point\n  accepted: {', '.join(point.label for point in sweep.measured)}"
         )
-    fastest = recommended(sweep.measured, "throughput")
+    fastest = recommended(sweep.measured, "throughput", raced=bool(sweep.record.get("race")))
     if fastest is None:
         raise RunnerError(f"{folder}: no point of this sweep went well")
-    return fastest.point
+    return fastest.point, fastest.considered
 
 
 def _price(price: float | None) -> float | None:
     if price is not None and not (math.isfinite(price) and price >= 0):
         raise RunnerError(f"--price-per-cpu-hour={price}: is no price; accepted: a number of 0 or more")
     return price
+
+
+def _differ(per_cent: float) -> float:
+    if not (math.isfinite(per_cent) and 0 <= per_cent <= 100):
+        raise RunnerError(f"--machines-differ={per_cent:g}: is out of range\n  accepted: per cent, from 0 to 100")
+    return per_cent / 100
 
 
 def _positive(name: str, text: str) -> float:
@@ -90,44 +106,45 @@ def _positive(name: str, text: str) -> float:
     return value
 
 
-def _print(point: PointRecord, images: float, plan: Capacity, deadline_s: float | None, price: float | None) -> None:
+def _print(point: PointRecord, job: Job, plan: Capacity) -> None:
     out = console()
-    table = Table(title=f"{images:,.0f} images with {escape(point.label)}, on paper", title_justify="left")
+    table = Table(title=f"{job.images:,.0f} images with {escape(point.label)}, on paper", title_justify="left")
     table.add_column("")
     table.add_column("", justify="right")
+    if plan.machines is not None:
+        table.add_row("machines", str(plan.machines))
     rows = [
         ("machine-hours", plan.machine_hours, ".1f"),
-        ("machines", plan.machines, ".0f"),
         ("hours until done", plan.hours, ".2f"),
+        ("price", plan.money, ",.2f"),
     ]
-    for title, quantity, digits in [*rows, ("price", plan.money, ",.2f")]:
+    for title, quantity, digits in rows:
         if quantity is not None:
             table.add_row(title, _shown(quantity, digits))
     out.print(table)
     out.print("It assumes:")
-    for line in _assumptions(point, deadline_s, price):
+    for line in _assumptions(point, job, plan):
         out.print(f"  - {line}", markup=False, soft_wrap=True)
 
 
-def _assumptions(point: PointRecord, deadline_s: float | None, price: float | None) -> list[str]:
-    environment = point.record["environment"]
-    rate = point.record["metrics"]["images_per_s"]
-    cpus = max(trial["cpus_usable"] for trial in point.record["trials"])
-    lines = [
-        f"every machine is like the measured one ({environment['cpu']}, {cpus:g} CPUs) and does {rate['value']:.1f} images/s",
-        "the images are like the measured ones, and arrive as quickly however many machines ask for them",
-        "the work divides evenly, no machine slows another down or fails, and each starts once",
-        "machines are there at once, and throughput over hours is that of the seconds that were measured",
-    ]
-    if price is not None:
-        lines.append(
-            f"an hour of a CPU costs {price:g}, for all {cpus:g} CPUs of a machine as long as it runs; nothing else costs"
+def _assumptions(point: PointRecord, job: Job, plan: Capacity) -> Iterator[str]:
+    environment, cpus = point.record["environment"], max(trial["cpus_usable"] for trial in point.record["trials"])
+    yield (
+        f"machines are like the measured one ({environment['cpu']}, {cpus:g} CPUs), do {_shown(plan.images_per_s, '.1f')} images/s on average, "
+        f"and differ by {job.machines_differ * 100:g} % (one standard deviation; --machines-differ)"
+    )
+    yield "the images are like the measured ones, and arrive as quickly however many machines ask for them"
+    yield "the work divides evenly, no machine slows another down or fails, and each starts once"
+    yield "machines are there at once, and throughput over hours is that of the seconds that were measured"
+    if job.price is not None:
+        yield f"an hour of a CPU costs {job.price:g}, for all {cpus:g} CPUs of a machine as long as it runs; nothing else costs"
+    if job.deadline_s is not None:
+        sure = (
+            "the mean as measured, since one trial has no interval" if plan.hours.high is None else f"with {KEPT * 100:.0f} %"
         )
-    if deadline_s is not None:
-        lines.append(f"all is done within {deadline_s / 3600:g} h of the start")
-    if rate["low"] is None:
-        lines.append("there is no interval: it needs six rounds of the sweep or more, as protocol=standard has them")
-    return lines
+        yield f"all machines are done within {job.deadline_s / 3600:g} h of the start: {sure}"
+    if job.chosen_from > 1:
+        yield f"the point was chosen as the best of {job.chosen_from}, which the intervals take into account"
 
 
 def _shown(quantity: Range, digits: str) -> str:

@@ -1,6 +1,6 @@
 """``runner recommend FOLDER``: which point of a sweep to take, by throughput, latency, memory and cost.
 
-For each of these, the cheapest point that is not provably worse than the best is named. It is printed as words for a command line;
+For each criterion the cheapest point that is proven to be as good as the best is named. It is printed as words for a command line;
 --preset writes it as a YAML preset.
 """
 
@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import yaml
 from rich.markup import escape
 from rich.table import Table
 
-from runner.analysis.recommendation import CRITERIA, Recommendation, recommended, words_for
+from runner.analysis.candidates import CRITERIA
+from runner.analysis.recommendation import Recommendation, code_left_out, recommended, words_for
 from runner.analysis.scaling import law_text, laws
 from runner.display.console import console, print_line
 from runner.display.words import with_interval
 from runner.errors import RunnerError
 from runner.files import write_atomically
 from runner.record.metric_schema import MetricName
+from runner.record.per_cent import pct_text
 from runner.record.reading import SweepRecord, read_sweep
 
 _FIGURES: Sequence[MetricName] = ("images_per_s", "latency_p95_ms", "peak_memory_mb", "cpu_s_per_image")
@@ -59,7 +63,8 @@ def recommendations(sweep: SweepRecord) -> list[Recommendation]:
     Raises:
         RunnerError: no point of the sweep went well.
     """
-    choices = [one for criterion in CRITERIA if (one := recommended(sweep.measured, criterion)) is not None]
+    raced = bool(sweep.record.get("race"))
+    choices = [one for criterion in CRITERIA if (one := recommended(sweep.measured, criterion, raced=raced)) is not None]
     if not choices:
         raise RunnerError(f"{sweep.folder}: no point of this sweep went well")
     return choices
@@ -83,26 +88,32 @@ def write_preset(recommendation: Recommendation, path: Path) -> None:
 
 def _preset(recommendation: Recommendation, name: str) -> list[str]:
     """The lines of a preset with this name."""
-    words = words_for(recommendation)
-    groups = [word.partition("=") for word in words if "." not in word.partition("=")[0]]
-    fields = [word.partition("=") for word in words if "." in word.partition("=")[0]]
-    record = recommendation.point.record
-    options = [(key, value) for key, _, value in groups if isinstance(record["config"].get(key), dict)]
-    values = [(key, value) for key, _, value in groups if not isinstance(record["config"].get(key), dict)]
+    config: Mapping[str, Any] = recommendation.point.record["config"]
+    options: list[str] = []
+    values: dict[str, Any] = {}
+    for word in words_for(recommendation):
+        key, _, value = word.partition("=")
+        group, dot, field = key.partition(".")
+        if dot:
+            values.setdefault(group, {})[field] = config[group][field]
+        elif isinstance(config.get(key), dict):
+            options.append(f"  - override /{key}: {value}")
+        else:
+            values[key] = config[key]
     lines = [
         "# @package _global_",
         f"# python -m runner experiment={name}",
         "#",
         f"# {recommendation.point.label}, recommended by {recommendation.criterion}: {_figures(recommendation)}",
+        *(f"# {_not_passed_on(key)}" for key in code_left_out(recommendation)),
         "defaults:",
-        *(f"  - override /{key}: {value}" for key, value in options),
-        "",
-        *(f"{key}: {value}" for key, value in values),
+        *options,
     ]
-    for owner in dict.fromkeys(key.partition(".")[0] for key, _, _ in fields):
-        lines.append(f"{owner}:")
-        lines += [f"  {key.partition('.')[2]}: {value}" for key, _, value in fields if key.partition(".")[0] == owner]
-    return lines
+    return [*lines, "", yaml.safe_dump(values, allow_unicode=True, sort_keys=False)] if values else lines
+
+
+def _not_passed_on(key: str) -> str:
+    return f"{key} is code that the record names, which is not passed on: name it yourself"
 
 
 def _figures(recommendation: Recommendation) -> str:
@@ -116,15 +127,31 @@ def _figures(recommendation: Recommendation) -> str:
 def _print(choices: Sequence[Recommendation], chosen: Recommendation) -> None:
     out = console()
     table = Table(title="What to take, by what matters", title_justify="left")
-    for name in ("", "take", "images/s", "p95 ms", "memory MB", "CPU s an image", "best by median", "not provably worse"):
+    for name in (
+        "",
+        "take",
+        "images/s",
+        "p95 ms",
+        "memory MB",
+        "CPU s an image",
+        "leads",
+        "nothing better by more than",
+        "as good",
+    ):
         table.add_column(name)
     for one in choices:
         medians = [one.point.record["metrics"][name]["value"] for name in _FIGURES]
         figures = ["-" if value is None else f"{value:.4g}" for value in medians]
-        as_good = f"{one.as_good} of {one.as_good + one.proven}" if one.provable else "unknown"
-        table.add_row(one.criterion, escape(one.point.label), *figures, escape(one.best.label), as_good)
+        as_good = f"{one.as_good} of {one.considered}"
+        bound = "unknown" if one.bound_pct is None else pct_text(one.bound_pct)
+        table.add_row(one.criterion, escape(one.point.label), *figures, escape(one.best.label), bound, as_good)
     out.print(table)
     out.print(f"To run it ({chosen.criterion}): {shlex.join(words_for(chosen))}", markup=False, soft_wrap=True)
-    if not chosen.provable:
-        note = "With so few rounds no difference among this many points can be proven. The best by median is named; run more rounds."
+    for key in code_left_out(chosen):
+        out.print(_not_passed_on(key), style="yellow", markup=False)
+    if not chosen.proven:
+        note = (
+            f"No point is proven to be within {chosen.within_pct:g} % of the best by {chosen.criterion}, so the "
+            "point with the best proven bound is named. More rounds would say more."
+        )
         out.print(note, style="yellow")

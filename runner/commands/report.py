@@ -1,8 +1,9 @@
-"""``runner report FOLDER...``: writes ``report.html`` again from the records alone, or shows it in the terminal."""
+"""``runner report FOLDER...``: writes ``report.html`` again from the records alone, or shows it, or all figures, in the terminal."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from runner.display.console import print_error, print_line
@@ -14,7 +15,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folders", nargs="+", type=Path, metavar="FOLDER", help="of a sweep or a point, or one that contains such folders"
     )
-    parser.add_argument("--terminal", action="store_true", help="show tables and sparklines here instead of writing a file")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--terminal", action="store_true", help="show tables and sparklines here instead of writing a file")
+    how.add_argument(
+        "--all", action="store_true", help="show here what a sweep ends with, for every point and in every compared metric"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -23,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     for folder in arguments.folders:
         try:
             for subfolder in _folders(folder):
-                _report(subfolder, terminal=arguments.terminal)
+                _print_all(subfolder) if arguments.all else _report(subfolder, terminal=arguments.terminal)
         except RunnerError as error:
             refused += 1
             print_error(str(error))
@@ -34,9 +39,18 @@ def _folders(folder: Path) -> list[Path]:
     """The folder itself where it holds a record, otherwise those of all records below it."""
     from runner.record.reading import RESULT, SWEEP, records_below
 
-    if any((folder / name).exists() for name in (SWEEP, RESULT)):
+    if any(os.path.lexists(folder / name) for name in (SWEEP, RESULT)):
         return [folder]
     return [record.folder for record in records_below(folder)]
+
+
+def _print_all(folder: Path) -> None:
+    from runner.display.sweep_summary import print_sweep
+    from runner.record.reading import SWEEP, read_sweep_json
+
+    if not (folder / SWEEP).exists():
+        raise RunnerError(f"--all: {folder} is no sweep\n  accepted: the folder of a sweep; of a point, --terminal")
+    print_sweep(read_sweep_json(folder / SWEEP), folder, everything=True)
 
 
 def _report(folder: Path, *, terminal: bool) -> None:

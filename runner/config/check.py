@@ -102,5 +102,13 @@ def plain(value: Any) -> Any:
 def config_hash(config: Config) -> str:
     """16 hexadecimal digits, equal for configurations that measure the same thing in the same way."""
     hashed = keys_of(lambda role: role.hashed)
-    content = {key: value for key, value in plain(config).items() if key in hashed}
+    content = {key: _hashed_part(getattr(config, key)) for key in plain(config) if key in hashed}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _hashed_part(value: Any) -> Any:
+    """The value as plain data, without the fields whose own role excludes them from the hash."""
+    if not dataclasses.is_dataclass(value):
+        return plain(value)
+    roles = {spec.name: spec.metadata.get("role") for spec in dataclasses.fields(value)}
+    return {name: _hashed_part(getattr(value, name)) for name, role in roles.items() if role is None or role.hashed}

@@ -10,6 +10,7 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from pathlib import Path
 from typing import Any, get_type_hints
 
 from runner.config.fields import Rule
@@ -21,7 +22,7 @@ from runner.errors import ConfigurationError
 _OTHER_MEANING = ("-c", "--config", "-s", "--shell", "hydra.searchpath")
 
 # A key of this program, and values that stand for themselves in Hydra's grammar.
-_WORD = re.compile(r"(?P<key>\w+(\.\w+)?)=(?P<values>[\w.+-]+(,[\w.+-]+)*)")
+_WORD = re.compile(r"(?P<key>\w+(\.\w+)?)=(?P<values>[\w.+/-]+(,[\w.+/-]+)*)")
 _NUMBER = re.compile(r"[+-]?\d{1,18}(?P<fraction>\.\d{0,18})?")
 
 
@@ -29,7 +30,7 @@ def refuse_early(words: Sequence[str]) -> None:
     """Check each word by itself, and a field of an option against the chosen option, unless a preset could choose another option.
 
     Raises:
-        ConfigurationError: a key or a field is unknown, a group has no such option, a choice does not exist, or a number is outside its rule.
+        ConfigurationError: a key or a field is unknown, a group has no such option, a choice or a path does not exist, or a number is outside its rule.
     """
     if any(word.startswith(_OTHER_MEANING) for word in words):
         return
@@ -63,8 +64,9 @@ def _wrong_field(key: str, values: Sequence[str], chosen: Mapping[str, Sequence[
             return None
         if field not in {spec.name for spec in dataclasses.fields(kind)}:
             return explain.unknown_key(key, ",".join(values), kind)
-        if (wrong := _no_such_choice(key, values, kind, field) or _number_out_of_range(key, values, kind, field)) is not None:
-            return wrong
+        for look in (_no_such_choice, _number_out_of_range, _not_there):
+            if (wrong := look(key, values, kind, field)) is not None:
+                return wrong
     return None
 
 
@@ -77,6 +79,13 @@ def _no_such_choice(key: str, values: Sequence[str], owner: type[Any], field: st
         return None
     wrong = next((value for value in values if value.isidentifier() and value not in kind.__members__), None)
     return None if wrong is None else ConfigurationError(key, wrong, "is not accepted", explain.accepted_by(owner, field))
+
+
+def _not_there(key: str, values: Sequence[str], owner: type[Any], field: str) -> ConfigurationError | None:
+    """The error for the first of ``values`` that is a path of which there is no file or folder."""
+    accepted = next(spec.metadata["must_exist"] for spec in dataclasses.fields(owner) if spec.name == field)
+    wrong = None if accepted is None else next((value for value in values if not Path(value).exists()), None)
+    return None if wrong is None else ConfigurationError(key, wrong, "does not exist", accepted)
 
 
 def _number_out_of_range(key: str, values: Sequence[str], owner: type[Any], field: str) -> ConfigurationError | None:

@@ -110,14 +110,15 @@ def option(
     matches: str | None = None,
     role: Role | None = None,
     names_code: bool = False,
+    must_exist: str | None = None,
 ) -> Any:
     """A dataclass field that knows what it means (``doc``), what it accepts and what it is for.
 
-    ``role`` is that of a key at the top, which all below it share. ``names_code`` marks a value that names code to be run: only
-    the user's own word counts for it, never a record's.
+    ``role`` is given for top-level keys; a field below has the same role, unless it has its own. ``names_code`` marks a value that names
+    code to be run: it is taken from the user's command line only, never from a record. ``must_exist`` marks a path, and says what is accepted there.
     """
     rule = Rule(at_least=at_least, at_most=at_most, above=above, choices=choices, matches=matches)
-    metadata = {"doc": doc, "rule": rule, "role": role, "names_code": names_code}
+    metadata = {"doc": doc, "rule": rule, "role": role, "names_code": names_code, "must_exist": must_exist}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
     if isinstance(default, type):  # a key with fields of its own

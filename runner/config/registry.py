@@ -4,7 +4,7 @@ This program's own options are the dataclasses in ``runner.config.options`` with
 in the folders ``runner_plugins`` on Python's path (see docs/extending.md). A configuration selects code by the name of a registered
 option only, so a configuration from somebody else can run nothing but what this user has installed.
 
-The help, the README's table and the lists in error messages come from here.
+The help, the table in docs/choices.md and the lists in error messages come from here.
 """
 
 from __future__ import annotations

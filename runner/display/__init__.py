@@ -1,1 +1,1 @@
-"""What is shown in a terminal, and the words for it."""
+"""The terminal: what is shown there, and the words for it."""

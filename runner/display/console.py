@@ -15,52 +15,52 @@ from runner.secrets import masked
 
 
 class _Output(Console):
-    """A console whose reader may close the pipe early, as ``head`` does: the rest is dropped, and the program goes on."""
+    """A console that goes on when the reader of a pipe, such as ``head``, closes it early; the rest of the output is dropped."""
 
     def on_broken_pipe(self) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 
 def console() -> Console:
-    """Standard output; piped into a file there is no terminal to fit, so lines may be 160 characters long."""
+    """Standard output. Where it is no terminal, such as a file, lines have up to 160 characters."""
     out = _Output(highlight=False, emoji=False)
     return out if out.is_terminal else _Output(highlight=False, emoji=False, width=160)
 
 
 def print_line(text: str) -> None:
-    """A line as it is, however long."""
+    """Print a line unchanged, however long it is."""
     console().print(text, markup=False, soft_wrap=True)
 
 
 def print_error(message: str) -> None:
-    """One message for the user, in red where there is colour."""
+    """Print an error to stderr, in red if there are colours, without secrets."""
     Console(stderr=True).print(masked(message), style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def print_note(message: str) -> None:
-    """One thing to know before it starts."""
+    """Print something that the user should know before the start."""
     console().print(message, style="yellow", markup=False)
 
 
 def print_report_path(report: Path) -> None:
-    """The last line of a sweep: what to open."""
+    """Print the last line of a sweep: the report to open."""
     console().print(f"[dim]To look at:[/] {escape(short(report))}")
 
 
 def print_where_tracked(page: str | None) -> None:
-    """Where the runs can be looked at; None for the local store."""
+    """Print where the runs can be seen in MLflow; ``page`` is None for the local store."""
     hint = f"{command_line('ui')} shows it" if page is None else escape(page)
     console().print(f"[dim]In MLflow:[/] {hint}")
 
 
 def command_line(*words: str) -> str:
-    """A command of this program that can be pasted here: by its own name where that is on the path, otherwise by this interpreter."""
+    """A command of this program that can be pasted into this shell: ``runner`` if that is on the path, otherwise ``python -m runner``."""
     script = shutil.which("runner")
     on_path = script is not None and Path(script).parent.resolve() == Path(sys.executable).parent.resolve()
     return shlex.join(["runner", *words] if on_path else [short(Path(sys.executable)), "-m", "runner", *words])
 
 
 def short(path: os.PathLike[str]) -> str:
-    """The path as the user would type it from here."""
+    """The path as the user would type it: relative if it is below the current folder."""
     relative = os.path.relpath(path)
     return os.fspath(path) if relative.startswith("..") else relative

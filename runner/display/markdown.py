@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runner.display.words import metric_name, ratio_text, self_check_text, verdict_text, with_interval
+from runner.display.ranking import against_baseline, columns, rows
+from runner.display.words import metric_name, noise_text, ratio_text, self_check_text, verdict_text, with_interval
 from runner.record.metric_schema import MetricName, Metrics
 from runner.record.sweep_schema import SweepJson
 
@@ -13,7 +14,8 @@ _COLUMNS: Sequence[MetricName] = ("images_per_s", "startup_s", "cpu_s_per_image"
 
 def comparison_table(record: SweepJson) -> str:
     """The table for the content of a ``sweep.json``."""
-    lines = ["| point | images/s | startup s | CPU s an image | memory MB | status |", "|---|---:|---:|---:|---:|---|"]
+    lines = _ranked(record)
+    lines += ["| point | images/s | startup s | CPU s an image | memory MB | status |", "|---|---:|---:|---:|---:|---|"]
     for point in record["points"]:
         cells = [_cell(point["metrics"], name) for name in _COLUMNS]
         lines.append(f"| {' | '.join([_escaped(point['name']), *cells, point['status']])} |")
@@ -29,12 +31,33 @@ def comparison_table(record: SweepJson) -> str:
             ]
             lines.append(f"| {' | '.join(words)} |")
     else:
-        lines += ["", "No verdicts: this protocol does not give any."]
+        lines += ["", "No verdicts against the baseline: this protocol does not give any."]
     if record["self_check"]:
         lines += ["", self_check_text(record["self_check"], trusted=record["trusted"]).capitalize() + "."]
+    if (detectable_pct := record.get("detectable_pct")) is not None:
+        lines += ["", noise_text(detectable_pct).capitalize() + "."]
     for warning in record["warnings"]:
         lines += ["", f"**Warning** ({warning['kind']}): {warning['message']}; {warning['advice']}."]
     return "\n".join(lines)
+
+
+def _ranked(record: SweepJson) -> list[str]:
+    """The answer, and every point as it stands."""
+    answer = record.get("answer")
+    if answer is None:
+        return []
+    lines = [f"**{_escaped(answer['text'])}**", ""]
+    if against := against_baseline(record):
+        lines += [_escaped(against), ""]
+    if len(record.get("ranking", [])) > 1:
+        titles = columns(record)
+        lines += [_row(titles), _row(["---", *["---:"] * (len(titles) - 2), "---"])]
+        lines += [*(_row([_escaped(cell) for cell in cells]) for cells in rows(record)), ""]
+    return lines
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _cell(metrics: Metrics, name: MetricName) -> str:

@@ -1,4 +1,4 @@
-"""What the user sees while trials run; on stderr."""
+"""What the user sees on stderr while trials run."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _PHASES = {
 
 
 class LineDisplay:
-    """Shows what the user should know at once: waits and failures."""
+    """Shows only what the user should know at once: waits and failures."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True)
-        self._name = ""
+        self._name = self._race = ""
 
     def tell(self, message: str) -> None:
         """Show a message."""
         self.console.print(message, style="yellow", markup=False, soft_wrap=True)
 
     def trial_starts(self, name: str, number: int, left: int, *, epochs: int, images: int) -> None:
-        """Remember the point's name; that a trial starts is not shown."""
+        """Remember the point's name. The start of a trial is not shown."""
         self._name = name
 
     def event(self, event: Event) -> None:
@@ -51,12 +51,16 @@ class LineDisplay:
                 soft_wrap=True,
             )
 
+    def race_stands(self, how: str) -> None:
+        """Remember how the race stands. The end of a round is not shown."""
+        self._race = how
+
     def stop(self) -> None:
-        """Show no more."""
+        """Stop showing anything."""
 
 
 class ProgressDisplay(LineDisplay):
-    """Shows one bar over all trials, and a line for what the present one does.
+    """Shows one bar over all trials, with what the current trial does.
 
     Args:
         tensorflow: whether TensorFlow is imported before the first trial, which takes seconds.
@@ -74,8 +78,8 @@ class ProgressDisplay(LineDisplay):
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
-            disable=not self.console.is_terminal,  # elsewhere it would leave empty lines
-            # Twice a second: the conductor should be idle while a trial is timed.
+            disable=not self.console.is_terminal,  # elsewhere the bar would leave empty lines
+            # Twice a second, because the conductor should be idle while a trial is timed.
             refresh_per_second=2,
         )
         self._bar = self._progress.add_task("importing TensorFlow" if tensorflow else "starting", total=None)
@@ -95,7 +99,7 @@ class ProgressDisplay(LineDisplay):
         super().trial_starts(name, number, left, epochs=epochs, images=images)
         self._epoch, self._epochs, self._images = 0, epochs, images
         self._progress.update(self._bar, total=self._done + left)
-        self._describe(f"{name}, round {number + 1}")
+        self._describe(f"{name}, round {number + 1}" + (f": {self._race}" if self._race else ""))
 
     def event(self, event: Event) -> None:
         match event:

@@ -1,14 +1,15 @@
-"""Comparisons in words: the same sentences in the terminal, in Markdown and wherever else they are read."""
+"""Comparisons in words; the terminal, Markdown and MLflow use the same sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from runner.record.metric_schema import MetricName, MetricSummary
-from runner.record.sweep_schema import ComparisonRecord
+from runner.record.sweep_schema import Compared, ComparisonRecord, ValueComparison
 
 # For each compared metric: its name in a ratio, and the words for better and worse.
-_NAMES: Mapping[MetricName, tuple[str, str, str]] = {
+_NAMES: Mapping[str, tuple[str, str, str]] = {
     "images_per_s": ("images a second", "faster", "slower"),
     "startup_s": ("start-up", "sooner ready", "later ready"),
     "cpu_s_per_image": ("CPU an image", "less CPU", "more CPU"),
@@ -16,13 +17,17 @@ _NAMES: Mapping[MetricName, tuple[str, str, str]] = {
 }
 
 
-def metric_name(metric: MetricName) -> str:
-    """The compared metric in words."""
-    return _NAMES[metric][0]
+def metric_name(metric: MetricName | Literal["value"]) -> str:
+    """The compared metric in words, or its own name if there are no words for it."""
+    return _words(metric)[0]
 
 
-def ratio_text(comparison: ComparisonRecord) -> str:
-    """``1.32 x [1.28, 1.37]``; a dash where there is no pair, and no interval where there are too few."""
+def _words(metric: str) -> tuple[str, str, str]:
+    return _NAMES.get(metric, (metric, "better", "worse"))
+
+
+def ratio_text(comparison: Compared) -> str:
+    """``1.32 x [1.28, 1.37]``; a dash without pairs, and no interval with too few pairs."""
     if comparison["ratio"] is None:
         return "-"
     if comparison["low"] is None or comparison["high"] is None:
@@ -32,9 +37,9 @@ def ratio_text(comparison: ComparisonRecord) -> str:
     return f"{comparison['ratio']:.{digits}f} x [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def verdict_text(comparison: ComparisonRecord) -> str:
-    """The verdict in the metric's own words, and where there is none, what would give one."""
-    _, better, worse = _NAMES[comparison["metric"]]
+def verdict_text(comparison: ComparisonRecord | ValueComparison) -> str:
+    """The verdict in the metric's own words; without a verdict, what would give one."""
+    _, better, worse = _words(comparison["metric"])
     match comparison["verdict"]:
         case "faster":
             return better
@@ -42,24 +47,34 @@ def verdict_text(comparison: ComparisonRecord) -> str:
             return worse
         case "same":
             return "same within 2 %"
+    if why := comparison.get("why"):
+        return f"no verdict: {why}"
     if comparison["ratio"] is None:
         return "no pairs"
     needed = comparison["rounds_needed"]
     return (
         f"inconclusive; about {needed} rounds would settle it"
         if needed
-        else "inconclusive, and more rounds would not settle it"
+        else "inconclusive; it would take more than 1000 rounds"
+        if comparison.get("sessions") is None
+        else f"inconclusive over {comparison.get('sessions')} sessions"
     )
 
 
 def self_check_text(check: ComparisonRecord, *, trusted: bool) -> str:
-    """The noise floor: what the baseline came to against itself."""
-    floor = f"noise floor: the baseline against itself came to {ratio_text(check)}"
+    """The sanity check in words: the ratio of the baseline to its own duplicate."""
+    ratio = f"sanity check: the baseline against itself came to {ratio_text(check)}"
     if trusted:
-        return floor
+        return ratio
     return (
-        f"{floor}. It is not equal to itself, so these verdicts are not to be trusted: quieten the machine, or take more rounds"
+        f"{ratio}. That is a difference where there is none, which happens in about 4 of 100 sound sweeps. Check the machine, or run more rounds, "
+        "before you rely on these verdicts"
     )
+
+
+def noise_text(detectable_pct: float) -> str:
+    """The noise of the sweep in words: the smallest difference that it could have shown."""
+    return f"noise: a difference of {detectable_pct:.2g} % from the baseline would have been found in four of five such sweeps"
 
 
 def with_interval(metric: MetricSummary) -> str:

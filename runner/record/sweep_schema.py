@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NotRequired, TypedDict
 
 from runner.host.environment import Difference
+from runner.record.limits import Folder, Id, Name
 from runner.record.metric_schema import MetricName, Metrics, MetricSummary
 from runner.record.point_schema import Status, WarningRecord
 
@@ -21,29 +22,29 @@ class PointFailure(TypedDict):
 class SweepPoint(TypedDict):
     """A point of a sweep; ``name`` is its label among the points, ``folder`` is relative to the sweep's."""
 
-    id: NotRequired[str]
-    name: str
+    id: NotRequired[Id]
+    name: Name
     overrides: list[str]
-    folder: str
-    host: NotRequired[str | None]
+    folder: Folder
+    host: NotRequired[Name | None]
     status: Status
     error: PointFailure | None
-    config_hash: str
+    config_hash: Name
     rounds: NotRequired[int]
     metrics: Metrics
     warnings: list[WarningRecord]
 
 
-class ComparisonRecord(TypedDict):
-    """A point against the baseline in one metric.
+class Compared(TypedDict):
+    """A point against the baseline.
 
     ``ratio`` is point ÷ baseline, from ``low`` to ``high`` at the level ``alpha``; ``robust`` is the ratio by signed ranks with its
-    interval. None is an interval without an end, or no pair.
+    interval. None is an interval without an end, or no pair. ``sessions`` is how many sessions were pooled, each one value; ``why`` says
+    why there can be no verdict.
     """
 
-    point: str
-    baseline: str
-    metric: MetricName
+    point: Name
+    baseline: Name
     ratio: float | None
     low: float | None
     high: float | None
@@ -54,29 +55,94 @@ class ComparisonRecord(TypedDict):
     rounds_needed: int | None
     voided_rounds: list[int]
     hosts: NotRequired[list[str] | None]
+    sessions: NotRequired[int | None]
+    why: NotRequired[str | None]
+
+
+class ComparisonRecord(Compared):
+    """A point against the baseline in one metric."""
+
+    metric: MetricName
+
+
+class ValueComparison(Compared):
+    """The same for values that were measured elsewhere."""
+
+    metric: Literal["value"]
+
+
+StandingState = Literal["leader", "may_be_best", "out"]
+
+
+class AnswerRecord(TypedDict):
+    """The answer to what was asked.
+
+    ``best`` leads; nothing is more than ``bound_pct`` per cent better than it, None where nothing can be said, and it is ``proven`` where
+    that is within the indifference. ``recommended`` is the cheapest point that is proven to be as good, with its own bound.
+    """
+
+    text: str
+    best: Name | None
+    bound_pct: float | None
+    criterion: str
+    proven: bool
+    recommended: Name | None
+    recommended_bound_pct: float | None
+
+
+class RankedRecord(TypedDict):
+    """Where a point stands, the best first.
+
+    ``value`` is the median from ``low`` to ``high``. The best of all is at most ``below_best_at_most_pct`` per cent better than the point;
+    ``why`` says why that is None. A point that is ``out`` is proven to be worse than another; in a race, after ``out_in_round`` rounds.
+    """
+
+    point: Name
+    value: float | None
+    low: float | None
+    high: float | None
+    below_best_at_most_pct: float | None
+    state: StandingState
+    out_in_round: int | None
+    why: str | None
+
+
+# One of the keys is a word of Python.
+RaceRecord = TypedDict("RaceRecord", {"round": int, "in": list[str], "leader": str, "bound_pct": float | None})
+RaceRecord.__doc__ = (
+    """What a race had come to after so many rounds: which points are measured in the next, and the leader with its bound."""
+)
 
 
 class SweepJson(TypedDict):
-    """The content of ``sweep.json``: the points, and what their comparison showed."""
+    """The content of ``sweep.json``: the points, and what their comparison showed.
+
+    ``detectable_pct`` is the least difference from the baseline that these rounds would have found in four of five sweeps.
+    """
 
     schema_version: int
-    id: NotRequired[str]
+    id: NotRequired[Id]
     command: str
-    baseline: str
+    baseline: Name
     points: list[SweepPoint]
     comparisons: list[ComparisonRecord]
+    answer: NotRequired[AnswerRecord | None]
+    ranking: NotRequired[list[RankedRecord]]
+    race: NotRequired[list[RaceRecord]]
+    detectable_pct: NotRequired[float | None]
     self_check: ComparisonRecord | None
     trusted: bool
     warnings: list[WarningRecord]
 
 
 class AgreementRecord(TypedDict):
-    """One metric of a record and of its repetition."""
+    """One metric of a record and of its repetition; by at most ``at_most_pct`` one may be above the other, as far as the intervals go."""
 
     metric: MetricName
     then: MetricSummary | None
     now: MetricSummary | None
     outcome: str
+    at_most_pct: NotRequired[float | None]
 
 
 class RepeatedPoint(TypedDict):
@@ -94,3 +160,13 @@ class RerunJson(TypedDict):
     of: str | None
     differences: list[Difference]
     points: list[RepeatedPoint]
+
+
+class DecisionJson(TypedDict):
+    """What ``runner decide --json`` prints: the same analysis for values that were measured elsewhere."""
+
+    answer: AnswerRecord
+    ranking: list[RankedRecord]
+    comparisons: list[ValueComparison]
+    race: NotRequired[list[RaceRecord]]
+    notes: list[str]

@@ -1,1 +1,1 @@
-"""What people look at."""
+"""The report of a sweep or a point: ``report.html``, its charts, and the same tables in a terminal."""

@@ -1,4 +1,4 @@
-"""Which of the factors that a sweep varies goes on the horizontal axis, which into colours, and which into panels."""
+"""Decides which of a sweep's factors is the horizontal axis, which is shown by colour, and which by panels."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from runner.config.registry import mode_of
 from runner.record.factors import flattened
 from runner.record.reading import PointRecord
 
-# More lines than this in one chart cannot be distinguished by colour and marker.
+# Colour and marker can distinguish no more lines than this in one chart.
 MOST_SERIES = 7
 
-# More panels than this are not looked at; the best are drawn and the table has the rest.
+# The most panels; those with the best points are drawn, and the table has the rest.
 MOST_PANELS = 6
 
 # What stands for a factor that a point does not have, such as mode.start_method of threads.
@@ -23,11 +23,11 @@ ABSENT = "-"
 
 @dataclass(frozen=True)
 class Factor:
-    """What varies between points: one key of the configuration, or several that vary in step.
+    """What varies between points: one key of the configuration, or several that always vary together.
 
     Attributes:
         keys: dotted names.
-        levels: the different values, in the order in which they were given; numbers in their order.
+        levels: the different values: numbers in ascending order, others in the order in which they were given.
         numeric: whether every level is a number.
     """
 
@@ -37,27 +37,27 @@ class Factor:
 
     @property
     def name(self) -> str:
-        """As an axis has it."""
+        """The name for an axis."""
         return " / ".join(self.keys)
 
     @property
     def short(self) -> str:
-        """As a heading has it: the group where all keys are of one, otherwise the last part of the first key."""
+        """The name for a heading: the group if all keys belong to one, otherwise the last part of the first key."""
         groups = {key.partition(".")[0] for key in self.keys}
         return groups.pop() if len(self.keys) > 1 and len(groups) == 1 else self.keys[0].rpartition(".")[2]
 
-    def of(self, config: Mapping[str, Any]) -> Any:
-        """The level that a flattened configuration has."""
+    def level_of(self, config: Mapping[str, Any]) -> Any:
+        """The level in a flattened configuration."""
         return _level(config, self.keys[0]) if self.numeric else self.text(config)
 
     def text(self, config: Mapping[str, Any]) -> str:
-        """The levels of all its keys."""
+        """The levels of all keys in a flattened configuration, such as ``1/1``."""
         return "/".join(str(_level(config, key)) for key in self.keys)
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where a point is drawn: its number on the horizontal axis, None where there is none, its series and its panel."""
+    """Where a point is drawn: its number on the horizontal axis (None without one), its series and its panel."""
 
     x: float | None
     series: str
@@ -69,9 +69,9 @@ class Layout:
     """The chosen axes.
 
     Attributes:
-        x: on the horizontal axis; None where no factor is a number.
-        series: shown by colour and marker; None where there is one.
-        panels: all others.
+        x: the factor on the horizontal axis; None if no factor is a number.
+        series: the factor that is shown by colour and marker; None if there is only one line.
+        panels: all other factors.
     """
 
     x: Factor | None
@@ -79,14 +79,14 @@ class Layout:
     panels: tuple[Factor, ...]
 
     def place(self, point: PointRecord) -> Position:
-        """Where this point belongs."""
+        """Where this point is drawn."""
         config = flattened(point.record["config"])
-        x = None if self.x is None else self.x.of(config)
+        x = None if self.x is None else self.x.level_of(config)
         series = point.label if self.series is None and self.x is None else self._text(self.series, config, bare=True)
         return Position(
             x=None if x is None or x == ABSENT else float(x),
             series=series,
-            panel=", ".join(self._text(factor, config) for factor in self.panels if factor.of(config) != ABSENT),
+            panel=", ".join(self._text(factor, config) for factor in self.panels if factor.level_of(config) != ABSENT),
         )
 
     @staticmethod
@@ -98,10 +98,10 @@ class Layout:
 
 
 def chosen_layout(points: Sequence[PointRecord]) -> Layout:
-    """The axes for these points: workers on the horizontal one where they vary, the mode by colour, the rest in panels.
+    """The axes for these points: workers on the horizontal axis, the mode by colour, all other factors by panels.
 
-    Where workers do not vary, the number with the most levels takes their place; where the mode does not, the factor with the most
-    levels that colours can still distinguish.
+    If workers do not vary, the number with the most levels is the horizontal axis. If the mode does not vary, colours show the factor with
+    the most levels that they can distinguish.
     """
     rest = factors(points)
     numbers = [factor for factor in rest if factor.numeric and len(factor.levels) > 1]
@@ -115,7 +115,7 @@ def chosen_layout(points: Sequence[PointRecord]) -> Layout:
 
 
 def factors(points: Sequence[PointRecord]) -> list[Factor]:
-    """What varies between the points; keys that vary in step are one factor."""
+    """The factors that vary between the points; keys that always vary together are one factor."""
     configs = [flattened(point.record["config"]) for point in points]
     columns: dict[tuple[int, ...], list[str]] = {}
     for key in points[0].varying if points else ():
@@ -127,7 +127,7 @@ def factors(points: Sequence[PointRecord]) -> list[Factor]:
 
 
 def _factor(keys: Sequence[str], configs: Sequence[Mapping[str, Any]]) -> Factor:
-    # In step with the mode or with workers, it is by these that people know the points.
+    # People know points by mode and workers, so a factor that contains one of them is named after it.
     first = sorted(keys, key=lambda key: key not in {"mode", "workers"})
     levels = list(dict.fromkeys(json.dumps(_level(config, first[0])) for config in configs))
     values = [json.loads(level) for level in levels]
@@ -137,7 +137,7 @@ def _factor(keys: Sequence[str], configs: Sequence[Mapping[str, Any]]) -> Factor
         numbers = sorted(value for value in values if value != ABSENT)
         return Factor(tuple(first), tuple(numbers), numeric=True)
     factor = Factor(tuple(first), (), numeric=False)
-    return Factor(tuple(first), tuple(dict.fromkeys(factor.of(config) for config in configs)), numeric=False)
+    return Factor(tuple(first), tuple(dict.fromkeys(factor.level_of(config) for config in configs)), numeric=False)
 
 
 def _level(config: Mapping[str, Any], key: str) -> Any:

@@ -1,4 +1,4 @@
-"""``report.html``: one file with everything in it, and each of its pictures as a file beside it."""
+"""Writes ``report.html``, one file that contains everything, and each chart as a file beside it."""
 
 from __future__ import annotations
 
@@ -9,34 +9,48 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from runner.analysis.recommendation import CRITERIA, Recommendation, recommended, words_for
+from runner.analysis.candidates import CRITERIA
+from runner.analysis.recommendation import Recommendation, recommended, words_for
 from runner.analysis.scaling import Law, laws
 from runner.display.words import self_check_text, with_interval
 from runner.errors import RunnerError
 from runner.files import write_atomically
 from runner.record.metric_schema import MetricName
+from runner.record.per_cent import pct_text
 from runner.record.reading import good_trials
 from runner.report import tables
 from runner.report.answer import answer, warnings_by_kind
-from runner.report.charts import amortisation, latency, law, noise, ranking, resources, speed_up, stages, throughput, timeline
+from runner.report.charts import (
+    amortisation,
+    latency,
+    law,
+    noise,
+    race,
+    ranking,
+    resources,
+    speed_up,
+    stages,
+    throughput,
+    timeline,
+)
 from runner.report.subject import Subject, read_subject
 from runner.report.svg import Chart, schemes
 from runner.report.tables import Table
 
 REPORT = "report.html"
 
-# The names of all charts: a picture of an earlier report that is not drawn any more would be of other data.
+# The names of all charts. A picture from an earlier report that is not drawn again is removed, because it would show other data.
 _NAMES = (
-    "throughput", "ranking", "speed-up", "efficiency", "law", "stages", "amortisation", "latency", "resources", "timeline", "noise",
+    "throughput", "ranking", "speed-up", "efficiency", "law", "stages", "amortisation", "latency", "resources", "timeline", "noise", "race",
 )  # fmt: skip
 
-# A chart beside the ranking says the same of so few points.
+# With fewer points the throughput chart already shows what the ranking would.
 _RANKED_FROM = 9
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with its charts and tables; left out of the page where it has neither."""
+    """A heading with its charts and tables; the page leaves out a section that has neither."""
 
     id: str
     title: str
@@ -46,7 +60,7 @@ class Section:
 
 
 def write_report(folder: Path) -> Path:
-    """Make the report of the sweep or the point in ``folder`` from its record, and its pictures; returns its path.
+    """Write the report and the pictures of the sweep or the point in ``folder``, from its record; returns the report's path.
 
     Raises:
         RunnerError: there is no such record, or the report cannot be written.
@@ -71,13 +85,14 @@ def _write(path: Path, text: str) -> None:
 
 
 def sections_of(subject: Subject) -> list[Section]:
-    """What the page shows, in its order."""
+    """The sections of the page, in their order."""
     fits = fits_of(subject)
     numbered = throughput.draw(subject)
     ranked = ranking.draw(subject) if numbered is None or len(subject.good) >= _RANKED_FROM else None
     noise_floor = "" if subject.self_check is None else _sentence(self_check_text(subject.self_check, trusted=subject.trusted))
     scaled = [numbered, speed_up.draw_speed_up(subject), speed_up.draw_efficiency(subject), law.draw(subject, fits)]
     return [
+        Section("race", "The race", _drawn(race.draw(subject))),
         Section("failures", "What failed", [], _known(tables.of_failures(subject))),
         Section(
             "throughput", "Throughput, and what bounds it", _drawn(*scaled, ranked),
@@ -95,7 +110,7 @@ def sections_of(subject: Subject) -> list[Section]:
 
 
 def fits_of(subject: Subject) -> dict[str, Law]:
-    """The scaling laws of the kinds of point that are shown in detail; for hundreds they would take minutes."""
+    """The scaling laws of the lines that are shown in detail; for hundreds of lines they would take minutes."""
     if subject.layout.x is None or "workers" not in subject.layout.x.keys:
         return {}
     kinds = {(subject.places[point.label].series, subject.places[point.label].panel) for point in subject.shown_in_detail}
@@ -105,7 +120,7 @@ def fits_of(subject: Subject) -> dict[str, Law]:
 
 
 def rendered(subject: Subject, sections: Sequence[Section]) -> str:
-    """The page."""
+    """The page as HTML."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -127,6 +142,7 @@ def rendered(subject: Subject, sections: Sequence[Section]) -> str:
         title=subject.title,
         answer=answer(subject),
         facts=_facts(subject),
+        ranking=_known(tables.of_ranking(subject)),
         recommendations=_recommendations(subject),
         preset=shlex.join(["python", "-m", "runner", "recommend", folder, "--preset", "conf/experiment/mine.yaml"]),
         warnings=_warnings(subject),
@@ -167,7 +183,9 @@ def _facts(subject: Subject) -> list[tuple[str, str]]:
 def _recommendations(subject: Subject) -> list[dict[str, str]]:
     if len(subject.good) < 2:
         return []
-    recommendations = [one for criterion in CRITERIA if (one := recommended(subject.points, criterion)) is not None]
+    recommendations = [
+        one for criterion in CRITERIA if (one := recommended(subject.points, criterion, raced=bool(subject.race))) is not None
+    ]
     return [
         {
             "criterion": f"by {one.criterion}",
@@ -184,7 +202,7 @@ _ENDS: Sequence[Literal["value", "low", "high"]] = ("value", "low", "high")
 
 
 def _figures(one: Recommendation) -> str:
-    metrics, metric = one.point.record["metrics"], CRITERIA[one.criterion][0]
+    metrics, metric = one.point.record["metrics"], CRITERIA[one.criterion]
     shown: Mapping[MetricName, tuple[str, float]] = {
         "images_per_s": ("images/s", 1.0), "latency_p95_ms": ("ms p95", 1.0), "peak_memory_mb": ("MB", 1.0), "cpu_s_per_image": ("ms of CPU an image", 1e3),
     }  # fmt: skip
@@ -196,15 +214,18 @@ def _figures(one: Recommendation) -> str:
 def _words(one: Recommendation) -> str:
     try:
         return shlex.join(words_for(one))
-    except RunnerError:  # a record from elsewhere, whose configuration is not one of this program
+    except RunnerError:  # the record has a configuration that this program does not know
         return ""
 
 
 def _why(one: Recommendation) -> str:
-    if not one.provable:
-        return "Best by its median; the rounds are too few to prove a difference among this many points."
-    among = f"{one.as_good} of {one.as_good + one.proven} points are not provably worse than the best"
-    return f"{among}." if one.point is one.best else f"{among}, {one.best.label}; this is the cheapest of them."
+    if one.bound_pct is None:
+        return "First by its median; with so few rounds no more can be said."
+    least = f"Nothing is more than {pct_text(one.bound_pct)} better"
+    if not one.proven:
+        return f"{least}; no point is proven to be within {one.within_pct:g} % of the best."
+    among = f"{one.as_good} of {one.considered} points are proven to be within {one.within_pct:g} % of the best"
+    return f"{least}; {among}{'' if one.as_good == 1 else ', and this is the cheapest of them'}."
 
 
 def _warnings(subject: Subject) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""How charts look: one style, and colours that colour-blind people can distinguish."""
+"""How charts look: one style, with colours that colour-blind people can distinguish."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SERIES = tuple(ROLES[f"s{number}"][0] for number in range(7))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1)), (0, (8, 2)), (0, (1, 1)))
 
-# Inches at 72 to the inch: a chart is drawn for the width of a phone, so that its letters can be read there.
+# In inches of 72 points. A chart is drawn for the width of a phone, so that its letters are readable there.
 WIDTH, HEIGHT = 5.2, 3.5
 
 _STYLE: Any = {
-    "svg.fonttype": "none",  # letters stay letters: smaller, and read aloud or searched
-    "svg.hashsalt": "report",  # the same record, the same file
+    "svg.fonttype": "none",  # text stays text: it is smaller, and can be searched and read aloud
+    "svg.hashsalt": "report",  # the same record gives the same file
     "font.family": "sans-serif",
     "font.size": 9.5,
     "axes.titlesize": 10,
@@ -53,7 +53,7 @@ _STYLE: Any = {
 def figure(
     rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (WIDTH, HEIGHT), **how: Any
 ) -> Iterator[tuple[Any, Any]]:
-    """A figure in the report's style, and its axes as ``plt.subplots`` gives them with ``squeeze=False``; no window, no global state."""
+    """A figure in the report's style, and its axes in a two-dimensional array. It needs no window and changes no global state."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -65,11 +65,11 @@ def figure(
 
 
 def label_lines(axes: Any, ends: Sequence[tuple[float, float, str, str]]) -> None:
-    """Write each line's name beside its right end, in its colour, moved apart where they would overlap.
+    """Write each line's name beside its right end, in its colour. Names that would overlap are moved apart.
 
     Args:
-        axes: with its limits set, at least as far up as the highest end.
-        ends: for each line x and y of its last point, its name and its colour.
+        axes: its limits must be set, and include every end.
+        ends: for each line the x and y of its last point, its name and its colour.
     """
     if not ends:
         return
@@ -86,12 +86,12 @@ def label_lines(axes: Any, ends: Sequence[tuple[float, float, str, str]]) -> Non
 
 
 def wrapped(name: str) -> str:
-    """A label in lines that leave room for the chart."""
+    """A label, broken into lines that leave room for the chart."""
     return "\n".join(textwrap.wrap(name, 18, break_long_words=False, break_on_hyphens=False))
 
 
 def key_above(axes: Any, names: Sequence[tuple[str, str]]) -> None:
-    """What each colour stands for, with its sign before it, above the right end of the axes, in that colour."""
+    """Write above the right end of the axes what each colour stands for, in that colour."""
     offset = 0.0
     for name, colour in reversed(names):
         axes.annotate(
@@ -110,7 +110,7 @@ def _fraction(value: float, low: float, high: float, *, logarithmic: bool) -> fl
 
 
 def _apart(heights: Sequence[float], least: float) -> list[float]:
-    """The heights, in their order, moved so that neighbours are ``least`` apart and all lie between 0 and 1 where they can."""
+    """The heights in the given order, moved so that neighbours are at least ``least`` apart and, if possible, between 0 and 1."""
     order = sorted(range(len(heights)), key=heights.__getitem__)
     placed = [heights[index] for index in order]
     for _ in range(50):
@@ -128,7 +128,7 @@ def _apart(heights: Sequence[float], least: float) -> list[float]:
 
 
 def workers_axis(axes: Any, values: Sequence[float], name: str) -> None:
-    """A horizontal axis with a tick at each measured value; in doublings where they span three or more."""
+    """Set up a horizontal axis with a tick at each measured value; logarithmic if the values span three doublings or more."""
     known = sorted(set(values))
     if len(known) > 1 and known[0] > 0 and known[-1] / known[0] >= 8:
         axes.set_xscale("log", base=2)

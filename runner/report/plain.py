@@ -1,4 +1,4 @@
-"""The report for a terminal: the answer, the tables, and lines of throughput drawn with letters."""
+"""The report for a terminal: the answer, the tables, and throughput as sparklines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STYLES = {"better": "green", "worse": "red", "unsure": "dim"}
 
 
 def print_report(subject: Subject) -> None:
-    """Print it, in whatever width there is."""
+    """Print the report, as wide as the terminal is."""
     out = console()
     out.print(f"[bold]{escape(subject.title)}[/]\n")
     first, *others = answer(subject)
@@ -33,7 +33,7 @@ def print_report(subject: Subject) -> None:
     for sparkline in sparklines(subject):
         out.print(sparkline, markup=False)
     shown = [
-        tables.of_failures(subject), tables.of_points(subject), tables.of_comparisons(subject), tables.of_bounds(subject),
+        tables.of_ranking(subject), tables.of_failures(subject), tables.of_points(subject), tables.of_comparisons(subject), tables.of_bounds(subject),
         tables.of_amortisation(subject), tables.of_laws(fits_of(subject)),
     ]  # fmt: skip
     for table in shown:
@@ -51,7 +51,7 @@ def print_report(subject: Subject) -> None:
 
 
 def sparklines(subject: Subject) -> list[str]:
-    """A line for each series: its name, throughput by the horizontal axis, from what to what; all on one scale from 0."""
+    """A line for each series: its name, its throughput along the horizontal axis, and its range. All share one scale from 0."""
     panels = panels_of(subject)
     x = subject.layout.x
     if not panels or x is None:
@@ -62,12 +62,12 @@ def sparklines(subject: Subject) -> list[str]:
     names = [f"{series} {panel}".strip() for panel, lines in panels.items() for series in lines]
     width = max(map(len, names))
     every = [line for lines in panels.values() for line in lines.values()]
-    head = f"images per second by {x.name}, each from 0 to {highest:.4g}"
+    head = f"images per second by {x.name}, on a scale from 0 to {highest:.4g}"
     return [head, *(f"{name:<{width}}  {spark(line, highest)}  {_ends(line)}" for name, line in zip(names, every, strict=True))]
 
 
 def spark(line: Line, highest: float) -> str:
-    """One block for each place, its height the throughput's share of ``highest``."""
+    """One block for each point of a line; its height is the throughput's share of ``highest``."""
     shares = [(value_of(point, "images_per_s") or 0.0) / highest for _, point in line]
     return "".join(_BLOCKS[max(0, min(len(_BLOCKS) - 1, math.ceil(share * len(_BLOCKS)) - 1))] for share in shares)
 

@@ -1,4 +1,4 @@
-"""What a report is about: a sweep's record, or a single point's, as the charts and tables want it."""
+"""What a report is about: the record of a sweep or of a single point, prepared for charts and tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from runner.analysis.verdicts import Side, compare_sides
+from runner.analysis.verdicts import PRIMARY, Side, compare_points
+from runner.display.ranking import columns, rows
 from runner.errors import RunnerError
 from runner.record.metric_schema import MetricName
 from runner.record.point_schema import WarningRecord
@@ -21,7 +22,7 @@ from runner.record.reading import (
     value_of,
     was_interrupted,
 )
-from runner.record.sweep_schema import ComparisonRecord
+from runner.record.sweep_schema import AnswerRecord, ComparisonRecord, RaceRecord
 from runner.report.layout import Layout, Position, chosen_layout
 
 
@@ -32,16 +33,20 @@ class Subject:
     Attributes:
         folder: of the record; the report goes there.
         title: what was swept, and when.
-        points: those that have a trial, in their order.
-        expected: how many points there were to be.
+        points: those with at least one trial, in their order.
+        expected: how many points the sweep has, with or without trials.
         baseline: the label of the point that the others are compared with; None for a single point.
         comparisons: as in ``sweep.json``.
+        answer: as in ``sweep.json``; None for a single point, and for an old sweep without one.
+        ranking: a table with a row for each point, the best first, and its headings; empty for a single point.
+        race: its rounds, as in ``sweep.json``; empty where none was run.
+        out: the rounds after which points left it, by their labels.
         self_check: the baseline against its duplicate, as in ``sweep.json``.
         duplicate: the duplicate's own record.
-        trusted: whether the self-check found the baseline equal to itself.
-        warnings: those that take more than one point.
-        command: a line that runs it again.
-        cut_short: whether the sweep did not finish; its comparisons are then made now, from what there is.
+        trusted: whether the self-check has shown the baseline equal to itself.
+        warnings: those about several points.
+        command: a line for a shell that runs it again.
+        cut_short: whether the sweep did not finish; then its comparisons are made now, from the trials that it has.
     """
 
     folder: Path
@@ -50,6 +55,10 @@ class Subject:
     expected: int
     baseline: str | None
     comparisons: Sequence[ComparisonRecord]
+    answer: AnswerRecord | None
+    ranking: Sequence[Sequence[str]]
+    race: Sequence[RaceRecord]
+    out: Mapping[str, int]
     self_check: ComparisonRecord | None
     duplicate: PointRecord | None
     trusted: bool
@@ -78,12 +87,12 @@ class Subject:
 
     @cached_property
     def best(self) -> PointRecord | None:
-        """The point with the largest median throughput, of those that came to their end; of all, where none did."""
+        """The point with the largest median throughput among the points that finished; among all, if none did."""
         whole = [point for point in self.good if point.record["status"] == "ok"]
         return max(whole or self.good, key=lambda point: value_of(point, "images_per_s") or 0.0, default=None)
 
     def comparison(self, label: str, metric: MetricName) -> ComparisonRecord | None:
-        """Of the point with this label with the baseline, in one metric."""
+        """The comparison of the point with this label with the baseline, in one metric."""
         return self._compared.get((label, metric))
 
     @cached_property
@@ -92,7 +101,7 @@ class Subject:
 
     @cached_property
     def shown_in_detail(self) -> Sequence[PointRecord]:
-        """The few whose trials are drawn one by one: the best, the baseline, and the best of each other series; four at most."""
+        """The points whose trials are drawn one by one, four at most: the best, the baseline, and the best of each other series."""
         chosen: dict[str, PointRecord] = {}
         if self.best is not None:
             chosen[self.best.label] = self.best
@@ -100,11 +109,11 @@ class Subject:
         if baseline is not None and value_of(baseline, "images_per_s") is not None:
             chosen.setdefault(baseline.label, baseline)
         ranked = sorted(self.good, key=lambda point: -(value_of(point, "images_per_s") or 0.0))
-        seen = {self.places[label].series for label in chosen}
+        covered = {self.places[label].series for label in chosen}
         for point in ranked:
             series = self.places[point.label].series
-            if series not in seen:
-                seen.add(series)
+            if series not in covered:
+                covered.add(series)
                 chosen.setdefault(point.label, point)
         return list(chosen.values())[:4]
 
@@ -113,7 +122,7 @@ def read_subject(folder: Path) -> Subject:
     """The sweep or the point in this folder.
 
     Raises:
-        RunnerError: there is neither, nothing of it has been measured, or it cannot be read.
+        RunnerError: there is neither, it has no trial, or it cannot be read.
     """
     record = read_folder(folder)
     if record is None:
@@ -137,6 +146,10 @@ def _of_sweep(sweep: SweepRecord) -> Subject:
         expected=len(record["points"]),
         baseline=record["baseline"],
         comparisons=comparisons,
+        answer=record.get("answer"),
+        ranking=[columns(record), *rows(record)] if record.get("ranking") else [],
+        race=record.get("race", []),
+        out={one["point"]: rounds for one in record.get("ranking", []) if (rounds := one["out_in_round"]) is not None},
         self_check=record["self_check"],
         duplicate=duplicate,
         trusted=record["trusted"],
@@ -149,19 +162,22 @@ def _of_sweep(sweep: SweepRecord) -> Subject:
 
 
 def _compared_now(sweep: SweepRecord) -> list[ComparisonRecord]:
-    """The comparisons of a sweep that did not get as far as making them."""
+    """The comparisons of a sweep that ended before it made them."""
     by_label = {point.label: point for point in sweep.measured}
     baseline = by_label.get(sweep.record["baseline"])
     others = len(sweep.record["points"]) - 1
     if baseline is None or others < 1 or not baseline.record["config"]["protocol"].get("verdicts", True):
         return []
-    across = bool(baseline.record["config"].get("compare_hosts", False))
-    return [
-        comparison.record()
-        for point in sweep.measured
-        if point is not baseline
-        for comparison in compare_sides(_side(point), _side(baseline), others, across_hosts=across)
-    ]
+    config = baseline.record["config"]
+    points = [_side(point) for point in sweep.measured if point is not baseline]
+    compared = compare_points(
+        points,
+        _side(baseline),
+        comparisons=others,
+        primary=config.get("objective", PRIMARY),
+        across_hosts=bool(config.get("compare_hosts", False)),
+    )
+    return [comparison.record() for comparison in compared]
 
 
 def _side(point: PointRecord) -> Side:
@@ -176,6 +192,10 @@ def _of_point(point: PointRecord) -> Subject:
         expected=1,
         baseline=None,
         comparisons=[],
+        answer=None,
+        ranking=[],
+        race=[],
+        out={},
         self_check=None,
         duplicate=None,
         trusted=True,

@@ -1,7 +1,7 @@
-"""From a drawn figure to SVG that fits into a page of many, and follows the page's light or dark scheme.
+"""Turns a figure into SVG for a page with many charts and with a light and a dark scheme.
 
-Charts are drawn in marker colours, one for each role; in the finished SVG these become CSS variables for the page, or the light scheme's
-colours for a file by itself.
+Charts are drawn in marker colours, one for each role. In the finished SVG a marker becomes a CSS variable for the page, or the colour of
+the light scheme for a file by itself.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 # Okabe & Ito's palette (Color Universal Design, 2008), darker or lighter where the background needs more contrast. For each role: the
-# marker, a colour that no chart would use by itself; the light scheme's colour; the dark scheme's.
+# marker (a colour that no chart uses otherwise), the colour of the light scheme, and that of the dark scheme.
 ROLES: Mapping[str, tuple[str, str, str]] = {
     "ink": ("#010001", "#1d2329", "#e6e9ec"),
     "quiet": ("#010002", "#5b6570", "#a3adb8"),
@@ -44,10 +44,10 @@ class Chart:
     """A finished chart.
 
     Attributes:
-        name: of its file, without ending; letters, digits and dashes.
+        name: of its file, without the ending: letters, digits and dashes.
         title: what it shows, as a heading.
         caption: how to read it, in a sentence or two.
-        description: what a reader who cannot see it should know.
+        description: what the chart shows, for readers who cannot see it.
         svg: the picture, in marker colours.
         wide: whether it takes the whole width of the page.
     """
@@ -60,20 +60,20 @@ class Chart:
     wide: bool = False
 
     def for_page(self) -> str:
-        """The picture as part of a page, in the page's colours."""
+        """The SVG for a page, in the page's colours."""
         svg = self.svg
         for role, (marker, _, _) in ROLES.items():
             svg = svg.replace(marker, f"var(--{role})")
         return svg
 
     def for_file(self) -> str:
-        """The picture as a file by itself, in the light scheme, with a background and a font of its own."""
+        """The SVG for a file by itself, in the light scheme, with its own background and font."""
         svg = self.svg
         for marker, light, _ in ROLES.values():
             svg = svg.replace(marker, light)
         root = ET.fromstring(svg)  # noqa: S314  (made by as_svg)
         root.set("font-family", _FILE_FONT)
-        # Behind everything, and after the title.
+        # Index 1: after the title, which must come first, and behind everything else.
         root.insert(1, ET.Element(f"{{{_SVG}}}rect", {"width": "100%", "height": "100%", "fill": ROLES["paper"][1]}))
         return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
@@ -86,7 +86,7 @@ def schemes() -> tuple[str, str]:
 
 
 def as_svg(drawn: Any, name: str, description: str) -> str:
-    """The figure as an ``<svg>`` element whose size is the page's to choose, and whose ids begin with ``name``, so that many fit into one page."""
+    """The figure as an ``<svg>`` element. The page decides its size; its ids begin with ``name``, so that charts on one page do not clash."""
     target = io.StringIO()
     drawn.savefig(target, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     root = ET.fromstring(_NOT_IN_XML.sub("\ufffd", target.getvalue()))  # noqa: S314  (made by Matplotlib)
@@ -118,6 +118,6 @@ def _attribute(key: str, value: str, name: str) -> str:
 
 
 def _font_without_family(font: re.Match[str]) -> str:
-    """Size and weight alone: the family is the page's."""
+    """The size and weight of a font without its family, which the page decides."""
     weight = "; font-weight: bold" if "bold" in font[1] else ""
     return f"font-size: {font[2]}px{weight}"

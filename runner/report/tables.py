@@ -1,4 +1,4 @@
-"""The report's tables: columns, rows, and how each cell is meant; the page and the terminal show the same ones."""
+"""The report's tables: columns, rows, and whether a cell is good or bad. The page and the terminal show the same tables."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from runner.analysis.bounds import BINDS, KINDS, bounds_of
 from runner.analysis.scaling import Estimate, Law, law_text
 from runner.display.words import metric_name, ratio_text, verdict_text, with_interval
 from runner.record.reading import PointRecord, good_trials, value_of
-from runner.report.charts.groups import alone_of
+from runner.report.charts.groups import fewest_workers_of
 from runner.report.subject import Subject
 
-# Longer ones are folded in the page, and those that take some reading show the best points only.
+# The page folds tables with more rows than ``LONG``. Tables that take time to read show the ``_MOST`` best points only.
 LONG = 40
 _MOST = 20
 
+_STANDS = {"leader": "better", "may be best": "unsure"}
 _TONES = {"faster": "better", "slower": "worse", "same": "", "inconclusive": "unsure"}
 
 
 @dataclass(frozen=True)
 class Column:
-    """A heading, and whether what is below it are numbers."""
+    """A heading, and whether the cells below it are numbers."""
 
     name: str
     number: bool = False
@@ -32,7 +33,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """A text, and how it is meant: ``better``, ``worse``, ``unsure`` or nothing."""
+    """A text, and its tone: ``better``, ``worse``, ``unsure`` or empty."""
 
     text: str
     tone: str = ""
@@ -40,7 +41,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; ``note`` says what its figures are."""
+    """A table; ``note`` explains its figures."""
 
     title: str
     columns: Sequence[Column]
@@ -49,8 +50,22 @@ class Table:
 
     @property
     def long(self) -> bool:
-        """Whether it is better folded."""
+        """Whether the page should fold it."""
         return len(self.rows) > LONG
+
+
+def of_ranking(subject: Subject) -> Table | None:
+    """Where each point stands, the best first; None where there is no other point."""
+    if len(subject.ranking) < 3:
+        return None
+    titles, *every = subject.ranking
+    columns = [Column(title, number=0 < place < len(titles) - 1) for place, title in enumerate(titles)]
+    cells = [[Cell(text) for text in texts[:-1]] + [Cell(texts[-1], _STANDS.get(texts[-1], ""))] for texts in every]
+    note = (
+        "The best of all is at most so much better than the point, for all points together with 95 %. Out: another point is proven to be better. "
+        "May be best: none is proven to be."
+    )
+    return Table("Where each point stands", columns, cells, note)
 
 
 def of_points(subject: Subject) -> Table:
@@ -88,7 +103,7 @@ def of_points(subject: Subject) -> Table:
 
 
 def of_comparisons(subject: Subject) -> Table | None:
-    """Verdicts in every compared metric; None where there are none."""
+    """The verdicts in every compared metric; None without any."""
     if not subject.comparisons:
         return None
     columns = [
@@ -113,15 +128,19 @@ def of_comparisons(subject: Subject) -> Table | None:
         )
         last = comparison["point"]
     note = (
-        "Ratios are paired by round; their intervals hold together, for all points of the sweep at once. Faster and slower take both "
-        "Student's and the signed-rank interval; the same means within 2 %."
+        "Ratios are paired by round. The intervals of the objective hold for all points of the sweep together, in 95 of 100 sweeps; so do those of "
+        "the other metrics together. A verdict of faster or slower needs both Student's and the signed-rank interval. Same means within 2 %."
     )
     return Table(f"Against {subject.baseline}", columns, rows, note)
 
 
 def of_bounds(subject: Subject) -> Table | None:
-    """What throughput cannot exceed, and which bound binds."""
-    bounded = [(point, bounds) for point in _few(subject) if (bounds := bounds_of(point, alone_of(subject, point))) is not None]
+    """The bounds of throughput, and which of them binds."""
+    bounded = [
+        (point, bounds)
+        for point in _few(subject)
+        if (bounds := bounds_of(point, fewest_workers_of(subject, point))) is not None
+    ]
     if not bounded:
         return None
     kinds = [kind for kind in KINDS if any(bound.what == kind for _, bounds in bounded for bound in bounds.bounds)]
@@ -138,14 +157,14 @@ def of_bounds(subject: Subject) -> Table | None:
     columns += [Column(f"by {kind}", number=True) for kind in kinds]
     note = (
         f"Images a second that each would allow: {'; '.join(f'{kind}: {KINDS[kind]}' for kind in kinds)}. One binds where throughput comes "
-        f"to {BINDS * 100:.0f} % of it. Where none does in a thread mode, monitor.gil_probe=true tells how much of the time the "
+        f"to {BINDS * 100:.0f} % of it. If none does in a thread mode, monitor.gil_probe=true measures how much of the time the "
         "interpreter lock is held."
     )
     return Table("Which bound binds", columns, rows, note)
 
 
 def of_amortisation(subject: Subject) -> Table | None:
-    """An image's cost in runs of 10, 1 000 and 100 000 images, start and end included."""
+    """The time of an image in runs of 10, 1 000 and 100 000 images, with its share of start-up and teardown."""
     costs = [cost for point in _few(subject) if (cost := cost_of(point)) is not None]
     if not costs:
         return None
@@ -175,7 +194,7 @@ def _imports(cost: Cost) -> list[Cell]:
 
 
 def of_laws(laws: Mapping[str, Law]) -> Table | None:
-    """The scaling law's parameters, where it was fitted."""
+    """The parameters of the scaling laws; None if none was fitted."""
     if not laws:
         return None
     rows = []
@@ -184,7 +203,7 @@ def of_laws(laws: Mapping[str, Law]) -> Table | None:
         if law.good:
             figures = [_estimate(law.contention), _estimate(law.coherency), law_text(name, law).rpartition(": ")[2]]
         else:
-            figures = ["-", "-", "it does not describe what was measured, so nothing is predicted from it"]
+            figures = ["-", "-", "it does not describe the measurements, so nothing is predicted from it"]
         rows.append([Cell(name), *(Cell(text) for text in figures), Cell(residuals)])
     columns = [
         Column("kind"),
@@ -201,7 +220,7 @@ def of_laws(laws: Mapping[str, Law]) -> Table | None:
 
 
 def of_failures(subject: Subject) -> Table | None:
-    """The points that did not finish, and why."""
+    """The points that did not finish, and why; None if all did."""
     rows = []
     for point in subject.points:
         error = point.record["error"]
@@ -225,7 +244,7 @@ def of_failures(subject: Subject) -> Table | None:
 
 
 def of_environment(subject: Subject) -> Table:
-    """What it ran on."""
+    """The environment in which the points ran."""
     environment = subject.points[0].record["environment"]
     git = environment.get("git")
     gpus = environment.get("gpus") or []
@@ -250,7 +269,7 @@ def of_environment(subject: Subject) -> Table:
 
 
 def _few(subject: Subject) -> Sequence[PointRecord]:
-    """All points, or the best where there are too many to read."""
+    """All points, or the best of them if there are too many to read."""
     if len(subject.good) <= _MOST:
         return subject.good
     return sorted(subject.good, key=lambda point: -(value_of(point, "images_per_s") or 0.0))[:_MOST]
@@ -263,7 +282,7 @@ def _estimate(estimate: Estimate) -> str:
 
 
 def _small(value: float) -> str:
-    """Three digits; what is nothing but the rest of a fit is 0."""
+    """Three digits; 0 for a value so small that it is a remainder of the fit."""
     return "0" if abs(value) < 1e-6 else f"{value:.3g}"
 
 

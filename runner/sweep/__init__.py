@@ -1,1 +1,1 @@
-"""Executes points: alone, in the interleaved rounds of a sweep, or gathered from jobs that another launcher has run."""
+"""Executes points: alone, in the interleaved rounds of a sweep, or in the jobs of another launcher."""

@@ -1,7 +1,8 @@
-"""Hydra's side of a sweep: composes and checks all points before anything starts, and gives each its folder."""
+"""Composes and checks all points of a sweep with Hydra before anything starts, and gives each point its folder."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from runner.config.check import checked_hydra
 from runner.config.compose import without_hydra
 from runner.errors import ConfigurationError
-from runner.files import mask_hydra_files
+from runner.files import mask_file, mask_hydra_files
+from runner.record.limits import FOLDER
 from runner.sweep.checking import CheckedConfig, checked
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ _ROUNDS = "hydra_plugins.rounds_launcher.RoundsLauncher"
 
 
 def put_into_gathering(config: DictConfig) -> None:
-    """Have the launcher that a sweep's configuration names run inside ours, unless it is ours."""
+    """Wrap the launcher that a sweep's configuration names in the one that gathers, unless it is one of this program's own."""
     chosen = config.hydra.launcher
     if chosen.get("_target_") in {_ROUNDS, _GATHERING}:
         return
@@ -40,17 +42,17 @@ def launch(
 
     Args:
         config: of the sweep.
-        hydra_context: what Hydra composes a point with.
+        hydra_context: with it Hydra composes a point.
         job_overrides: of each point.
-        earlier: points that this launcher has executed before, for a sweeper that chooses as it goes; the new ones are added.
+        earlier: points that this launcher has executed before, for a sweeper that chooses points as it goes; the new ones are added.
         first: number of the first of these points.
 
     Raises:
-        ConfigurationError: one of the points cannot be run; no process was started.
+        ConfigurationError: one of the points cannot be run. No process was started.
     """
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     composed, points = composed_and_checked(config, hydra_context, job_overrides, earlier, first)
-    from runner.sweep.execute import execute  # a refusal does without it
+    from runner.sweep.execute import execute  # imported here, because a refusal does not need it
 
     if points[0].config.resume is not None:
         for point in points:
@@ -66,6 +68,7 @@ def launch(
         )
         for job in composed
     ]
+    mask_file(folder / "multirun.yaml")
     for point in points:
         mask_hydra_files(point.folder)
     execute(points, folder, earlier)
@@ -91,10 +94,10 @@ def composed_and_checked(
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     composed: list[DictConfig] = []
     ready: list[CheckedConfig] = []
-    for index, overrides in enumerate(job_overrides):  # each is checked at once: to compose the others takes 0.1 s each
+    for index, overrides in enumerate(job_overrides):  # checked one by one, because composing a point takes 0.1 s
         composed.append(_composed(config, hydra_context, overrides, first + index))
         ready.append(checked(without_hydra(composed[-1])))
-    from runner.sweep.point import Point  # it brings the statistics, which a refusal does without
+    from runner.sweep.point import Point  # imported here, because it needs the statistics, and a refusal does not
     from runner.sweep.sweep import chosen_baseline
 
     points = [
@@ -102,8 +105,19 @@ def composed_and_checked(
         for job, one in zip(composed, ready, strict=True)
     ]
     _refuse_shared_folders(points)
-    chosen_baseline([*earlier, *points])  # refused now, not when everything has been measured
+    _refuse_half_races(points, earlier)
+    chosen_baseline([*earlier, *points])  # so that a wrong baseline is refused now, not after all has been measured
     return composed, points
+
+
+def _refuse_half_races(points: Sequence[Point], earlier: Sequence[Point]) -> None:
+    """In a race each point runs against all others, from the first round on."""
+    races = {point.config.protocol.race for point in [*earlier, *points]}
+    if len(races) > 1:
+        raise ConfigurationError("protocol.race", "true,false", "is one thing for a whole sweep", "true or false")
+    if earlier and points[0].config.protocol.race:
+        reason = "needs all points at once, and this sweeper chooses them as it goes"
+        raise ConfigurationError("protocol.race", True, reason, "hydra/sweeper=grid; or protocol=quick")  # noqa: FBT003
 
 
 def _refuse_shared_folders(points: Sequence[Point]) -> None:
@@ -131,10 +145,15 @@ def _overrides(job: DictConfig) -> list[str]:
 
 
 def _subfolder(job: DictConfig) -> str:
-    """The name of the job's folder, which may be made of what ``HydraConfig`` says of it."""
+    """The name of the job's folder, which may contain values of its ``HydraConfig``."""
     before = HydraConfig.instance().cfg
     HydraConfig.instance().set_config(job)
     try:
-        return str(job.hydra.sweep.subdir)
+        subfolder = str(job.hydra.sweep.subdir)
     finally:
         HydraConfig.instance().cfg = before
+    if re.fullmatch(FOLDER, subfolder) is None:
+        raise ConfigurationError(
+            "hydra.sweep.subdir", subfolder, "is no folder below the sweep's", "such as ${hydra.job.num}, without .."
+        )
+    return subfolder

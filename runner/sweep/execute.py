@@ -1,4 +1,4 @@
-"""Executes a sweep: its rounds, its record, its tables, its report, its MLflow runs."""
+"""Executes a sweep: runs its rounds, then writes its record and report, prints its tables and logs it to MLflow."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pathlib import Path
 from runner.analysis.warnings import nothing_provable
 from runner.display.console import command_line, print_error, print_note, print_report_path, short
 from runner.display.progress import ProgressDisplay
-from runner.display.summary import print_sweep
+from runner.display.sweep_summary import print_sweep
 from runner.files import mask_file
 from runner.record.reading import SELF_CHECK
 from runner.record.trace import write_trace
 from runner.secrets import masked_override
 from runner.sweep import exit_status
+from runner.sweep.course import Course
 from runner.sweep.logged import log_to_mlflow
 from runner.sweep.point import Point, command
 from runner.sweep.session import Session
@@ -31,7 +32,7 @@ def execute(
         points: checked, with their folders made.
         folder: of the sweep.
         earlier: points of the same sweep that were executed before.
-        words: what follows ``python -m runner`` in the command for the record; by default this command line.
+        words: the arguments of ``python -m runner`` in the record's command; by default those of this command line.
     """
     every = [*earlier, *points]
     sweep = Sweep.of(every, folder)
@@ -42,10 +43,18 @@ def execute(
     measured = [*points, *([sweep.duplicate] if sweep.duplicate else [])]
     for warning in nothing_provable(every[0].config.protocol, len(every)):
         print_note(f"Note: {warning.message}; {warning.advice}")
-    sweep.write()  # what is on disk says what it is, however it may end
+    sweep.write()  # now, so that the folder says what it is even if the sweep is killed
     first = points[0].config
     with ProgressDisplay(tensorflow=any(point.config.uses_tensorflow for point in points)) as display:
-        session = Session(measured, first.seed, display, half_width=sweep.half_width, fail_fast=first.fail_fast)
+        session = Session(
+            measured,
+            first.seed,
+            display,
+            half_width=sweep.half_width,
+            course=Course(sweep, display.race_stands) if sweep.raced else None,
+            fail_fast=first.fail_fast,
+            identity=sweep.id,
+        )
         try:
             session.run()
         except KeyboardInterrupt:
@@ -60,7 +69,7 @@ def execute(
 
 
 def close(sweep: Sweep, points: Sequence[Point]) -> None:
-    """Report on the concluded sweep, of which ``points`` are new, and log it to MLflow; the exit status says whether a point failed."""
+    """Report on the concluded sweep and log it to MLflow. The program fails if one of ``points``, the new ones, has failed."""
     report = _reported(sweep.folder) if any(point.trials for point in sweep.points) else None
     if any(point.has_failed for point in [*points, *([sweep.duplicate] if sweep.duplicate else [])]):
         exit_status.worsen(exit_status.FAILED)
@@ -74,15 +83,15 @@ def close(sweep: Sweep, points: Sequence[Point]) -> None:
 
 
 def _reported(folder: Path) -> Path | None:
-    """Make the report; a failure of it costs a message, no result."""
+    """Write the report; returns its path. If it cannot be written, a message says so, and the results are not affected."""
     from runner.report.page import write_report
 
     try:
         return write_report(folder)
-    except Exception as error:  # whatever a chart cannot draw, the record is there
+    except Exception as error:  # a chart may fail in any way; the record exists already
         again = command_line("report", short(folder))
         print_error(
-            f"the report could not be made: {type(error).__name__}: {error}\n  the record is complete; try again by: {again}"
+            f"the report could not be written: {type(error).__name__}: {error}\n  the record is complete; try again by: {again}"
         )
         return None
 

@@ -1,4 +1,4 @@
-"""The exit status that the program has earned so far; Hydra keeps no way to return one from a sweep."""
+"""The exit status of the program so far. It is kept here, because Hydra cannot return one from a sweep."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _status = OK
 
 
 def worsen(status: int) -> None:
-    """Something happened that ends the program with ``status``, unless something worse did."""
+    """End the program with ``status``, unless something worse has happened or will happen."""
     global _status  # noqa: PLW0603
     _status = max(_status, status)
 
 
 def current() -> int:
-    """The status to exit with."""
+    """The status with which to exit."""
     return _status

@@ -1,11 +1,13 @@
-"""Makes a sweep of the points that other processes have measured, from their records."""
+"""Combines points that other processes have measured into one sweep, from their records."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from runner.errors import RunnerError, TrialError, TrialKilled
+from runner.config.recorded_words import check_words, key_of
+from runner.errors import ConfigurationError, RunnerError, TrialError, TrialKilled
+from runner.outside import refuse_links, within
 from runner.record.reading import SWEEP, read_sweep_json
 from runner.record.sweep_schema import SweepPoint
 from runner.sweep import exit_status
@@ -15,17 +17,17 @@ from runner.sweep.sweep import Sweep
 
 
 def gather(sweep: Sweep, points: Sequence[Point], raised: Mapping[str, TrialError]) -> None:
-    """Take over what has been recorded of ``points``, conclude and write the sweep, show it and log it to MLflow.
+    """Take over the records of ``points``, conclude and write the sweep, show it and log it to MLflow.
 
     Args:
         sweep: with all its points.
-        points: those that are new, none of which runs any more.
-        raised: what ended a point's job, by the point's label, where it is known.
+        points: the new ones; none of them runs any more.
+        raised: the errors that ended jobs, as far as they are known, by the point's label.
     """
     for point in points:
         try:
             point.take_over()
-        except RunnerError as error:  # of another configuration, or no record
+        except RunnerError as error:  # it is not a record, or one of another configuration
             point.lost = TrialKilled(str(error), kind="OtherRecord")
             continue
         if not complete(point) and not point.interrupted:
@@ -41,13 +43,14 @@ def gather(sweep: Sweep, points: Sequence[Point], raised: Mapping[str, TrialErro
 
 
 def sweep_begun_in(folder: Path) -> Sweep:
-    """The sweep that was begun in this folder, with nothing taken over yet.
+    """The sweep that was begun in this folder; no record of a point is taken over yet.
 
     Raises:
-        RunnerError: there is none, or one of its points can no more be composed.
+        RunnerError: there is none, or one of its points cannot be composed any more.
     """
     plan = read_sweep_json(folder / SWEEP)
-    sweep = Sweep.of([_point(entry, folder / entry["folder"]) for entry in plan["points"]], folder)
+    refuse_links(folder)
+    sweep = Sweep.of([_point(entry, within(folder, entry["folder"])) for entry in plan["points"]], folder)
     sweep.command = plan["command"]
     return sweep
 
@@ -57,7 +60,11 @@ def _point(entry: SweepPoint, folder: Path) -> Point:
     from runner.config.compose import composed
 
     words = entry["overrides"]
+    check_words(words, "gather")
+    if hydras := [word for word in words if key_of(word).startswith("hydra")]:
+        raise ConfigurationError("gather", hydras[0], "is a setting of Hydra's own", "the choices of one point, in a record")
     # Its images are those of its record: they need not be here.
     point = Point(config=typed(composed(words)), images=[], overrides=words, folder=folder)
+    point.planned_hash = entry["config_hash"]
     point.id = entry.get("id", point.id)
     return point

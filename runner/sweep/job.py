@@ -1,4 +1,4 @@
-"""Executes one point of a sweep in a job of its own, which another launcher has started."""
+"""Executes one point of a sweep in a job that another launcher has started."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from runner.sweep.single import measure
 
 
 def execute_job(composed: DictConfig, overrides: Sequence[str], folder: Path) -> float | None:
-    """Run one point of a sweep in a process, and perhaps on a host, of its own; returns its objective, or None where it failed.
+    """Run one point of a sweep in its own process, perhaps on its own host; returns its objective, or None if it failed.
 
-    Nothing is logged to MLflow here: the process that started the sweep gathers the records, and logs them when no trial runs any more.
-    The host's lock is held from the first check to the table, since what one job does around its trials would disturb another's.
+    Nothing is logged to MLflow here. The process that started the sweep gathers the records, and logs them when no trial runs any more.
+    The host's lock is held from the first check to the table, because the work around this job's trials would disturb another job's trials.
 
     Args:
-        composed: the point's configuration, without Hydra's own part.
+        composed: the point's configuration, without Hydra's own section.
         overrides: of the point.
-        folder: of the point, which is made.
+        folder: of the point; it exists.
 
     Raises:
         ConfigurationError: it cannot be run on this host.
-        KeyboardInterrupt: the user has stopped it. What has been measured is on disk.
+        KeyboardInterrupt: the user has stopped it. What was measured is on disk.
     """
     mask_hydra_files(folder)
     with _sigterm_as_interrupt(), host_lock(print_error, typed(composed).host.wait_s):
@@ -48,7 +48,7 @@ def execute_job(composed: DictConfig, overrides: Sequence[str], folder: Path) ->
 
 @contextlib.contextmanager
 def _sigterm_as_interrupt() -> Iterator[None]:
-    """Handle SIGTERM as Ctrl-C: submitit ignores it, and the trials, to which Slurm sends it too, would seem to fail by themselves."""
+    """Handle SIGTERM as Ctrl-C. Submitit ignores it, but Slurm also sends it to the trials, which would then seem to fail by themselves."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -9,7 +9,7 @@ from runner.sweep.point import Point
 
 
 def label_points(points: Sequence[Point]) -> None:
-    """Label each point of a sweep with its name; where several have the same name, what differs between them is added."""
+    """Label each point of a sweep with its name; if several have the same name, add what differs between them."""
     names = Counter(point.name for point in points)
     common = set.intersection(*(set(point.overrides) for point in points)) if points else set()
     labels: set[str] = set()

@@ -1,4 +1,4 @@
-"""Logs a record to MLflow once nothing is timed any more, and says what came of it."""
+"""Logs a record to MLflow after all timing, and prints the outcome."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from pathlib import Path
 
 from runner.config.options import TrackingOption
 from runner.display.console import command_line, print_error, print_where_tracked, short
+from runner.secrets import masked
 from runner.tracking.track import track
 
 
 def log_to_mlflow(folder: Path, options: Sequence[TrackingOption]) -> None:
-    """Log the point or the sweep in ``folder`` to the stores of ``options``. A store that cannot be written costs a message, no result."""
+    """Log the point or the sweep in ``folder`` to the stores of ``options``. If a store cannot be written, a message says so."""
     for logged in track(folder, options):
         if logged.error is None:
             print_where_tracked(logged.page)
         else:
-            later = f"log it later by: {command_line('sync', short(folder))}"
+            where = [] if logged.uri is None else ["--uri", masked(logged.uri)]
+            later = f"log it later by: {command_line('sync', short(folder), *where)}"
             print_error(f"This run is not complete in MLflow; its record on disk is: {logged.error}\n  {later}")

@@ -1,4 +1,4 @@
-"""One trial of a point: executed, watched, checked, and put on record."""
+"""One trial of a point: executes, watches, checks and records it."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ log = logging.getLogger("runner")
 
 @dataclass(frozen=True)
 class _Watched:
-    """How a trial went, what was observed from outside, and the clock that its times are on.
+    """The outcome of a trial, what was observed from outside, and what its clock needs to become the time of day.
 
     Attributes:
-        wall_offset_s: what to add to the shared clock, in seconds, for the time of day (Unix time).
+        wall_offset_s: added to the shared clock, in seconds, it gives Unix time.
         started_at: Unix time.
     """
 
@@ -74,20 +74,20 @@ def _watched(point: Point, supervisor: Supervisor, gpus: Gpus, on_event: Callabl
     option = point.config.monitor
     sampler = Sampler(option, gpus)
 
-    def hear(event: Event) -> None:
+    def on_any_event(event: Event) -> None:
         if isinstance(event, Phase):
             sampler.on_phase(event.name, event.pids)
         on_event(event)
 
-    with contextlib.ExitStack() as beside:
+    with contextlib.ExitStack() as servers:
         try:
-            served = beside.enter_context(serving(point.config, point.images, point.folder, point.id))
+            served = servers.enter_context(serving(point.config, point.images, point.folder, point.id))
         except TrialError as error:
             return _Watched(Outcome(None, error, ()), Observations.nothing(point.cpus_usable), wall_offset_s, started_at)
         before, began = HostState.now(), time.perf_counter()
         sampler.start()
         try:
-            outcome = supervisor.execute(point.trial_plan(served), point.config.protocol.timeout_s, hear)
+            outcome = supervisor.execute(point.trial_plan(served), point.config.protocol.timeout_s, on_any_event)
         finally:
             samples = sampler.stop()
         after, wall_s = HostState.now(), time.perf_counter() - began
@@ -109,7 +109,7 @@ def _watched(point: Point, supervisor: Supervisor, gpus: Gpus, on_event: Callabl
 
 
 def _used_here_s(outcome: Outcome) -> float:
-    """The CPU seconds that the trial itself reported, without those of workers on other hosts."""
+    """The CPU seconds of this host that the trial itself reported."""
     if outcome.report is None or not outcome.phases or outcome.phases[-1].usage.cpu_s is None:
         return 0.0
     remote_s = sum(node["cpu_s"] or 0.0 for node in node_records(outcome.report) if node["elsewhere"])
@@ -117,12 +117,12 @@ def _used_here_s(outcome: Outcome) -> float:
 
 
 def _delivered(destination: Destination, report: Report | None, items: int) -> tuple[SinkRecord | None, TrialError | None]:
-    """What the record says of the results' delivery, and what the trial fails with if they did not all arrive."""
+    """The record of the results' delivery, and the error of the trial if not all of them arrived."""
     if report is None:
         return None, None
     try:
         delivery = destination.check(report.sent, items)
-    except Exception as error:  # drivers raise what their libraries raise
+    except Exception as error:  # a driver may raise any error of its library
         return None, TrialFailed(f"sink: what arrived cannot be checked: {error}", kind=type(error).__name__)
     if delivery is None:
         return None, None
@@ -131,7 +131,7 @@ def _delivered(destination: Destination, report: Report | None, items: int) -> t
 
 
 def _no_image(report: Report | None) -> TrialError | None:
-    """The error of a trial with an epoch in which no image could be processed; None where there was no such epoch."""
+    """The error of a trial with an epoch in which no image could be processed; None if there was no such epoch."""
     if report is None or all(epoch.records.any_ok() for epoch in report.epochs):
         return None
     errors = next(epoch.records.errors for epoch in report.epochs if epoch.records.errors)
@@ -151,7 +151,7 @@ def _log_trial(trial: TrialRecord, error: TrialError | None) -> None:
 
 
 class _Masking(logging.Formatter):
-    """Lines of a log, without secrets."""
+    """Formats the lines of a log without secrets."""
 
     def format(self, record: logging.LogRecord) -> str:
         return masked(super().format(record))
@@ -159,7 +159,7 @@ class _Masking(logging.Formatter):
 
 @contextlib.contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
-    """What this program logs goes to ``path`` as well; the trial's own processes write there too."""
+    """Send what this program logs to ``path``, where the trial's processes write too."""
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(_Masking("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)

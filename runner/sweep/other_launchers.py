@@ -1,6 +1,6 @@
-"""A sweep whose points another launcher runs, each in a job of its own: checked before, gathered after.
+"""A sweep of which another launcher runs each point in a job of its own: checks the points before, gathers them after.
 
-Hydra's other launchers know nothing of a sweep as a whole. So the launcher that the user has chosen is wrapped in ours,
+Hydra's other launchers do not handle a sweep as a whole. So the launcher that the user has chosen is wrapped in
 ``hydra_plugins.gathering_launcher``, which calls ``launch_with_another``.
 """
 
@@ -25,7 +25,7 @@ from runner.sweep.gathering import gather
 from runner.sweep.point import Point, command, complete
 from runner.sweep.sweep import Sweep
 
-# Runs a job for each point, by the overrides of each and the number of the first; returns when all have ended.
+# Runs a job for each point, given the overrides of each and the number of the first; returns when all have ended.
 Submit = Callable[[Sequence[Sequence[str]], int], Sequence[JobReturn]]
 
 
@@ -38,18 +38,18 @@ def launch_with_another(
     *,
     submit: Submit,
 ) -> list[JobReturn]:
-    """Have ``submit`` run the points that ``job_overrides`` describe, and gather their records.
+    """Let ``submit`` run the points that ``job_overrides`` describe, and gather their records.
 
     Args:
         config: of the sweep, with the launcher that the user has chosen.
-        hydra_context: what Hydra composes a point with.
+        hydra_context: with it Hydra composes a point.
         job_overrides: of each point.
         earlier: points of the same sweep that were run before; the new ones are added.
         first: number of the first of these points.
         submit: runs the jobs.
 
     Raises:
-        ConfigurationError: one of the points cannot be run, or not by this launcher; nothing was started.
+        ConfigurationError: one of the points cannot be run, or not by this launcher. Nothing was started.
     """
     composed, points = composed_and_checked(config, hydra_context, job_overrides, earlier, first)
     _check(config, points[0])
@@ -60,7 +60,7 @@ def launch_with_another(
             point.take_over()
     sweep = Sweep.of([*earlier, *points], folder)
     sweep.command = command([masked_override(word) for word in sys.argv[1:]])
-    sweep.write()  # with the points that there are to be, for whoever gathers it later
+    sweep.write()  # with all its points, so that it can be gathered later
     mask_file(folder / "multirun.yaml")
     due = [index for index, point in enumerate(points) if not complete(point)]
     words = _words_of_jobs(job_overrides, composed, due)
@@ -73,9 +73,9 @@ def launch_with_another(
 def _words_of_jobs(
     job_overrides: Sequence[Sequence[str]], composed: Sequence[DictConfig], due: Sequence[int]
 ) -> list[list[str]]:
-    """The overrides of the jobs to run, which are those of the points ``due``."""
+    """The overrides of the jobs to run, which are those of the points with the numbers ``due``."""
     words = [list(job_overrides[index]) for index in due]
-    if len(due) < len(job_overrides):  # their numbers differ from the first time, so each is given its folder
+    if len(due) < len(job_overrides):  # jobs are numbered anew, so each is given the folder of its point
         for index, given in zip(due, words, strict=True):
             given.append(f"hydra.sweep.subdir={quoted('hydra.sweep.subdir', str(composed[index].hydra.sweep.subdir))}")
     return words
@@ -87,10 +87,10 @@ def _submitted(
     """Run a job for each of ``points``; returns the errors that jobs raised, by their point's label."""
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     jobs = _folder_of_jobs(config, folder)
-    output = "" if jobs is None else f"; their own output is in {short(jobs)}"
+    output = "" if jobs is None else f"; the jobs' own output is in {short(jobs)}"
     print_note(f"With the launcher {_name(config)}: {len(points)} point{'' if len(points) == 1 else 's'}{output}")
     if jobs is not None:
-        # A launcher passes a job its configuration in a file there, with any secret in it.
+        # The launcher writes the configuration of each job there, with any secret in it.
         jobs.mkdir(mode=0o700, parents=True, exist_ok=True)
     later = f"jobs that still run go on; when they have ended: {command_line('gather', short(folder))}"
     try:
@@ -99,7 +99,7 @@ def _submitted(
         exit_status.worsen(exit_status.INTERRUPTED)
         print_error(f"Interrupted; {later}")
         return {}
-    except Exception as error:  # a job died; launchers report the first that did, and wait for no other
+    except Exception as error:  # a job died; launchers raise the first error and do not wait for other jobs
         exit_status.worsen(exit_status.FAILED)
         print_error(f"The launcher gave up: {type_and_first_line(error)}\n  {later}")
         return {}
@@ -109,17 +109,22 @@ def _submitted(
     return {
         point.label: TrialFailed(masked(str(job._return_value)), kind=type(job._return_value).__name__)  # noqa: SLF001
         for job, point in zip(returns, points, strict=True)
-        if job.status is JobStatus.FAILED  # its ``return_value`` would print the overrides, with any secret in them
+        if job.status is JobStatus.FAILED  # reading ``return_value`` would print the overrides, with any secret in them
     }
 
 
 def _check(config: DictConfig, point: Point) -> None:
-    """Refuse what would measure a point twice, or what another launcher cannot do."""
+    """Refuse settings that would measure a point twice, or that another launcher cannot fulfil."""
     launcher, name = config.hydra.launcher, _name(config)
     for key in ("nodes", "tasks_per_node"):
         if launcher.get(key, 1) not in {None, 1}:
             given = launcher[key]
-            raise ConfigurationError(f"hydra.launcher.{key}", given, "would run each point as many times, into one folder", "1")
+            raise ConfigurationError(
+                f"hydra.launcher.{key}", given, "would run each point that many times, into one folder", "1"
+            )
+    if point.config.protocol.race:
+        reason = f"cannot be run with the launcher {name}: each point has a job of its own, so none can drop out by what the others come to"
+        raise ConfigurationError("protocol.race", True, reason, "protocol=standard; or hydra/launcher=rounds")  # noqa: FBT003
     if point.config.fail_fast:
         reason = f"cannot be done with the launcher {name}: its jobs cannot end each other"
         raise ConfigurationError("fail_fast", True, reason, "false; or hydra/launcher=rounds")  # noqa: FBT003
@@ -130,7 +135,7 @@ def _name(config: DictConfig) -> str:
 
 
 def _folder_of_jobs(config: DictConfig, folder: Path) -> Path | None:
-    """Where the launcher keeps its jobs, as far as that is within the sweep's folder and the same for all of them."""
+    """The folder in which the launcher keeps the files of all jobs; None if it is not within the sweep's folder."""
     kept = config.hydra.launcher.get("submitit_folder")
     if kept is None:
         return None
@@ -139,7 +144,7 @@ def _folder_of_jobs(config: DictConfig, folder: Path) -> Path | None:
 
 
 def _clean(jobs: Path) -> None:
-    """Remove the pickled configurations and results of jobs that have ended: secrets may be in them."""
+    """Remove the pickled configurations and results of jobs that have ended, because they may contain secrets."""
     for result in jobs.glob("**/*_result.pkl"):
         for path in result.parent.glob("*.pkl"):
             path.unlink(missing_ok=True)

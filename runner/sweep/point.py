@@ -1,7 +1,8 @@
-"""A point of a sweep: one configuration, its images, its folder, and what has been measured of it so far."""
+"""A point of a sweep: one configuration, its images, its folder, and its measurements so far."""
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import uuid
@@ -12,7 +13,7 @@ from typing import cast
 
 from omegaconf import DictConfig
 
-from runner.analysis.stopping import LEAST_ROUNDS
+from runner.analysis.stopping import least_rounds
 from runner.analysis.warnings import PointFacts, of_point
 from runner.config.check import config_hash, plain
 from runner.config.cpus import cpus_of
@@ -24,10 +25,11 @@ from runner.modes.workers.runtime import ThreadLimits
 from runner.pipeline.hot_path import PipelinePlan
 from runner.pipeline.servers.serving import Served
 from runner.pipeline.sources import Image
+from runner.record.gate import SCHEMA_VERSION
 from runner.record.metric_schema import MetricName, Metrics
 from runner.record.metrics import point_metrics
 from runner.record.point_schema import ResultJson, Status
-from runner.record.reading import RESULT, SCHEMA_VERSION, read_result, was_interrupted
+from runner.record.reading import RESULT, read_result, was_interrupted
 from runner.record.trial_schema import TrialRecord
 from runner.record.warning import ResultWarning
 from runner.record.writing import PointFolder, Series
@@ -39,7 +41,7 @@ from runner.trial.page_cache import CachePlan
 
 @dataclass
 class Point:
-    """One configuration and what came of it.
+    """One configuration and its measurements.
 
     Attributes:
         config: typed and checked.
@@ -47,12 +49,13 @@ class Point:
         overrides: what the user chose, as on the command line.
         folder: where its record goes.
         trials: the records of the trials so far, in the order of their rounds.
-        series: the monitor's samples of each trial of this session.
-        interrupted: whether the user stopped the session before all rounds were run.
+        series: the monitor's samples of each trial that this process has run.
+        interrupted: whether the user stopped it before all rounds were run.
         id: of this record, wherever it is copied to; a resumed point keeps it.
-        recorded: the content of ``result.json``, where another process has measured the point, on another host perhaps.
-        lost: why that process left no record, or one that is not complete; None where it is complete.
-        label: its name among the points of its sweep, where several may have the same ``name``.
+        recorded: the content of ``result.json``, if another process has measured the point, perhaps on another host.
+        lost: why that process left no complete record; None if it did.
+        label: its name within its sweep; unlike ``name``, no other point of the sweep has it.
+        planned_hash: the hash of its configuration when its sweep began; the words of the record may have a secret masked in them.
     """
 
     config: Config
@@ -66,13 +69,14 @@ class Point:
     recorded: ResultJson | None = None
     lost: TrialError | None = None
     label: str = ""
+    planned_hash: str | None = None
 
     def __post_init__(self) -> None:
         self.label = self.label or self.name
 
     @classmethod
     def prepared(cls, composed: DictConfig, overrides: Sequence[str], folder: Path) -> Point:
-        """Check everything that can be checked before a process is started; nothing is written.
+        """A point whose configuration has been checked; nothing is written or started.
 
         Raises:
             ConfigurationError: it cannot be run.
@@ -87,26 +91,26 @@ class Point:
 
     @property
     def cpus(self) -> tuple[int, ...] | None:
-        """The CPUs that its trials are kept to; None for all that this program may use."""
+        """The CPUs to which its trials are restricted; None for all that this program may use."""
         return None if self.config.affinity is None else cpus_of(self.config.affinity)
 
     @property
     def cpus_usable(self) -> float:
-        """How many CPUs a trial may use: by its affinity, or by the control group's quota where that is less."""
+        """How many CPUs a trial may use: those of its affinity, or the control group's quota if that is less."""
         return usable_cpus(None if self.cpus is None else len(self.cpus))
 
     @property
     def spool(self) -> Path:
-        """The temporary file for a trial's records that do not fit into memory."""
+        """The temporary file for records of images that do not fit into a trial's memory."""
         return self.folder / ".records"
 
     @property
     def hash(self) -> str:
-        return config_hash(self.config)
+        return self.planned_hash or config_hash(self.config)
 
     @property
     def status(self) -> Status:
-        """``ok`` if every trial is; otherwise the first other status; ``killed`` where the point was stopped or has no trial."""
+        """``ok`` if every trial is, otherwise the status of the first that is not; ``killed`` if the point was stopped or has no trial."""
         failed = next((trial["status"] for trial in self.trials if trial["status"] != "ok"), None)
         if failed is None and self.lost is not None:
             return self.lost.status
@@ -119,18 +123,19 @@ class Point:
         if failed is None and self.lost is not None:
             return self.lost.record()
         if failed is None and self.interrupted:
-            done = f"interrupted after {len(self.trials)} of {self.config.protocol.rounds} rounds"
+            planned = "" if self.config.protocol.race else f" of {self.config.protocol.rounds}"
+            done = f"interrupted after {len(self.trials)}{planned} rounds"
             return {"type": "Interrupted", "message": done, "traceback": None}
         return failed
 
     @property
     def has_failed(self) -> bool:
-        """Whether one of its trials failed, so that it is not tried again, or it was lost."""
+        """Whether one of its trials failed or its record was lost; it is not tried again then."""
         return self.lost is not None or any(trial["status"] != "ok" for trial in self.trials)
 
     @property
     def host(self) -> str | None:
-        """The name of the host on which it was measured; None where it was not."""
+        """The name of the host on which it was measured; None if it has no trial."""
         made_on = environment() if self.recorded is None else self.recorded["environment"]
         return made_on["host"] if self.trials else None
 
@@ -140,7 +145,7 @@ class Point:
 
     @property
     def objective(self) -> float | None:
-        """What a sweeper gets: the median of the metric that ``objective`` names; None where the point failed."""
+        """The value for a sweeper: the median of the metric that ``objective`` names; None if the point failed."""
         objective = cast("MetricName", self.config.objective)  # one of METRICS, as the configuration was checked
         return None if self.error is not None else self.metrics[objective]["value"]
 
@@ -149,7 +154,7 @@ class Point:
         return {trial["digest"] for trial in self.trials if trial["digest"] is not None}
 
     def trial_plan(self, served: Served) -> TrialPlan:
-        """What one trial of this point is built from, with the servers that were started for it."""
+        """The plan of one trial of this point, with the servers that were started for it."""
         config = self.config
         pipeline = PipelinePlan(
             images=served.images,
@@ -181,7 +186,7 @@ class Point:
         return CachePlan(kind, tuple(dict.fromkeys(image.path for image in self.images)))
 
     def record(self) -> ResultJson:
-        """The content of ``result.json`` as far as it is known; no secret is in it."""
+        """The content of ``result.json`` so far, without secrets."""
         record: ResultJson = {
             "schema_version": SCHEMA_VERSION,
             "id": self.id,
@@ -205,13 +210,13 @@ class Point:
         return masked
 
     def warnings(self) -> list[ResultWarning]:
-        """What a reader should know of this point."""
+        """The warnings for readers of this point."""
         if self.recorded is not None:
             return [ResultWarning(**warning) for warning in self.recorded["warnings"]]
         return of_point(self.facts())
 
     def facts(self) -> PointFacts:
-        """What the checks on points look at."""
+        """The facts that the checks for warnings need."""
         return PointFacts(
             label=self.label,
             config=self.config,
@@ -222,29 +227,29 @@ class Point:
         )
 
     def restore(self) -> None:
-        """Take over the trials that an earlier session wrote into the folder.
+        """Take over the trials that an earlier run has recorded in the folder.
 
         Raises:
-            ConfigurationError: what lies there is a record of another configuration.
-            RunnerError: it is no record.
+            ConfigurationError: the folder has a record of another configuration.
+            RunnerError: its record cannot be read.
         """
         record = self._on_disk()
         if record is not None:
             self.trials, self.id = record["trials"], record.get("id", self.id)
 
     def restore_here(self) -> None:
-        """The same for a job that was requeued; what it measured on another host is removed and measured again."""
+        """The same for a job that was requeued. What it measured on another host is removed, to be measured again."""
         record = self._on_disk()
         if record is not None and record["environment"]["host"] != environment()["host"]:
             PointFolder(self.folder).clear()
         self.restore()
 
     def take_over(self) -> None:
-        """Take over all that another process has recorded in the folder: trials, images, environment, warnings.
+        """Take over everything that another process has recorded in the folder: trials, images, environment, warnings.
 
         Raises:
-            ConfigurationError: what lies there is a record of another configuration.
-            RunnerError: it is no record.
+            ConfigurationError: the folder has a record of another configuration.
+            RunnerError: its record cannot be read.
         """
         record = self._on_disk()
         if record is None:
@@ -257,7 +262,7 @@ class Point:
 
     def _on_disk(self) -> ResultJson | None:
         path = self.folder / RESULT
-        if not path.exists():
+        if not os.path.lexists(path):
             return None
         record = read_result(path)
         if record["config_hash"] != self.hash:
@@ -265,11 +270,11 @@ class Point:
         return record
 
     def write(self) -> None:
-        """Write ``result.json`` anew, in one step."""
+        """Replace ``result.json`` in one step."""
         PointFolder(self.folder).write_record(self.record())
 
     def add_trial(self, trial: TrialRecord, series: Series, report: Report | None, gpus: int) -> None:
-        """Add a trial to the record, with its samples and, where it has reported, its images; ``gpus`` is how many devices there are."""
+        """Add a trial to the record, with its samples and, if it has reported, the rows of its images; ``gpus`` is the number of devices."""
         folder = PointFolder(self.folder)
         self.series.append(series)
         folder.add_samples(series, gpus)
@@ -284,7 +289,5 @@ def command(words: Sequence[str]) -> str:
 
 
 def complete(point: Point) -> bool:
-    """Whether there is nothing more to measure: it has failed, or has its rounds; the least of them where a precision decides."""
-    protocol = point.config.protocol
-    least = protocol.rounds if protocol.precision is None else LEAST_ROUNDS
-    return point.has_failed or len(point.trials) >= least
+    """Whether there is nothing more to measure: it has failed or has all its rounds; with a precision, the least number of rounds."""
+    return point.has_failed or len(point.trials) >= least_rounds(point.config.protocol)

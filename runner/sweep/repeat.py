@@ -1,4 +1,4 @@
-"""Runs recorded points again in a session of their own, next to what was recorded of them."""
+"""Runs recorded points again, and compares the results with the record."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from omegaconf import OmegaConf
 
 from runner.analysis.agreement import agreement
 from runner.config.compose import composed
-from runner.config.registry import names_code
+from runner.config.consent import Consent, ask_for, asking
+from runner.config.recorded_words import code_in, key_of, names_own_code
+from runner.config.registry import keys_of, names_code
 from runner.config.restore import choices_of, with_overrides
+from runner.display.console import print_error
 from runner.display.summary import print_agreement, print_differences
-from runner.errors import ConfigurationError
 from runner.files import outputs, write_atomically
 from runner.host.environment import Difference, differences, environment
 from runner.record.reading import PointRecord, SweepRecord
 from runner.record.sweep_schema import RepeatedPoint, RerunJson
+from runner.safe_path import take_code_of_the_current_folder
 from runner.secrets import masked
 from runner.sweep import exit_status
 from runner.sweep.execute import execute
@@ -28,36 +31,55 @@ from runner.sweep.point import Point
 from runner.sweep.single import execute_alone
 
 
-def prepared(original: PointRecord | SweepRecord, overrides: Sequence[str]) -> list[tuple[PointRecord, Point]]:
-    """Each recorded point with the point that repeats it; checked, and nothing written yet.
+def prepared(
+    original: PointRecord | SweepRecord, overrides: Sequence[str], allowed: frozenset[str] = frozenset()
+) -> list[tuple[PointRecord, Point]]:
+    """Each recorded point with the point that repeats it. All are checked, and nothing is written yet.
+
+    If ``overrides`` change the work of a single point, the point is also repeated unchanged, before the changed one. The two are run in turn
+    and get a verdict, which the record and a rerun from another session cannot.
 
     Raises:
-        ConfigurationError: a recorded configuration, or what ``overrides`` make of it, cannot be run.
+        ConfigurationError: a recorded configuration, or what ``overrides`` make of it, cannot be run, or would have something done that is
+            neither ``allowed`` nor named in ``overrides``.
     """
     records = original.measured if isinstance(original, SweepRecord) else [original]
-    kind = "sweeps" if isinstance(original, SweepRecord) else "runs"
+    points = []
+    if names_own_code(overrides) or "import" in allowed:
+        take_code_of_the_current_folder()
+    consent = Consent("rerun", allowed, frozenset(map(key_of, overrides)), print_error)
+    for record in records:
+        with _in_the_folder_of(record), asking(consent):
+            if isinstance(original, PointRecord):
+                points += _recorded_way(record, overrides)
+            points.append((record, _point(record, overrides)))
+    kind = "runs" if len(points) == 1 and isinstance(original, PointRecord) else "sweeps"
     folder = (
         outputs() / kind / time.strftime("%Y-%m-%d") / f"{time.strftime('%H-%M-%S')}-{time.time_ns() // 1000 % 1_000_000:06d}"
     )
-    points = []
-    for number, record in enumerate(records):
-        words = with_overrides(choices_of(record.record["config"]), overrides)
-        at = folder / str(number) if isinstance(original, SweepRecord) else folder
-        with _in_the_folder_of(record):
-            _refuse_code_unasked(words, overrides)
-            points.append((record, Point.prepared(composed(words), words, at)))
+    for number, (_, point) in enumerate(points):
+        point.folder = folder / str(number) if kind == "sweeps" else folder
     return points
 
 
-def _refuse_code_unasked(words: Sequence[str], overrides: Sequence[str]) -> None:
-    """Refuse to run code that only the record names: a record may be a stranger's."""
-    for key in names_code():
-        given = [word.partition("=")[2] for word in words if word.startswith(f"{key}=")]
-        if given and not any(word.startswith(f"{key}=") for word in overrides):
-            reason = "is code that the record names, which is not run unasked"
-            raise ConfigurationError(
-                key, given[-1], reason, f"the same once more on the command line, where you trust it: {key}=…"
-            )
+def _point(record: PointRecord, overrides: Sequence[str]) -> Point:
+    """The point that does what was recorded, but for ``overrides``."""
+    words = with_overrides(choices_of(record.record["config"]), overrides)
+    ask_for(code_in(words))
+    return Point.prepared(composed(words), words, Path())
+
+
+def _recorded_way(record: PointRecord, overrides: Sequence[str]) -> list[tuple[PointRecord, Point]]:
+    """The point with its work as recorded, if the overrides change its work; empty otherwise, or if they name code."""
+    measuring = [word for word in overrides if word.partition("=")[0].lstrip("+~").partition(".")[0] not in _work()]
+    if len(measuring) == len(overrides) or any(word.startswith(f"{key}=") for key in names_code() for word in overrides):
+        return []
+    before, after = (_point(record, words) for words in (measuring, overrides))
+    return [] if before.hash == after.hash else [(record, before)]
+
+
+def _work() -> frozenset[str]:
+    return keys_of(lambda role: role.passed_on)
 
 
 def repeat(original: PointRecord | SweepRecord, points: Sequence[tuple[PointRecord, Point]], words: Sequence[str]) -> int:
@@ -76,8 +98,9 @@ def repeat(original: PointRecord | SweepRecord, points: Sequence[tuple[PointReco
     print_differences(changed)
     for _, point in points:
         _make_folder(point)
-    folder = points[0][1].folder.parent if isinstance(original, SweepRecord) else points[0][1].folder
-    if isinstance(original, SweepRecord):
+    several = isinstance(original, SweepRecord) or len(points) > 1
+    folder = points[0][1].folder.parent if several else points[0][1].folder
+    if several:
         execute([point for _, point in points], folder, words=["rerun", *words])
     else:
         with contextlib.suppress(KeyboardInterrupt):  # its status says so
@@ -93,7 +116,7 @@ def _outcome(record: PointRecord, point: Point) -> RepeatedPoint:
     recorded = {trial["digest"] for trial in record.record["trials"] if trial["digest"] is not None}
     same_results = recorded == point.digests if recorded and point.digests else None
     return {
-        "name": record.label,
+        "name": record.label if record.record["config_hash"] == point.hash else point.label,
         "same_configuration": record.record["config_hash"] == point.hash,
         "same_results": same_results,
         "metrics": [metric.record() for metric in agreement(record.record["metrics"], point.metrics)],
@@ -113,7 +136,7 @@ def _other_images(record: PointRecord, point: Point) -> Iterator[Difference]:
 
 @contextlib.contextmanager
 def _in_the_folder_of(record: PointRecord) -> Iterator[None]:
-    """Be where the record was made, if that is here: its paths may be relative."""
+    """Change to the folder in which the record was made, if it exists, because paths may be relative to it."""
     then, now = record.record["environment"].get("folder"), Path.cwd()
     if isinstance(then, str) and Path(then).is_dir():
         os.chdir(then)
@@ -124,7 +147,7 @@ def _in_the_folder_of(record: PointRecord) -> Iterator[None]:
 
 
 def _make_folder(point: Point) -> None:
-    """The point's folder with what Hydra would have written into it."""
+    """Make the point's folder, with the files that Hydra would have written into it."""
     hydra = point.folder / ".hydra"
     hydra.mkdir(parents=True)
     from runner.config.check import plain

@@ -1,4 +1,4 @@
-"""Executes points: in rounds, one trial of every point in each, in a fresh random order."""
+"""Executes points in rounds; each round has one trial of every point, in a new random order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Protocol
 
 import psutil
 
-from runner.analysis.stopping import LEAST_ROUNDS
+from runner.analysis.stopping import expected_rounds, least_rounds
 from runner.errors import TrialError
 from runner.host.gpu import Gpus
 from runner.host.lock import host_lock
@@ -28,40 +28,55 @@ _IDLE_LOOK_S = 0.2
 
 
 class Display(Protocol):
-    """Shows how the session goes."""
+    """Shows the progress of a session."""
 
     def tell(self, message: str) -> None:
-        """Something that the user should know now."""
+        """Show something that the user should know now."""
 
     def trial_starts(self, name: str, number: int, left: int, *, epochs: int, images: int) -> None:
         """A trial of the point ``name``, in round ``number``; ``left`` trials remain as far as is known, this one included."""
 
     def event(self, event: Event) -> None:
-        """The trial is in another phase, or has come further in this one."""
+        """The trial has entered another phase, or has made progress in this one."""
 
     def trial_ends(self, trial: TrialRecord) -> None:
-        """The trial has this record."""
+        """The trial has ended with this record."""
+
+
+class Course(Protocol):
+    """Decides, round by round, which points go on."""
+
+    def due(self, number: int) -> Sequence[Point]:
+        """The points that have a round of this number; none where it is over."""
+
+    def budget_is_spent(self) -> bool:
+        """Whether no trial should be started any more."""
+
+    def round_ended(self) -> None:
+        """A round has ended."""
 
 
 MeasureTrial = Callable[[Point, TrialPlace, Supervisor, Gpus, Callable[[Event], None]], TrialRecord]
 
 
 class Session:
-    """The trials of some points, in this process, one at a time.
+    """Runs the trials of some points from this process, one at a time.
 
     Attributes:
         gpus: of this machine.
-        idle_cpu_pct: how busy the host was before the first trial, 100 is all CPUs; None before ``run``.
+        idle_cpu_pct: CPU usage of the host before the first trial, 100 is all CPUs; None before ``run``.
 
     Args:
-        points: what to execute; their folders exist. Trials that they have already are not run again.
-        seed: orders the trials.
-        display: shows how it goes.
+        points: to be executed; their folders exist. Trials that they already have are not run again.
+        seed: orders the trials, together with ``identity``.
+        display: shows the progress.
         supervisor: starts the trials; a new one if None.
         half_width: the half width of the widest interval so far, relative to its value: 0.02 is ± 2 %. Asked for at most once a round,
             where a point has a precision to reach.
+        course: of a race; None where the number of rounds depends on the protocol alone.
         fail_fast: whether to end at the first trial that fails.
         measure: executes one trial.
+        identity: the id of the sweep or point, so that a resumed one keeps its order, and others have different orders.
     """
 
     def __init__(
@@ -72,26 +87,31 @@ class Session:
         supervisor: Supervisor | None = None,
         *,
         half_width: Callable[[], float] = lambda: math.inf,
+        course: Course | None = None,
         fail_fast: bool = False,
         measure: MeasureTrial = measured_trial,
+        identity: str = "",
     ) -> None:
         self._points = points
         self._seed = seed
         self._display = display
         self._half_width = half_width
+        self._course = course
         self._supervisor = supervisor or Supervisor()
         self._fail_fast = fail_fast
         self._measure = measure
-        # With the host: processes on two hosts may have the same id and start in the same second.
+        self._identity = identity
+        self._widest: float | None = None
+        # With the name of the host, because processes of two hosts may have the same id and start in the same second.
         self._block = f"{time.strftime('%Y-%m-%dT%H:%M:%S')}-{socket.gethostname()}-{os.getpid()}"
         self.gpus = Gpus()
         self.idle_cpu_pct: float | None = None
 
     def run(self) -> None:
-        """Run every round of every point; a point that has failed is not tried again, the others go on.
+        """Run every round of every point. A point that has failed is not tried again; the others go on.
 
         Raises:
-            KeyboardInterrupt: the user wants to stop. What has been measured is on disk, and the points that are not complete say so.
+            KeyboardInterrupt: the user wants to stop. What was measured is on disk, and incomplete points are marked as interrupted.
         """
         number = 0
         try:
@@ -102,6 +122,8 @@ class Session:
                 while due := self._due(number):
                     self._round(number, due)
                     number += 1
+                    if self._course is not None:
+                        self._course.round_ended()
         except (KeyboardInterrupt, _FailFastError) as end:
             for point in self._points:
                 if not point.has_failed and point in self._due(len(point.trials)):
@@ -111,25 +133,37 @@ class Session:
                 raise
 
     def _warm(self) -> None:
-        """Import what the trials to come need; a point that is complete already, in a sweep that is resumed, has none."""
-        for tensorflow in sorted({point.config.uses_tensorflow for point in self._points if not complete(point)}):
+        """Let the fork servers import what the remaining trials need. Complete points of a resumed sweep have none."""
+        for tensorflow in sorted({point.config.uses_tensorflow for point in self._to_measure()}):
             try:
                 self._supervisor.warm(tensorflow=tensorflow)
-            except TrialError as error:  # a trial that meets it too has it on record
+            except TrialError as error:  # a trial that has the same error will record it
                 self._display.tell(str(error))
+
+    def _to_measure(self) -> list[Point]:
+        if self._course is None:
+            return [point for point in self._points if not complete(point)]
+        begun = max(len(point.trials) for point in self._points)  # the last round that was begun may not have ended
+        return [point for number in {max(0, begun - 1), begun} for point in self._due(number) if len(point.trials) <= number]
 
     def _due(self, number: int) -> list[Point]:
         """The points that have a round of this number."""
-        open_ended = [point for point in self._points if point.config.protocol.precision is not None]
-        widest = self._half_width() if open_ended and number >= LEAST_ROUNDS else None
-        return [point for point in self._points if _has_round(point, number, widest)]
+        if self._course is not None:
+            return list(self._course.due(number))
+        open_ended = [
+            least_rounds(point.config.protocol) for point in self._points if point.config.protocol.precision is not None
+        ]
+        self._widest = self._half_width() if open_ended and number >= min(open_ended) else None
+        return [point for point in self._points if _has_round(point, number, self._widest)]
 
     def _round(self, number: int, due: list[Point]) -> None:
-        # By seed and number, so that a session that resumes has the order that was planned.
-        random.Random(f"{self._seed}/{number}").shuffle(due)  # noqa: S311  (an order of trials is no secret)
+        # From seed and number, so that a resumed sweep keeps its order.
+        random.Random(f"{self._seed}/{self._identity}/{number}").shuffle(due)  # noqa: S311  (an order of trials is no secret)
         for order, point in enumerate(due):
             if point.has_failed or any(trial["round"] == number for trial in point.trials):
                 continue
+            if self._course is not None and self._course.budget_is_spent():
+                return
             protocol, left = point.config.protocol, self._left(number, due[order:])
             self._display.trial_starts(point.label, number, left, epochs=protocol.epochs, images=point.config.images)
             place = TrialPlace(number, order, self._block)
@@ -140,19 +174,20 @@ class Session:
                 raise _FailFastError
 
     def _left(self, number: int, rest_of_round: Sequence[Point]) -> int:
-        later = sum(max(0, point.config.protocol.rounds - number - 1) for point in self._points if not point.has_failed)
+        if self._course is not None:  # which points the next round has depends on this one
+            return len([point for point in rest_of_round if not point.has_failed])
+        living = [point.config.protocol for point in self._points if not point.has_failed]
+        later = sum(max(0, expected_rounds(protocol, number, self._widest) - number - 1) for protocol in living)
         return len([point for point in rest_of_round if not point.has_failed]) + later
 
 
 def _has_round(point: Point, number: int, widest: float | None) -> bool:
     """Whether the point has a round of this number, where the widest interval is ``widest`` after the rounds before."""
     protocol = point.config.protocol
-    if number < protocol.rounds or protocol.precision is None:
-        return number < protocol.rounds
-    if number < LEAST_ROUNDS or widest is None:
-        return True
-    return number < protocol.max_rounds and widest > protocol.precision
+    if number < least_rounds(protocol) or protocol.precision is None:
+        return number < least_rounds(protocol)
+    return number < protocol.max_rounds and (widest is None or widest > protocol.precision)
 
 
 class _FailFastError(Exception):
-    """A trial has failed, and the user wants the sweep to end there."""
+    """A trial has failed, and the user wants the sweep to end at the first failure."""

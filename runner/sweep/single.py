@@ -1,4 +1,4 @@
-"""Executes a point by itself: its rounds, its table, its MLflow run."""
+"""Executes a point by itself: runs its rounds, prints its table and logs it to MLflow."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from runner.sweep.session import Session
 
 
 def execute_alone(point: Point) -> float | None:
-    """Run the point, whose folder is made; returns its objective, or None where it failed.
+    """Run the point, whose folder exists; returns its objective, or None if it failed.
 
     Raises:
-        KeyboardInterrupt: the user has stopped it. What has been measured is on disk and logged.
+        KeyboardInterrupt: the user has stopped it. What was measured is on disk and logged.
     """
     try:
         with ProgressDisplay(tensorflow=point.config.uses_tensorflow) as display:
@@ -25,13 +25,13 @@ def execute_alone(point: Point) -> float | None:
         if point.trials:
             log_to_mlflow(point.folder, [point.config.tracking])
     if point.interrupted:
-        raise KeyboardInterrupt  # whoever has more points to run should not
+        raise KeyboardInterrupt  # so that a caller with more points stops too
     return point.objective
 
 
 def measure(point: Point, display: LineDisplay) -> None:
-    """Run the point's rounds, write its trace, show its table; the exit status says whether it failed or was interrupted."""
-    session = Session([point], point.config.seed, display, half_width=lambda: own_half_width(point.trials))
+    """Run the point's rounds, write its trace and print its table; sets the exit status if it failed or was interrupted."""
+    session = Session([point], point.config.seed, display, half_width=lambda: own_half_width(point.trials), identity=point.id)
     try:
         session.run()
     except KeyboardInterrupt:

@@ -1,40 +1,49 @@
-"""A sweep: its points, the baseline among them, and what their comparison has shown."""
+"""A sweep: its points, the baseline among them, and their comparison."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
-from runner.analysis.stopping import half_width, own_half_width
-from runner.analysis.verdicts import FASTER, SLOWER, Comparison, Side, compare_sides
-from runner.analysis.warnings import of_hosts, of_sweep
+from runner.analysis.statistics import detectable
+from runner.analysis.stopping import own_half_width, widest_half_width
+from runner.analysis.verdicts import FASTER, SLOWER, Comparison, Side, compare_points
+from runner.analysis.warnings import at_the_edge, of_hosts, of_rounds, of_sweep
 from runner.display.markdown import comparison_table
 from runner.errors import ConfigurationError, RunnerError
 from runner.files import write_atomically
-from runner.record.reading import SCHEMA_VERSION, SELF_CHECK, SWEEP, read_sweep_json
+from runner.record.gate import SCHEMA_VERSION
+from runner.record.metric_schema import MetricName
+from runner.record.reading import SELF_CHECK, SWEEP, read_sweep_json, spoken_name
 from runner.record.sweep_schema import PointFailure, SweepJson
 from runner.record.warning import ResultWarning
 from runner.secrets import masked_data, masked_override
 from runner.sweep.labels import label_points
 from runner.sweep.point import Point
 
+if TYPE_CHECKING:
+    from runner.analysis.conclusion import Candidate, Conclusion, Question
+
 
 @dataclass
 class Sweep:
-    """What a sweep is, and what has come of it.
+    """A sweep and its results.
 
     Attributes:
         points: in the order in which they were given; labelled.
         folder: where its record goes.
         baseline: one of the points.
-        duplicate: the baseline once more, to show the noise; None where none was asked for.
+        duplicate: the baseline a second time, as a check; None if the protocol does not ask for it.
         comparisons: of every point with the baseline, in every compared metric; empty where the protocol gives no verdicts.
-        noise_floor: of the duplicate with the baseline, in images per second; None without one.
-        warnings: those that take more than one point.
+        conclusion: the answer, the ranking, the recommended point; None before there is one.
+        self_check: of the duplicate with the baseline, in images per second; None without one.
+        warnings: those about several points.
         command: a line that runs it again.
         id: of this record, wherever it is copied to.
     """
@@ -44,55 +53,107 @@ class Sweep:
     baseline: Point
     duplicate: Point | None = None
     comparisons: list[Comparison] = field(default_factory=list)
-    noise_floor: Comparison | None = None
+    conclusion: Conclusion | None = None
+    self_check: Comparison | None = None
     warnings: list[ResultWarning] = field(default_factory=list)
     command: str = ""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @classmethod
     def of(cls, points: Sequence[Point], folder: Path) -> Sweep:
-        """The sweep of these points; one that was begun in this folder before is the same one, and keeps its id."""
+        """The sweep of these points. If it was begun in this folder before, it keeps its id."""
         sweep = cls(points, folder, chosen_baseline(points))
         with contextlib.suppress(RunnerError):  # a new one
             sweep.id = read_sweep_json(folder / SWEEP).get("id", sweep.id)
         return sweep
 
     @property
+    def raced(self) -> bool:
+        """Whether points drop out before the end."""
+        return self.baseline.config.protocol.race and len(self.points) > 1
+
+    @property
     def trusted(self) -> bool:
-        """Whether the self-check, if there was one, found the baseline equal to itself."""
-        return self.noise_floor is None or self.noise_floor.verdict not in {FASTER, SLOWER}
+        """Whether the baseline and its duplicate came out alike; true without a duplicate. Four of a hundred sound sweeps fail this check."""
+        return self.self_check is None or self.self_check.verdict not in {FASTER, SLOWER}
+
+    @property
+    def objective(self) -> MetricName:
+        """The metric that the sweep is run for."""
+        return cast("MetricName", self.baseline.config.objective)  # one of METRICS, as the configuration was checked
 
     def conclude(self) -> None:
-        """Compare what has been measured so far."""
-        others = [point for point in self.points if point is not self.baseline]
+        """Compare the points by what has been measured so far, and say which is best."""
+        config, others = self.baseline.config, [_side(point) for point in self.points if point is not self.baseline]
         self.comparisons = []
-        if self.baseline.config.protocol.verdicts:
-            for point in others:
-                across_hosts = self.baseline.config.compare_hosts
-                self.comparisons += compare_sides(_side(point), _side(self.baseline), len(others), across_hosts=across_hosts)
+        if config.protocol.verdicts:
+            across, primary = config.compare_hosts, self.objective
+            self.comparisons = compare_points(others, _side(self.baseline), primary=primary, across_hosts=across)
         if self.duplicate is not None:
             twin = Side(SELF_CHECK, self.duplicate.trials, self.duplicate.host)
-            (self.noise_floor,) = (one for one in compare_sides(twin, _side(self.baseline), 1) if one.metric == "images_per_s")
+            (self.self_check,) = (one for one in compare_points([twin], _side(self.baseline)) if one.metric == "images_per_s")
+        self.conclusion = self._concluded()
         facts = [point.facts() for point in self.points]
-        self.warnings = [*of_sweep(facts), *of_hosts(facts, self.baseline.facts())]
+        self.warnings = [
+            *of_sweep(facts),
+            *of_hosts(facts, self.baseline.facts()),
+            *of_rounds(self.comparisons, self.objective),
+            *at_the_edge(facts, self.conclusion.answer["best"]),
+        ]
 
     def half_width(self) -> float:
         """The half width of the widest interval of images per second, relative to its value; of ratios where there are any.
 
-        The widest, since all points stop together: a point that went on alone would have no pairs.
+        It is the widest, because all points stop together: a point that went on alone would have no pairs.
         """
         living = [point for point in self.points if not point.has_failed]
         if len(living) < 2 or self.baseline.has_failed:
             return max((own_half_width(point.trials) for point in living), default=0.0)
-        others = len(self.points) - 1
-        ratios = [
-            comparison.ratio
-            for point in living
-            if point is not self.baseline
-            for comparison in compare_sides(_side(point), _side(self.baseline), others)
-            if comparison.metric == "images_per_s"
+        trials = [point.trials for point in living if point is not self.baseline]
+        return widest_half_width(trials, self.baseline.trials, len(self.points) - 1)
+
+    def inside(self, number: int) -> list[Point]:
+        """The points of a race that have the round with this number, by the rounds before it; none if the race is over."""
+        from runner.analysis.conclusion import replayed
+
+        run = replayed(self._candidates(number), self._question())
+        if run.over:
+            return []
+        return [self.points[place] for place in run.looks[-1].inside] if run.looks else list(self.points)
+
+    def _concluded(self) -> Conclusion:
+        from runner.analysis.candidates import steadied  # NumPy comes with it
+        from runner.analysis.conclusion import conclude
+
+        candidates = self._candidates()
+        return conclude(candidates if self.raced else steadied(candidates), self._question())
+
+    def _question(self) -> Question:
+        from runner.analysis.candidates import question
+
+        kept = None if self.baseline.config.baseline is None else self.baseline.label
+        return question(self.objective, self.baseline.config.protocol.indifference, raced=self.raced, kept=kept)
+
+    def _candidates(self, rounds: float = math.inf) -> list[Candidate]:
+        """The points, by what was measured of them in the first ``rounds`` rounds."""
+        from runner.analysis.candidates import candidate
+
+        return [
+            candidate(
+                point.label,
+                spoken_name(point.label, {"mode": {"name": point.config.mode.name}, "workers": point.config.workers}),
+                [trial for trial in point.trials if trial["round"] < rounds],
+                self.objective,
+                failed=point.has_failed,
+                kind=point.config.mode.name,
+            )
+            for point in self.points
         ]
-        return max(half_width(ratio) if ratio is not None else float("inf") for ratio in ratios)
+
+    def _detectable_pct(self) -> float | None:
+        ratios = [one.ratio for one in self.comparisons if one.metric == self.objective and one.ratio is not None]
+        least = detectable(ratios)
+        return None if least is None or math.isinf(least) else (least - 1) * 100
 
     def record(self) -> SweepJson:
         """The content of ``sweep.json``."""
@@ -111,14 +172,18 @@ class Sweep:
                     "status": point.status,
                     "error": _failure(point),
                     "config_hash": point.hash,
-                    "rounds": point.config.protocol.rounds,
+                    "rounds": point.config.protocol.max_rounds if self.raced else point.config.protocol.rounds,
                     "metrics": point.metrics,
                     "warnings": [warning.record() for warning in point.warnings()],
                 }
                 for point in self.points
             ],
             "comparisons": [comparison.record() for comparison in self.comparisons],
-            "self_check": None if self.noise_floor is None else self.noise_floor.record(),
+            "answer": None if self.conclusion is None else self.conclusion.answer,
+            "ranking": [] if self.conclusion is None else self.conclusion.ranking,
+            "race": [] if self.conclusion is None else self.conclusion.race,
+            "detectable_pct": self._detectable_pct(),
+            "self_check": None if self.self_check is None else self.self_check.record(),
             "trusted": self.trusted,
             "warnings": [warning.record() for warning in self.warnings],
         }
@@ -149,7 +214,7 @@ def chosen_baseline(points: Sequence[Point]) -> Point:
     """The point that ``baseline`` names, by label or number; by default the first. Labels the points.
 
     Raises:
-        ConfigurationError: no point is called that.
+        ConfigurationError: there is no such point.
     """
     label_points(points)
     wanted = points[0].config.baseline
@@ -158,4 +223,6 @@ def chosen_baseline(points: Sequence[Point]) -> Point:
     for number, point in enumerate(points):
         if wanted in {point.label, str(number)}:
             return point
-    raise ConfigurationError("baseline", wanted, "is none of the sweep's points", ", ".join(point.label for point in points))
+    raise ConfigurationError(
+        "baseline", wanted, "there is no such point in the sweep", ", ".join(point.label for point in points)
+    )

@@ -1,1 +1,1 @@
-"""MLflow: logged to when all timing is over and the record is on disk."""
+"""Logs to MLflow, after all timing and from the record on disk."""

@@ -1,6 +1,6 @@
-"""A client on an MLflow store, local or a server's, opened so that whatever is wrong with it costs seconds and gives one message.
+"""Opens an MLflow store, local or on a server. Whatever is wrong with the store, it takes seconds and gives one message.
 
-This module imports MLflow, which takes seconds: import it after the timing.
+This module imports MLflow, which takes seconds, so it must be imported after all timing.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-# Before MLflow is imported: otherwise one of its threads sends usage data.
+# Before MLflow is imported, because otherwise one of its threads sends usage data.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # MLflow would print two lines for each run; the program prints one address for all of them.
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-# A server that hangs costs seconds, not minutes, also one that asks to be tried again in an hour.
+# A server that hangs, or asks to be tried again in an hour, costs seconds.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
 os.environ.setdefault("MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER", "false")
@@ -34,34 +35,35 @@ from runner.files import outputs
 from runner.secrets import masked
 from runner.tracking.store import artifacts_beside, database_file, database_uri
 
-# Their notes on creating tables do not help the user; their warnings do.
+# Warnings help the user; notes on creating tables do not.
 for _talkative in ("mlflow", "alembic"):
     logging.getLogger(_talkative).setLevel(logging.WARNING)
-# urllib3 warns of each retry, and the store logs a traceback of what it raises again; the error says it once.
+# urllib3 warns of each retry, and the store logs a traceback of each error that it raises. One error message is enough.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 logging.getLogger("mlflow.store.db").setLevel(logging.CRITICAL)
 
-# MLflow shows an experiment of unknown kind as one of language models, without a table of runs.
+# Without a kind, MLflow shows an experiment as one of language models, without a table of runs.
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
 
-# A view that MLflow's pages take their columns from: by themselves they show no metric and no param.
+# A saved view that gives MLflow's table of runs its columns. By default the table shows no metric and no param.
 _VIEW = "runner"
 _VIEW_TAG = f"mlflow.sharedViewState.{_VIEW}"
 _PARAMS = ("mode", "workers", "tf.intra_op", "source")
+_BEST = ("best_images_per_s", "best_bound_pct")  # of a sweep's own run
 _METRICS = ("images_per_s", "startup_s", "latency_p95_ms", "cpu_s_per_image", "cpu_utilization_pct", "peak_memory_mb")
 
 
-# Signs in the text of an error that comes from below MLflow, and the reason for the user; {uri} is the store's address.
+# Texts by which an error from below MLflow is recognised, and the reason for the user; {uri} is the store's address.
 _REASONS = (
     (("Connection refused",), "nothing answers there (connection refused)"),
     (("NameResolutionError", "Name or service not known"), "there is no such host"),
     (("timed out", "Timeout"), f"no answer within {os.environ['MLFLOW_HTTP_REQUEST_TIMEOUT']} s"),
     (("disk is full", "No space left on device"), "the disk is full"),
-    (("RemoteDisconnected", "Connection aborted", "ConnectionReset"), "the server broke off in the middle"),
+    (("RemoteDisconnected", "Connection aborted", "ConnectionReset"), "the server broke the connection"),
     (
         ("out-of-date database schema", "Can't locate revision"),
         (
-            f"was made by another version of MLflow than this one, {__version__}: use that version; or, where it was an older one, take a "
+            f"was made by another version of MLflow than {__version__}, which is used here. Use that version; or, if it was older, make a "
             "backup and run: mlflow db upgrade {uri}"
         ),
     ),
@@ -82,21 +84,33 @@ class Connection:
     uri: str
     experiment_id: str
 
-    def share_view(self, varying: Sequence[str]) -> None:
-        """Have the table of runs show the headline metrics, the choices looked at first, and what varied last."""
-        columns = [f"params.`{name}`" for name in dict.fromkeys([*_PARAMS, *varying])]
+    def share_view(self, varying: Sequence[str], unfolded: str | None = None) -> None:
+        """Let the table of runs show the main metrics and choices, what varied in the latest sweep, and that sweep's points.
+
+        Args:
+            varying: the choices that differ between the points of the newest record.
+            unfolded: the run of the newest sweep, whose points are shown below it.
+        """
+        columns = ["tags.`best`", *(f"metrics.`{name}`" for name in _BEST)]
+        columns += [f"params.`{name}`" for name in dict.fromkeys([*_PARAMS, *varying])]
         columns += [f"metrics.`{name}`" for name in _METRICS] + ["attributes.`Dataset`"]
-        view = {"searchFilter": "", "orderByKey": "attributes.start_time", "orderByAsc": False, "selectedColumns": columns}
+        view: dict[str, Any] = {
+            "searchFilter": "",
+            "orderByKey": "attributes.start_time",
+            "orderByAsc": False,
+            "selectedColumns": columns,
+            "runsExpanded": {} if unfolded is None else {unfolded: True},
+        }
         self.client.set_experiment_tag(self.experiment_id, _VIEW_TAG, json.dumps(view))
 
 
 def page_of(server: str, experiment_id: str) -> str:
-    """The address of the table of runs, on the server with that address."""
+    """The address of the table of runs on this server."""
     return f"{server.rstrip('/')}/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={_VIEW}"
 
 
 def connect(uri: str | None, experiment: str) -> Connection:
-    """Open a store; it and the experiment are made if they are not there yet.
+    """Open a store; it and the experiment are made if they do not exist.
 
     Args:
         uri: the tracking URI; None for the local store under ``outputs/``.
@@ -132,7 +146,7 @@ def as_tracking_errors(uri: str) -> Iterator[None]:
 
 
 def is_gone(error: BaseException | None) -> bool:
-    """Whether an error says that the store cannot be worked with at all, rather than that it refused one thing."""
+    """Whether an error means that the store cannot be used at all, and not only that it refused one request."""
     text = str(error)
     codes = re.search(r"error code (\d+)", text)
     return (
@@ -159,16 +173,16 @@ def _first_line(text: str) -> str:
 
 
 def _probe(database: Path) -> None:
-    """Raise TrackingError for what is no database that can be written: MLflow would try for minutes."""
+    """Raise TrackingError if the file is no database or cannot be written; MLflow would try for minutes."""
     if not database.exists():
         return
     try:
         with contextlib.closing(sqlite3.connect(f"file:{quote(str(database))}?mode=rw", uri=True, timeout=30)) as connection:
             connection.execute("BEGIN IMMEDIATE")
-            connection.execute("CREATE TABLE runner_probe (x)")  # only this shows that the file cannot be written
+            connection.execute("CREATE TABLE runner_probe (x)")  # fails if the file cannot be written; nothing else shows that
             connection.rollback()
     except sqlite3.Error as error:
-        raise TrackingError(f"{database}: {error}; move it away, or mend it") from error
+        raise TrackingError(f"{database}: {error}; move it away, or repair it") from error
 
 
 def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:

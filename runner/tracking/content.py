@@ -1,8 +1,7 @@
-"""What an MLflow run is to hold, made from a record on disk alone: no MLflow here, and nothing that a later call would not repeat."""
+"""The content of an MLflow run, made from a record on disk alone, so that a later call gives the same. MLflow is not needed here."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,11 +11,12 @@ from typing import Any, NamedTuple
 
 from runner.config.options import TrackingOption
 from runner.config.registry import mode_of
+from runner.outside import plain_file
 from runner.record.factors import flattened
 from runner.record.metrics import summaries_of, trial_metrics, values_of
 from runner.record.point_schema import ResultJson
-from runner.record.reading import PointRecord, SweepRecord, good_trials, median_trial, was_interrupted
-from runner.record.rows import image_files
+from runner.record.reading import PointRecord, SweepRecord, good_trials, median_trial, value_of, was_interrupted
+from runner.record.rows import image_files, samples_of_trial
 from runner.record.trial_schema import TrialRecord
 from runner.tracking.note import LeftOut, point_note, sweep_note
 from runner.tracking.system import MEMORY, MOST_SAMPLES, system_metrics
@@ -33,7 +33,7 @@ _STATUS = {"ok": "FINISHED", "failed": "FAILED", "timeout": "FAILED", "killed": 
 
 
 class Artifact(NamedTuple):
-    """A file, and the folder among the run's artifacts into which it goes; None is the topmost."""
+    """A file, and the folder among the run's artifacts for it; None is the top folder."""
 
     path: Path
     folder: str | None = None
@@ -53,13 +53,13 @@ class RunContent:
     """One MLflow run.
 
     Attributes:
-        key: of the record; it identifies the run.
-        digest: of everything that the run is made of.
+        key: the id of the record, which identifies the run.
+        digest: of everything that the run is made from.
         status: in MLflow's words.
-        start_ms, end_ms: Unix time; they are as far apart as the trials took, without what other points ran in between.
+        start_ms, end_ms: Unix time. The difference is the time of the point's own trials, without the trials of other points in between.
         tags, params, metrics: as MLflow has them.
         dataset: name, digest, source and profile of the images; None for a sweep.
-        files: to be logged as artifacts; rows of images only up to the size that the user wants there.
+        files: to be logged as artifacts; rows of images only up to the size that the user allows.
         config: the resolved configuration; None for a sweep.
     """
 
@@ -78,7 +78,7 @@ class RunContent:
 
 
 def point_content(point: PointRecord, sweep: SweepRecord | None) -> RunContent:
-    """The run of a point that has been measured."""
+    """The run of a point that has a trial."""
     record = point.record
     start_ms, end_ms = _span_ms(record["trials"])
     verdicts = [] if sweep is None else sweep.comparisons_of(point)
@@ -124,13 +124,15 @@ def sweep_content(sweep: SweepRecord) -> RunContent:
     interrupted = any(was_interrupted(record) for record in measured)
     cut_short = interrupted or len(measured) < len(sweep.record["points"])
     failed = any(record["status"] != "ok" for record in measured)
+    end_ms = int(max(trial["ended_at"] for trial in trials) * 1000)
+    answer = sweep.record.get("answer")
     return RunContent(
         key=sweep.id,
         digest=_digest(sweep.record, [point.id for point in sweep.measured]),
         name=sweep.title,
         status="KILLED" if cut_short else "FAILED" if failed else "FINISHED",
         start_ms=min(start for start, _ in spans),
-        end_ms=int(max(trial["ended_at"] for trial in trials) * 1000),
+        end_ms=end_ms,
         tags=_cut(
             {
                 **_common_tags(first),
@@ -139,23 +141,35 @@ def sweep_content(sweep: SweepRecord) -> RunContent:
                 "folder": str(sweep.folder),
                 "command": sweep.record["command"],
                 "mlflow.note.content": sweep_note(sweep.record, sweep.folder),
+                **({} if answer is None or answer["best"] is None else {"best": answer["best"]}),
             },
             _TAG_LENGTH,
         ),
         params={},
-        metrics=[],
+        metrics=list(_best(sweep, end_ms)),
         dataset=None,
         files=[
             *_there(sweep.folder, _SWEEP_ARTIFACTS),
-            *map(Artifact, sorted(sweep.folder.glob("*.svg"))),
-            *map(Artifact, sorted(sweep.folder.glob("*.png"))),
+            *_there(sweep.folder, sorted(path.name for kind in ("*.svg", "*.png") for path in sweep.folder.glob(kind))),
         ],
         config=None,
     )
 
 
+def _best(sweep: SweepRecord, at_ms: int) -> Iterator[MetricValue]:
+    """Of the point that leads: its images per second, and by how many per cent another may be better at most."""
+    answer = sweep.record.get("answer")
+    if answer is None or answer["best"] is None:
+        return
+    rates = [value_of(point, "images_per_s") for point in sweep.measured if point.label == answer["best"]]
+    values = (("best_images_per_s", rates[0] if rates else None), ("best_bound_pct", answer["bound_pct"]))
+    for name, value in values:
+        if value is not None:
+            yield MetricValue(name, value, at_ms, 0)
+
+
 def _common_tags(record: ResultJson) -> dict[str, str]:
-    """Who, from which code, on which host: under MLflow's own names where it has some, as it would add them itself."""
+    """User, code and host, under the names by which MLflow itself would add them, if it has one."""
     environment = record["environment"]
     tags = {"mlflow.source.name": "runner", "mlflow.source.type": "LOCAL", "host": environment["host"]}
     if environment["user"] is not None:
@@ -167,7 +181,7 @@ def _common_tags(record: ResultJson) -> dict[str, str]:
 
 
 def _params(record: ResultJson, varying: Sequence[str]) -> dict[str, str]:
-    """The few choices that are looked at first, the same in every run, and those that vary between the points of its sweep."""
+    """The main choices, the same ones in every run, and those that vary between the points of the sweep."""
     config = record["config"]
     params = {
         "mode": config["mode"]["name"],
@@ -186,7 +200,7 @@ def _params(record: ResultJson, varying: Sequence[str]) -> dict[str, str]:
 
 
 def _metrics(point: PointRecord) -> Iterator[MetricValue]:
-    """The value of each trial, its round as the step, and last the median over trials, which MLflow then shows as the value."""
+    """The value of each trial with its round as the step; then the median over trials, because MLflow shows the last value."""
     good = good_trials(point)
     if not good:
         return
@@ -203,18 +217,14 @@ def _metrics(point: PointRecord) -> Iterator[MetricValue]:
 
 
 def _system(point: PointRecord) -> Iterator[MetricValue]:
-    """From the median trial by images per second, which trace.json shows; all trials together would be unreadable."""
-    path = point.folder / "samples.csv"
-    if not path.is_file():
-        return
+    """The samples of one trial, the median one by throughput, which trace.json shows too; all trials together would be unreadable."""
     trial = median_trial(point.record) or point.record["trials"][-1]
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if int(row["round"]) == trial["round"]]
+    rows = samples_of_trial(point.folder, trial)
     for key, value, at_ms, step in system_metrics(rows, trial["cpus_usable"]):
         yield MetricValue(key, value, at_ms, step)
     pauses = [phase for phase in trial["phases"] if phase["name"] == "pause"]
-    # What it has itself found when its workers were ready and after its last epoch: the monitor reads memory rarely, and of a short trial
-    # never. There are more pauses where the page cache is emptied before each epoch.
+    # The trial itself reads its memory when its workers are ready and after its last epoch. The monitor reads memory rarely, and never in
+    # a short trial. Other pauses are for the page cache.
     for number, (pause, memory_bytes) in enumerate(
         zip(pauses[:1] + pauses[1:][-1:], trial.get("memory_at_pauses_bytes", []), strict=False)
     ):
@@ -223,7 +233,7 @@ def _system(point: PointRecord) -> Iterator[MetricValue]:
 
 
 def _dataset(record: ResultJson) -> dict[str, str]:
-    """The images as MLflow describes a dataset; the digest changes with any byte of them or with their order."""
+    """The images as MLflow describes a dataset. The digest changes with any byte of the images, and with their order."""
     images, source = record["images"], record["config"]["source"]
     content = hashlib.sha256("".join(image["sha256"] for image in images).encode()).hexdigest()
     where = source.get("path")
@@ -248,11 +258,11 @@ def _digest(*parts: Any) -> str:
 
 
 def _there(folder: Path, names: Sequence[str]) -> list[Artifact]:
-    return [Artifact(path) for name in names if (path := folder / name).is_file()]
+    return [Artifact(path) for name in names if (path := plain_file(folder, name)) is not None]
 
 
 def _rows(point: PointRecord) -> tuple[list[Artifact], LeftOut | None]:
-    """The files with the rows of its images; where they are more than the user wants in MLflow, none of them and what is left out."""
+    """The files with the rows of the point's images. If they are larger than the user allows, none of them, and what is left out."""
     limit_mb = point.record["config"]["tracking"].get("max_artifact_mb", TrackingOption.max_artifact_mb)
     paths = image_files(point.folder, [trial["round"] for trial in point.record["trials"] if trial["epochs"]])
     size_mb = sum(path.stat().st_size for path in paths) * 1e-6

@@ -1,4 +1,4 @@
-"""Credentials in the address of an MLflow server go to the variables from which MLflow takes them."""
+"""Moves credentials from the address of an MLflow server to the environment variables from which MLflow reads them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from urllib.parse import unquote, urlsplit
 
 
 def credentials_to_environment(words: Sequence[str], environment: MutableMapping[str, str] = os.environ) -> list[str]:
-    """The words of a command line, where ``tracking.uri=`` keeps its address and MLflow's own variables get its credentials.
+    """The words of a command line without the credentials in ``tracking.uri=``, which go to MLflow's own variables.
 
-    So neither Hydra's files nor the record hold them, and whoever runs the record's command sets the same variables.
+    So neither Hydra's files nor the record contain them. To run the record's command again, the user sets the same variables.
     """
     return [f"tracking.uri={uri_without_credentials(word.partition('=')[2], environment)}" if word.startswith("tracking.uri=") else word for word in words]  # fmt: skip
 
 
 def uri_without_credentials(uri: str, environment: MutableMapping[str, str] = os.environ) -> str:
-    """The address of an MLflow server; a user and password in it go to the variables from which MLflow takes them."""
+    """The address of an MLflow server without its user and password, which go to MLflow's own variables."""
     match = re.fullmatch(r"(['\"]?)(https?://)([^/]*)@([^@]*)", uri)
     if match is None:
         return uri

@@ -1,7 +1,7 @@
-"""Writes runs into an MLflow store, each exactly once however often it is asked to.
+"""Writes runs into an MLflow store, each exactly once, however often a record is logged.
 
-A run is identified by the id of the record that it was made from. Everything in it comes from that record, its time stamps
-too, so that writing it a second time, after a server died half-way say, completes the run and doubles nothing.
+A run is identified by the id of its record. Everything in the run comes from the record, also the times. So a run that is written a second
+time, for example after a server has died, is completed, and nothing is doubled.
 """
 
 from __future__ import annotations
@@ -30,24 +30,25 @@ _ALONE_S = 600
 _METRICS_AT_ONCE = 1000
 _RUNS_AT_ONCE = 1000
 
-# A store that answers slowly: after this many seconds, and this many more for each run, the rest is left for later.
+# If a store is slow, the rest is left for later after this many seconds, plus this many for each run.
 _PATIENCE_S, _PATIENCE_A_RUN_S = 60.0, 2.0
 
 
 def write_record(connection: Connection, record: PointRecord | SweepRecord) -> int:
     """Write a point, or a sweep with a parent run and one nested run for each point; returns how many runs were new or completed.
 
-    A point that cannot be written does not keep the others from it.
+    If a point cannot be written, the others are written all the same.
 
     Raises:
-        TrackingError: the store cannot be reached, or refused some of it; what could be written is there.
+        TrackingError: the store cannot be reached, or refused a part. What could be written is in the store.
     """
     with as_tracking_errors(connection.uri), _alone(record):
         if isinstance(record, PointRecord):
             written = int(_Writer(connection, record.id, [_KEY], 1).write(point_content(record, None), None)[1])
-        else:
-            written = _write_sweep(connection, record)
-        connection.share_view(record.varying)
+            connection.share_view(record.varying)
+            return written
+        parent, written = _write_sweep(connection, record)
+        connection.share_view(record.varying, parent)
         return written
 
 
@@ -65,21 +66,22 @@ def _alone(record: PointRecord | SweepRecord) -> Iterator[None]:
         yield
 
 
-def _write_sweep(connection: Connection, sweep: SweepRecord) -> int:
+def _write_sweep(connection: Connection, sweep: SweepRecord) -> tuple[str, int]:
+    """Returns the id of the parent run, and how many runs were new or completed."""
     writer = _Writer(connection, sweep.id, [_KEY, "sweep"], 1 + len(sweep.measured))
     parent, new = writer.write(sweep_content(sweep), None, replace=False)
     written, refused = int(new), []
     for point in sweep.measured:
         try:
             written += writer.write(point_content(point, sweep), parent)[1]
-        except Exception as error:  # whatever the store does not like about this point
+        except Exception as error:  # the store may refuse this point for any reason
             if isinstance(error, TrackingError) or is_gone(error):
                 raise
             refused.append((point.label, error))
     if refused:
         label, first = refused[0]
         raise TrackingError(f"{connection.uri}: {len(refused)} of {len(sweep.measured)} points were refused; {label}: {first}")
-    return written
+    return parent, written
 
 
 def _is_complete(run: Run, parent: str | None) -> bool:
@@ -88,11 +90,13 @@ def _is_complete(run: Run, parent: str | None) -> bool:
 
 
 class _Writer:
-    """Writes runs that have a tag with one value in common, of which those that are there already are looked up once."""
+    """Writes runs that share the value of a tag. The runs that the store already has are looked up once."""
 
     def __init__(self, connection: Connection, common: str, tags: Sequence[str], runs: int) -> None:
         self._client, self._experiment = connection.client, connection.experiment_id
-        self._there = {run.data.tags[_KEY]: run for tag in tags for run in self._search(tag, common) if _KEY in run.data.tags}
+        self._existing = {
+            run.data.tags[_KEY]: run for tag in tags for run in self._search(tag, common) if _KEY in run.data.tags
+        }
         self._limit = time.monotonic() + _PATIENCE_S + _PATIENCE_A_RUN_S * runs
 
     def _search(self, tag: str, value: str) -> Iterator[Run]:
@@ -107,26 +111,27 @@ class _Writer:
                 return
 
     def write(self, content: RunContent, parent: str | None, *, replace: bool = True) -> tuple[str, bool]:
-        """Make sure that there is a complete run of this content; returns its id, and whether anything had to be written.
+        """Make sure that the store has a complete run of this content; returns its id, and whether anything had to be written.
 
-        A run of other content for the same record, of a sweep that has been resumed say, is replaced, or rewritten in its place.
+        If the store has a run of the same record with other content, for example because a sweep was resumed, it is replaced by a new run,
+        or with ``replace=False`` written again in its place.
         """
         if time.monotonic() > self._limit:
-            raise TrackingError("the store is too slow; what is missing can be brought in later")
-        there = self._there.get(content.key)
-        if there is not None and there.data.tags.get(_DIGEST) != content.digest:
+            raise TrackingError("the store is too slow; the missing runs can be logged later")
+        run = self._existing.get(content.key)
+        if run is not None and run.data.tags.get(_DIGEST) != content.digest:
             if replace:
-                self._client.delete_run(there.info.run_id)
-                there = None
+                self._client.delete_run(run.info.run_id)
+                run = None
             else:
-                self._client.set_tag(there.info.run_id, _COMPLETE, "false")
-        elif there is not None and _is_complete(there, parent):
-            return str(there.info.run_id), False
+                self._client.set_tag(run.info.run_id, _COMPLETE, "false")
+        elif run is not None and _is_complete(run, parent):
+            return str(run.info.run_id), False
         tags = {**content.tags, _KEY: content.key, _DIGEST: content.digest, **({_PARENT: parent} if parent else {})}
-        if there is None:
-            there = self._client.create_run(self._experiment, start_time=content.start_ms, tags=tags, run_name=content.name)
+        if run is None:
+            run = self._client.create_run(self._experiment, start_time=content.start_ms, tags=tags, run_name=content.name)
             tags = {}
-        run_id = str(there.info.run_id)
+        run_id = str(run.info.run_id)
         self._fill(run_id, content, tags)
         return run_id, True
 
@@ -137,7 +142,7 @@ class _Writer:
             client.set_tag(run_id, _COMPLETE, "true")
             status = content.status
         except Exception as error:
-            status = "" if is_gone(error) else "FAILED"  # it would not hear of it
+            status = "" if is_gone(error) else "FAILED"  # a store that is gone cannot be given a status
             raise
         finally:
             if status:  # not left as RUNNING, not even by a signal

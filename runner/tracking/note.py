@@ -1,4 +1,4 @@
-"""The note on an MLflow run: what was run, what came of it, and how to run it again, in a few lines of Markdown."""
+"""The note on an MLflow run, in a few lines of Markdown: what was run, the results, and how to run it again."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.display.ranking import SHOWN, against_baseline, rows
 from runner.display.words import metric_name, ratio_text, self_check_text, verdict_text, with_interval
 from runner.record.point_schema import ResultJson
 from runner.record.reading import workers_of
@@ -16,12 +17,12 @@ from runner.record.sweep_schema import ComparisonRecord, SweepJson
 
 @dataclass(frozen=True)
 class LeftOut:
-    """The rows of a point's images, where they are not among the run's artifacts.
+    """The rows of a point's images that are not among the run's artifacts.
 
     Attributes:
-        path: where they lie.
-        size_mb: how much they are, in decimal megabytes.
-        limit_mb: what ``tracking.max_artifact_mb`` allows.
+        path: the file or folder with the rows.
+        size_mb: their size in 10^6 bytes.
+        limit_mb: the largest size that ``tracking.max_artifact_mb`` allows.
     """
 
     path: Path
@@ -30,7 +31,7 @@ class LeftOut:
 
 
 def point_note(record: ResultJson, verdicts: Sequence[ComparisonRecord], folder: Path, left_out: LeftOut | None = None) -> str:
-    """For a point; ``verdicts`` are its comparisons with the sweep's baseline."""
+    """The note on a point; ``verdicts`` are its comparisons with the sweep's baseline."""
     config, trials = record["config"], record["trials"]
     threads = f"TensorFlow {config['tf']['intra_op']}/{config['tf']['inter_op']}"
     lines = [
@@ -68,18 +69,21 @@ def point_note(record: ResultJson, verdicts: Sequence[ComparisonRecord], folder:
 
 
 def sweep_note(sweep: SweepJson, folder: Path) -> str:
-    """For the parent run of a sweep."""
-    lines = [f"{len(sweep['points'])} points, compared with `{sweep['baseline']}`.", ""]
-    of_throughput = [comparison for comparison in sweep["comparisons"] if comparison["metric"] == "images_per_s"]
-    lines += [
-        f"- `{comparison['point']}`: {ratio_text(comparison)}, {verdict_text(comparison)}" for comparison in of_throughput
-    ]
-    if not of_throughput:
-        lines += ["No verdicts: the protocol gives none, or the sweep did not finish."]
+    """The note on the parent run of a sweep."""
+    answer = sweep.get("answer")
+    lines = [f"**{answer['text']}**" if answer is not None else "No answer: the sweep did not finish.", ""]
+    if against := against_baseline(sweep):
+        lines += [against, ""]
+    lines += [f"{len(sweep['points'])} points, the best first, at most {SHOWN} of them:", ""]
+    lines += [f"- `{name}`: {value}, at most {bound} below the best, {state}" for name, value, bound, state in _ranked(sweep)]
     if sweep["self_check"]:
         lines += ["", self_check_text(sweep["self_check"], trusted=sweep["trusted"]).capitalize() + "."]
     lines += [f"- **{warning['kind']}**: {warning['message']}; {warning['advice']}" for warning in sweep["warnings"]]
     return "\n".join([*lines, "", *_how_to_repeat(folder, sweep["command"])]).strip()
+
+
+def _ranked(sweep: SweepJson) -> list[tuple[str, str, str, str]]:
+    return [(cells[0], cells[1], cells[2], cells[-1]) for cells in rows(sweep)[:SHOWN]]
 
 
 def _kind(record: ResultJson) -> str:
@@ -91,7 +95,7 @@ def _kind(record: ResultJson) -> str:
 def _how_to_repeat(folder: Path, command: str) -> list[str]:
     again = shlex.join([Path(sys.executable).name, "-m", "runner", "rerun", str(folder)])
     return [
-        "Run it again, and see whether it agrees:",
+        "Run it again, and see whether the results agree:",
         "",
         f"    {again}",
         "",

@@ -1,7 +1,8 @@
-"""MLflow stores that are files: the one under ``outputs/``, or a SQLite database of the user's; the artifacts lie beside it."""
+"""MLflow stores in files: the one under ``outputs/``, or a SQLite database of the user. Artifacts lie beside the database."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from runner.files import ARTIFACTS, outputs
@@ -15,16 +16,24 @@ def database_uri() -> str:
 
 
 def artifacts_uri() -> str:
-    """Where the local store's artifacts lie."""
+    """The address of the local store's artifacts."""
     return artifacts_beside(outputs() / "mlflow.db")
 
 
 def artifacts_beside(database: Path) -> str:
-    """Where the artifacts of the runs in ``database`` lie; by itself MLflow would put them into the current folder."""
+    """The address for artifacts of runs in ``database``. By default MLflow would put them into the current folder."""
     return (database.parent / ARTIFACTS).as_uri()
 
 
 def database_file(uri: str) -> Path | None:
-    """The absolute path of the SQLite database that a tracking URI names; None where it names anything else."""
+    """The absolute path of the SQLite database that a tracking URI names; None if it names anything else."""
     path = uri.removeprefix(_SQLITE).partition("?")[0]
     return Path(path).absolute() if uri.startswith(_SQLITE) and path not in {"", ":memory:"} else None
+
+
+def may_contact(uri: str | None) -> bool:
+    """Whether a store that a record names is the user's own: the one under ``outputs/``, or the one that MLflow's variable names.
+
+    To any other, which may be a stranger's, MLflow would send the user's password or token, and the files of the record.
+    """
+    return uri is None or uri == os.environ.get("MLFLOW_TRACKING_URI")

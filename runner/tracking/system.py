@@ -1,4 +1,4 @@
-"""The monitor's series under the names by which MLflow's System metrics tab shows its own."""
+"""The monitor's samples under the names that MLflow's System metrics tab uses for its own."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
-# More points than a chart in a browser has pixels for.
+# The most samples of a series; a chart in a browser has no more pixels.
 MOST_SAMPLES = 300
 
-# Every page counted once; the resident memory is the sum over processes, which counts what they share once for each.
+# Counts every page once. The sum of resident memory below counts a shared page once for each process.
 MEMORY = "system_memory_usage_megabytes"
 
-# The columns of samples.csv: MLflow's name, and the factor. CPU becomes the share of what the trial may use, in per cent.
+# For each column of samples.csv MLflow's name, and the factor. CPU usage becomes per cent of the CPUs that the trial may use.
 _NAMES = {
     "cpu_pct": ("cpu_utilization_percentage", 1.0),
     "host_cpu_pct": ("host_cpu_utilization_percentage", 1.0),
@@ -31,11 +31,11 @@ _GPU_NAMES = {
 def system_metrics(rows: Sequence[Mapping[str, str]], cpus_usable: float) -> Iterator[tuple[str, float, int, int]]:
     """Key, value, Unix time in milliseconds, and step, for the samples of one trial.
 
-    A long trial's are thinned: each value is then the mean over its part of the time.
+    The samples of a long trial are thinned: each value is then a mean over several samples.
 
     Args:
         rows: of ``samples.csv``.
-        cpus_usable: how many CPUs the trial may use, of which its CPU usage is a share here.
+        cpus_usable: how many CPUs the trial may use; together they are 100 %.
     """
     columns = list(rows[0]) if rows else []
     for column in columns:

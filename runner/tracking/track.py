@@ -13,19 +13,21 @@ from runner.record.reading import read_folder
 
 @dataclass(frozen=True)
 class Logged:
-    """What came of logging a record to one store.
+    """The outcome of logging a record to one store.
 
     Attributes:
         page: the address of the table of runs; None for the local store.
-        error: why the store has not all of it; None where it has.
+        uri: the address of the store; None for the local one.
+        error: why the record is not completely in the store; None if it is.
     """
 
     page: str | None = None
+    uri: str | None = None
     error: RunnerError | None = None
 
 
 def track(folder: Path, options: Sequence[TrackingOption]) -> Iterator[Logged]:
-    """Log the point or the sweep in ``folder`` to each store that ``options`` name; yields what came of each."""
+    """Log the point or the sweep in ``folder`` to each store that ``options`` name; yields the outcome of each."""
     stores = {(option.experiment, uri) for option in options for uri in option.stores}
     if not stores:
         return
@@ -40,6 +42,6 @@ def track(folder: Path, options: Sequence[TrackingOption]) -> Iterator[Logged]:
             connection = connect(uri, experiment)
             write_record(connection, record)
         except RunnerError as error:
-            yield Logged(error=error)
+            yield Logged(uri=uri, error=error)
         else:
             yield Logged(page=None if uri is None else page_of(uri, connection.experiment_id))

@@ -62,7 +62,7 @@ class Postgres:
         with (folder / "log").open("w") as log:
             self._process = subprocess.Popen(
                 [
-                    str(programs / "support.postgres"), "-D", str(folder / "data"), "-h", "127.0.0.1", "-p", str(self._port),
+                    str(programs / "postgres"), "-D", str(folder / "data"), "-h", "127.0.0.1", "-p", str(self._port),
                     "-k", str(folder),
                 ],
                 cwd=folder, env=_environment(), stdout=log, stderr=log, **self._as,

@@ -17,7 +17,10 @@ def warm() -> ForkingProgram:
     program = ForkingProgram(
         Path(scratch.name),
         FORK_SERVERS,
+        "matplotlib.backends.backend_svg",
         "mlflow",
+        "scipy.optimize",
+        "scipy.stats",
         "support.mlflow_reader",
         "runner.commands.dispatch",
         "runner.commands.run",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runner.analysis.warnings.facts import PointFacts
+from runner.analysis.warnings.grid import at_the_edge
 from runner.analysis.warnings.hosts import of_hosts
 from runner.analysis.warnings.machine import frequency_changed, gaps, less_precise, other_load, short_of_memory, throttled
+from runner.analysis.warnings.rounds import of_rounds
 from runner.analysis.warnings.settings import (
     cpus_not_applied,
     few_rounds,
@@ -19,7 +21,7 @@ from runner.analysis.warnings.settings import (
 from runner.analysis.warnings.workload import gil_bound, results_differ, short_epoch, slow_first_epoch, wide_spread
 from runner.record.warning import ResultWarning
 
-__all__ = ["PointFacts", "nothing_provable", "of_hosts", "of_point", "of_sweep"]
+__all__ = ["PointFacts", "at_the_edge", "nothing_provable", "of_hosts", "of_point", "of_rounds", "of_sweep"]
 
 # In the order in which a record lists them.
 _MEASURED = (
@@ -40,7 +42,9 @@ _MEASURED = (
 def of_point(point: PointFacts) -> list[ResultWarning]:
     """The warnings about one point by itself."""
     good = [trial for trial in point.trials if trial["status"] == "ok"]
-    warnings = [few_rounds(good), oversubscribed(point), settings_not_applied(point, good), cpus_not_applied(point, good)]
+    # A point that has left a race, or has won it, needs no more rounds.
+    few = None if point.config.protocol.race else few_rounds(good)
+    warnings = [few, oversubscribed(point), settings_not_applied(point, good), cpus_not_applied(point, good)]
     warnings.append(returned_otherwise(point, good))
     if good:
         warnings += [check(good) for check in _MEASURED]

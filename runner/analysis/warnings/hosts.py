@@ -18,7 +18,10 @@ def of_hosts(points: Sequence[PointFacts], baseline: PointFacts) -> list[ResultW
     warnings = []
     if len(hosts) > 1:
         if baseline.config.compare_hosts:
-            advice = "they were compared all the same, as compare_hosts asks: a ratio is one of machine and setting together"
+            advice = (
+                "they were compared all the same, as compare_hosts asks: a ratio is one of machine and setting together, and takes three sessions "
+                "for a verdict"
+            )
         else:
             advice = "there is no verdict on points of another host than the baseline's; compare_hosts=true gives one, of machine and setting together"
         where = "; ".join(f"{', '.join(names)} on {host}" for host, names in hosts.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from runner.analysis.stopping import rounds_to_prove
+from runner.analysis.stopping import ROUNDS_TO_PROVE
 from runner.analysis.warnings.facts import PointFacts
 from runner.config.cpus import cpus_of
 from runner.config.options import Protocol, Returns
@@ -17,15 +17,14 @@ FEW_ROUNDS = 6
 
 
 def nothing_provable(protocol: Protocol, points: int) -> list[ResultWarning]:
-    """These rounds cannot prove a difference among that many points; also checked before a sweep starts, while it can be changed."""
-    needed = rounds_to_prove(points)
-    if not protocol.verdicts or protocol.precision is not None or protocol.rounds >= needed or points < 2:
+    """These rounds cannot prove a difference from the baseline; also checked before a sweep starts, while it can be changed."""
+    if not protocol.verdicts or protocol.precision is not None or protocol.rounds >= ROUNDS_TO_PROVE or points < 2:
         return []
     return [
         ResultWarning(
             "too_few_rounds",
-            f"{protocol.rounds} rounds cannot prove a difference among {points} points, however large it is",
-            f"protocol.rounds={needed}, or fewer points",
+            f"{protocol.rounds} rounds cannot prove a difference from the baseline, however large it is",
+            f"protocol.rounds={ROUNDS_TO_PROVE} or more",
         )
     ]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.config.fields import option
-from runner.config.options.base import Option
+from runner.config.fields import SWEEP, option
+from runner.config.options.base import Choices, Option
+from runner.errors import ConfigurationError
 
 
 @dataclass
@@ -21,7 +22,35 @@ class Protocol(Option):
     precision: float | None = option(
         None, "go on after the rounds until every interval of images_per_s is this narrow: 0.02 is 2 % up and down", above=0
     )
-    max_rounds: int = option(40, "where precision has not been reached, stop here", at_least=1, at_most=100_000)
+    max_rounds: int = option(
+        40, "stop after this many rounds even if the precision has not been reached", at_least=1, at_most=100_000
+    )
+    race: bool = option(
+        False,
+        "whether points that are proven to be worse than another drop out of a sweep, until the best is known",
+        role=SWEEP,
+    )
+    budget_s: float | None = option(None, "seconds of trials after which a race ends in any case", above=0, role=SWEEP)
+    indifference: float = option(
+        0.05,
+        "how far below the best a point is still as good; the cheapest point proven to be within this is recommended; 0.05 is 5 %",
+        above=0,
+        at_most=1,
+        role=SWEEP,
+    )
+
+    def check(self, choices: Choices) -> None:
+        if self.budget_s is not None and not self.race:
+            raise ConfigurationError("protocol.budget_s", self.budget_s, "is for a race", "null; or protocol=race")
+        for key, given, none in (("verdicts", self.verdicts, False), ("precision", self.precision, None)):
+            if self.race and given != none:
+                reason = "is for a number of rounds that does not depend on what they show; a race has bounds of its own"
+                raise ConfigurationError(f"protocol.{key}", given, reason, "null" if none is None else "false")
+        if self.precision is not None and self.max_rounds < self.rounds:
+            reason = f"is less than protocol.rounds={self.rounds}"
+            raise ConfigurationError(
+                "protocol.max_rounds", self.max_rounds, reason, f"{self.rounds} or more, or fewer protocol.rounds"
+            )
 
 
 @dataclass

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar
 
+from runner.config import addresses
+from runner.config.consent import Demand
 from runner.config.fields import MISSING, name, option
 from runner.config.options.base import Choices, CodeOption
 from runner.errors import ConfigurationError
@@ -97,13 +100,15 @@ class Sample(ServedOption):
 @dataclass
 class File(ServedOption):
     name: str = name("file")
-    path: str = option(MISSING, "an image file")
+    path: str = option(MISSING, "an image file", must_exist="the path of a readable image file")
 
 
 @dataclass
 class Folder(ServedOption):
     name: str = name("folder")
-    path: str = option(MISSING, "a folder, searched with all below it")
+    path: str = option(
+        MISSING, "a folder, searched with all below it", must_exist="the path of a readable folder with images in it"
+    )
     pattern: str = option("*", "which file names count, as in a shell")
 
 
@@ -138,18 +143,26 @@ class Url(SourceOption):
     options: Any = option(None, "settings for fsspec's driver, such as {anon: true}; credentials come from the environment")
 
     def check(self, choices: Choices) -> None:
-        from runner.config import addresses
-
-        addresses.given(self.url)
+        for address in addresses.given(self.url):
+            addresses.refuse_evaluated("source.url", address)
         if not isinstance(self.options, dict | None):
             raise ConfigurationError("source.options", self.options, "is no mapping", "null, or a mapping such as {anon: true}")
         _refuse_secrets(self.options or {}, "source.options")
+
+    def demands(self) -> Iterator[Demand]:
+        for address in addresses.given(self.url):
+            if not addresses.is_local(address):
+                yield Demand("contact", "url", address)
+        if set(self.options or {}) - {"anon", "requester_pays"}:  # such as an endpoint, to which credentials would go
+            yield Demand("contact", "options", ", ".join(self.options), named_only=True)
 
 
 @dataclass
 class Tfrecord(FilesOption):
     name: str = name("tfrecord")
-    path: str = option(MISSING, "an uncompressed file of tf.train.Example")
+    path: str = option(
+        MISSING, "an uncompressed file of tf.train.Example", must_exist="an uncompressed TFRecord file of tf.train.Example"
+    )
     feature: str = option("image/encoded", "the bytes feature that holds the image, not empty", matches=r".*\S.*")
 
 

@@ -1,1 +1,1 @@
-"""The report's charts: one file each, all with the same verb, ``draw``, which gives the chart or None where there is nothing to draw."""
+"""The report's charts, one file each. The function ``draw`` returns the chart, or None if there is nothing to draw."""

@@ -13,7 +13,7 @@ from runner.report.svg import Chart, as_svg
 
 
 def draw(subject: Subject) -> Chart | None:
-    """None where no point has figures."""
+    """The chart; None if no point has figures."""
     costs = [cost for point in subject.shown_in_detail if (cost := cost_of(point)) is not None]
     if not costs:
         return None
@@ -43,7 +43,7 @@ def draw(subject: Subject) -> Chart | None:
 
 
 def sentence(one: Cost, other: Cost) -> str:
-    """Which of two points is the quicker, from how many images on."""
+    """Which of two points is quicker, and from how many images on."""
     crossing = break_even(one, other)
     if crossing is not None:
         return f"{crossing.later.label} is quicker than {crossing.sooner.label} from {crossing.images:,} images on.".replace(

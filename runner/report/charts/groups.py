@@ -1,4 +1,4 @@
-"""The points as lines: by panel, then by series, in the order of the horizontal axis."""
+"""The points of a report as lines: grouped by panel and series, sorted by the horizontal axis."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Look = tuple[str, str, object]
 
 
 def panels_of(subject: Subject) -> dict[str, dict[str, Line]]:
-    """Panel, series, and its points by their place on the horizontal axis; the panels with the best points where there are too many.
+    """The lines by panel and series; each has its points with their positions on the horizontal axis.
 
-    Empty where there is no such axis.
+    If there are too many panels, those with the best points are kept. Empty if there is no horizontal axis.
     """
     panels: dict[str, dict[str, list[tuple[float, PointRecord]]]] = {}
     best: dict[str, float] = {}
@@ -37,7 +37,7 @@ def panels_of(subject: Subject) -> dict[str, dict[str, Line]]:
 
 
 def left_out(subject: Subject) -> str:
-    """A sentence on the panels that are not drawn; nothing where all are."""
+    """A sentence on the panels that are not drawn; empty if all are."""
     every = {subject.places[point.label].panel for point in subject.good}
     more = len(every) - MOST_PANELS
     return (
@@ -45,8 +45,8 @@ def left_out(subject: Subject) -> str:
     )
 
 
-def alone_of(subject: Subject, point: PointRecord) -> PointRecord | None:
-    """The point that differs from this one in workers alone and has the fewest of them; None where the axis is not workers."""
+def fewest_workers_of(subject: Subject, point: PointRecord) -> PointRecord | None:
+    """The point on the same line with the fewest workers; None if the horizontal axis is not the number of workers."""
     if subject.layout.x is None or "workers" not in subject.layout.x.keys:
         return None
     place = subject.places[point.label]
@@ -70,17 +70,17 @@ def looks(subject: Subject) -> Mapping[str, Look]:
 
 
 def detail_looks(subject: Subject) -> Mapping[str, tuple[str, object]]:
-    """Colour and dashes of each point that is shown in detail: its series' colour, and other dashes for the second of a series."""
-    seen: dict[str, int] = {}
+    """Colour and dashes of each point that is shown in detail. Points of one series have its colour, and differ in their dashes."""
+    drawn: dict[str, int] = {}
     styles = {}
     for point in subject.shown_in_detail:
         series = subject.places[point.label].series
-        seen[series] = seen.get(series, -1) + 1
-        styles[point.label] = (looks(subject)[series][0], DASHES[seen[series] % len(DASHES)])
+        drawn[series] = drawn.get(series, -1) + 1
+        styles[point.label] = (looks(subject)[series][0], DASHES[drawn[series] % len(DASHES)])
     return styles
 
 
 def grid_of(count: int) -> tuple[int, int]:
-    """Rows and columns for that many panels: two columns from the second panel on."""
+    """Rows and columns for this number of panels: one column for one panel, otherwise two."""
     columns = 1 if count == 1 else 2
     return -(-count // columns), columns

@@ -1,4 +1,4 @@
-"""How long images take: the share of images that is done within a number of milliseconds."""
+"""How long images take: the share of images that are done within a number of milliseconds."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from runner.report.paint import GRID, QUIET, figure, wrapped
 from runner.report.subject import Subject
 from runner.report.svg import Chart, as_svg
 
-# How many quantiles a curve is drawn from.
+# The number of quantiles that a curve is drawn from.
 _QUANTILES = 250
 
 
 def draw(subject: Subject) -> Chart | None:
-    """None where no image's times were kept."""
+    """The chart; None if no image's times were kept."""
     curves = {point.label: latencies for point in subject.shown_in_detail if len(latencies := latencies_ms(point.folder))}
     if not curves:
         return None
@@ -51,5 +51,5 @@ def draw(subject: Subject) -> Chart | None:
             for label, values in curves.items()
         ]
         svg = as_svg(drawn, "latency", f"Distribution of the latency of an image. {'; '.join(words)}.")
-    caption = "From the start of an image's read to the end of its sink; every image of every timed epoch. Further left is quicker, steeper is steadier."
+    caption = "The time of an image from the start of its read to the end of its sink, for every image of every timed epoch. Further left is quicker, steeper is steadier."
     return Chart("latency", "Latency of an image", caption, "; ".join(words), svg)

@@ -1,4 +1,4 @@
-"""The scaling law beside what was measured: a prediction, drawn as one."""
+"""The fitted scaling law and what was measured; beyond the measured points it is drawn as a prediction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runner.report.svg import Chart, as_svg
 
 
 def draw(subject: Subject, laws: Mapping[str, Law]) -> Chart | None:
-    """None where no law fits well."""
+    """The chart; None if no law fits well."""
     good = {name: law for name, law in laws.items() if law.good}
     if not good:
         return None
@@ -25,10 +25,11 @@ def draw(subject: Subject, laws: Mapping[str, Law]) -> Chart | None:
             colour = looks(subject).get(name, (SERIES[number % len(SERIES)],))[0]
             least = min(law.residuals)
             xs = [least + (2 * most - least) * step / 120 for step in range(121)]
-            axes.plot(xs, [law.predicted(x) for x in xs], color=colour, linewidth=1.2, linestyle=DASHES[1])
-            measured = {workers: law.predicted(workers) * (1 + off) for workers, off in law.residuals.items()}
+            drawn_at = [(x, y) for x in xs if (y := law.predicted(x)) is not None]
+            axes.plot(*zip(*drawn_at, strict=True), color=colour, linewidth=1.2, linestyle=DASHES[1])
+            measured = {workers: law.fitted_at(workers) * (1 + off) for workers, off in law.residuals.items()}
             axes.plot(list(measured), list(measured.values()), color=colour, marker="o", linestyle="", markeredgecolor=PAPER)
-            ends.append((xs[-1], law.predicted(xs[-1]), name, colour))
+            ends.append((*drawn_at[-1], name, colour))
         axes.set_ylim(0, 1.12 * axes.get_ylim()[1])
         ticks = sorted({workers for law in good.values() for workers in law.residuals} | {2 * most})
         workers_axis(axes, ticks, "workers")

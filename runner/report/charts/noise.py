@@ -1,4 +1,4 @@
-"""The trials in the order in which they were run: what the machine did meanwhile, and what the baseline comes to against itself."""
+"""The trials in the order in which they were run: how the machine drifted, and how far the baseline is from its own duplicate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Trials = list[tuple[float, float]]
 
 
 def draw(subject: Subject) -> Chart | None:
-    """None where there are fewer than three trials, or they are not of one record."""
+    """The chart; None if there are fewer than three trials."""
     points = [*subject.good, *([subject.duplicate] if subject.duplicate else [])]
     trials = [(point, _relative(point)) for point in points]
     every = [off for _, values in trials for _, off in values]
@@ -36,8 +36,8 @@ def draw(subject: Subject) -> Chart | None:
         _draw_trials(axes, subject, trials, begin)
         svg = as_svg(drawn, "noise", f"Trials in the order in which they were run. {description}.")
     caption = (
-        "Each dot is a trial: its throughput against its own point's median, at the time at which it was run. Points that move together "
-        "show a machine that drifts, which pairs within a round take out. The grey band is ± 2 %."
+        "Each dot is a trial: its throughput relative to the median of its point, at the time at which it was run. If points move together, "
+        "the machine drifts; pairs within a round remove that. The grey band is ± 2 %."
     )
     if subject.duplicate is not None:
         caption += f" The baseline was run twice in every round ({SELF_CHECK})."
@@ -45,7 +45,7 @@ def draw(subject: Subject) -> Chart | None:
 
 
 def _draw_trials(axes: Any, subject: Subject, trials: Sequence[tuple[PointRecord, Trials]], begin: float) -> None:
-    """Grey dots for most points; the baseline and its duplicate stand out, as lines with a key."""
+    """Draw most points as grey dots, and the baseline and its duplicate as lines with a key."""
     baseline = subject.by_label.get(subject.baseline or "")
     key = []
     for point, values in trials:
@@ -60,7 +60,7 @@ def _draw_trials(axes: Any, subject: Subject, trials: Sequence[tuple[PointRecord
 
 
 def _relative(point: PointRecord) -> Trials:
-    """Of the trials that succeeded, in order of time."""
+    """The trials that succeeded, in order of time."""
     rates = [(trial["started_at"], trial_metrics(trial)["images_per_s"]) for trial in good_trials(point)]
     known = [(at, rate) for at, rate in rates if rate]
     middle = statistics.median(rate for _, rate in known) if known else 1.0

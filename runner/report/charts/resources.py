@@ -1,4 +1,4 @@
-"""CPU, memory and GPU over the time of a trial, with its phases."""
+"""CPU, memory and GPU during a trial, with its phases."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from runner.report.paint import GRID, QUIET, SERIES, WIDTH, figure
 from runner.report.subject import Subject
 from runner.report.svg import Chart, as_svg
 
-# Trials beside each other.
+# The most trials beside each other.
 MOST = 2
 
-# What is shaded, and its name where there is room for one.
-_SHADED = {"startup": "start", "warmup": "warm-up", "epoch": "epoch", "verify": "check", "teardown": "end"}
+# The phases that get a name, if there is room for it.
+_PHASE_NAMES = {"startup": "start", "warmup": "warm-up", "epoch": "epoch", "verify": "check", "teardown": "end"}
 
 
 def draw(subject: Subject) -> Chart | None:
-    """None where the monitor was off."""
+    """The chart; None if the monitor was off."""
     shown = []
     for point in subject.shown_in_detail:
         trial = median_trial(point.record)
@@ -51,8 +51,8 @@ def draw(subject: Subject) -> Chart | None:
             axes.set_ylabel(label)
         svg = as_svg(drawn, "resources", f"CPU and memory over the time of a trial. {'; '.join(words)}.")
     caption = (
-        "The trial in the middle by throughput, of each of these points. CPU seconds of the trial and all its workers per second between "
-        "two samples: 100 % is one CPU. Shaded: the timed epochs. Memory counts each page once."
+        "The median trial by throughput of each of these points. CPU: seconds that the trial and all its workers used per second between two "
+        "samples; 100 % is one CPU. Shaded: the timed epochs. Memory counts each page once."
     )
     return Chart("resources", "CPU and memory over a trial", caption, "; ".join(words), svg, wide=len(shown) > 1)
 
@@ -94,7 +94,7 @@ def _column(axes: Any, point: PointRecord, trial: GoodTrial, rows: Sequence[Mapp
 def _pauses(trial: GoodTrial) -> list[tuple[PhaseRecord, int]]:
     pauses = [phase for phase in trial["phases"] if phase["name"] == "pause"]
     sizes = trial.get("memory_at_pauses_bytes", [])
-    # The first and the last pause are those in which memory is read; others are for the page cache.
+    # Memory is read in the first and the last pause; other pauses are for the page cache.
     return [(pause, size) for pause, size in zip((pauses[:1] + pauses[-1:]), sizes, strict=False) if size is not None]
 
 
@@ -105,15 +105,15 @@ def _shade(axes: Any, phases: Sequence[EndedPhase], begin: float) -> None:
 
 
 def _name_phases(axes: Any, phases: Sequence[EndedPhase], begin: float, end: float | None) -> None:
-    """Each run of the same phase once, above the axes, where it is wide enough for its name."""
+    """Name each run of one phase above the axes, if it is wide enough for its name."""
     for name, run in itertools.groupby(phases, key=lambda phase: phase["name"]):
-        if name not in _SHADED or not end:
+        if name not in _PHASE_NAMES or not end:
             continue
         same = list(run)
         start, stop = same[0]["at"] - begin, same[-1]["at"] + same[-1]["wall_s"] - begin
         if (stop - start) / end > 0.07:
             axes.annotate(
-                _SHADED[name] + ("s" if len(same) > 1 and name == "epoch" else ""), ((start + stop) / 2, 1),
+                _PHASE_NAMES[name] + ("s" if len(same) > 1 and name == "epoch" else ""), ((start + stop) / 2, 1),
                 xycoords=("data", "axes fraction"), xytext=(0, 2), textcoords="offset points", ha="center", va="bottom", color=QUIET,
                 fontsize=8,
             )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Speed-up and efficiency against workers, each with the line of perfect scaling."""
+"""Speed-up and efficiency by the number of workers, each with the line of perfect scaling."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Values = list[tuple[float, float]]
 
 @dataclass(frozen=True)
 class _Kind:
-    """One of the two charts.
+    """What distinguishes the two charts.
 
     Attributes:
-        name, title, caption: as of a chart.
+        name, title, caption: those of the chart.
         label: of the vertical axis.
-        values: of a line.
+        values: returns the values of a line.
         perfect: draws the line of perfect scaling from the fewest to the most workers, and sets the limits for the highest value.
         bounded: whether the lowest bound of each line is drawn.
     """
@@ -40,10 +40,10 @@ class _Kind:
 
 
 def draw_speed_up(subject: Subject) -> Chart | None:
-    """None where workers are not what varies, or no line has two worker counts."""
+    """The chart of speed-up; None if workers do not vary, or no line has two worker counts."""
     caption = (
-        "Throughput ÷ that of the same line's fewest workers. Dashed: perfect scaling. Dotted, in a line's colour: the lowest of its other "
-        "bounds, where it is near; the table below has them all."
+        "Throughput ÷ that of the fewest workers on the same line. Dashed: perfect scaling. Dotted, in a line's colour: the lowest of its other "
+        "bounds, if it is near; the table below has all bounds."
     )
     return _drawn(
         subject, _Kind("speed-up", "Speed-up", caption, "times the throughput", speed_up, _perfect_speed_up, bounded=True)
@@ -51,21 +51,21 @@ def draw_speed_up(subject: Subject) -> Chart | None:
 
 
 def draw_efficiency(subject: Subject) -> Chart | None:
-    """None where there is no speed-up either."""
-    caption = "Speed-up ÷ how many times the workers: what each worker still brings."
+    """The chart of efficiency; None if there is no chart of speed-up."""
+    caption = "Speed-up ÷ the factor in workers: what each worker still contributes."
     return _drawn(
         subject, _Kind("efficiency", "Efficiency", caption, "% of perfect scaling", efficiency_pct, _perfect_efficiency)
     )
 
 
 def speed_up(line: Line) -> Values:
-    """For each place of a line its throughput ÷ that of the first."""
+    """For each position on a line its throughput ÷ that of the first."""
     first = value_of(line[0][1], "images_per_s") or 1.0
     return [(place, (value_of(point, "images_per_s") or 0.0) / first) for place, point in line]
 
 
 def efficiency_pct(line: Line) -> Values:
-    """For each place of a line its speed-up ÷ how many times the workers, in per cent."""
+    """For each position on a line its speed-up ÷ the factor in workers, in per cent."""
     return [(place, speed * line[0][0] / place * 100) for place, speed in speed_up(line)]
 
 
@@ -93,7 +93,7 @@ def _drawn(subject: Subject, kind: _Kind) -> Chart | None:
 
 
 def _draw_line(axes: Any, kind: _Kind, series: str, line: Line, look: Look) -> tuple[float, float, str, str]:
-    """Draw one line, and its lowest bound where that is wanted; returns where it ends, its name and its colour."""
+    """Draw one line, and its lowest bound if the chart has bounds; returns where the line ends, its name and its colour."""
     colour, marker, dash = look
     values = kind.values(line)
     axes.plot(
@@ -121,7 +121,7 @@ def _last_values(kind: _Kind, panels: Mapping[str, Mapping[str, Line]]) -> list[
 
 
 def _lowest_bound(line: Line) -> list[tuple[float, float, str]]:
-    """Place, height and name of the lowest bound that is not the number of workers, which is the line of perfect scaling itself."""
+    """Position, height and name of the lowest bound. The bound by the number of workers is left out: it is the line of perfect scaling."""
     first = value_of(line[0][1], "images_per_s") or 1.0
     top = 1.6 * max(speed for _, speed in speed_up(line))
     curve = []

@@ -1,4 +1,4 @@
-"""Where the time of an image goes: read, task, sink, and the worker's time between them."""
+"""Where the workers' time goes: reading, the task, the sink, and waiting."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from runner.report.paint import QUIET, SERIES, WIDTH, figure, key_above
 from runner.report.subject import Subject
 from runner.report.svg import Chart, as_svg
 
-# More rows are not read; those with the best throughput are drawn.
+# The most rows that are drawn; those with the best throughput are chosen.
 MOST = 16
 
-# Per cent; a stage that is never more cannot be seen, and is not named.
+# A stage whose share never reaches this, in per cent, cannot be seen, so it is not named.
 LEAST_SHARE = 0.5
 
 Stage = Literal["read", "task", "sink"]
@@ -26,7 +26,7 @@ _COLOURS = {"read": SERIES[0], "task": SERIES[1], "sink": SERIES[2], "waiting": 
 
 
 def draw(subject: Subject) -> Chart | None:
-    """None where no point has figures."""
+    """The chart; None if no point has figures."""
     points = list(subject.good)
     if len(points) > MOST:
         best = {point.label for point in sorted(points, key=lambda point: -(value_of(point, "images_per_s") or 0.0))[:MOST]}
@@ -38,8 +38,8 @@ def draw(subject: Subject) -> Chart | None:
         axes = grid[0, 0]
         for height, (_, shares) in enumerate(reversed(rows)):
             _bar(axes, height, shares)
-        seen = [name for name in _COLOURS if any(shares[name] >= LEAST_SHARE for _, shares in rows)]
-        key_above(axes, [(f"■ {name}", _COLOURS[name]) for name in seen])
+        named = [name for name in _COLOURS if any(shares[name] >= LEAST_SHARE for _, shares in rows)]
+        key_above(axes, [(f"■ {name}", _COLOURS[name]) for name in named])
         axes.set_yticks(range(len(rows)), [point.label for point, _ in reversed(rows)])
         axes.set_ylim(-0.6, len(rows) - 0.1)
         axes.set_xlim(0, 100)
@@ -51,28 +51,26 @@ def draw(subject: Subject) -> Chart | None:
         )
         svg = as_svg(drawn, "stages", f"Where the workers' time goes. {description}")
     caption = (
-        "Medians over timed epochs, as shares of workers × wall-clock time. A stage contains whatever its image waits for in it: a disk, "
-        "a network, a CPU, the interpreter lock. Waiting is the time in which a worker has no image."
+        "Medians over timed epochs, as shares of workers × wall-clock time. A stage includes its waits: for a disk, a network, a CPU or "
+        "the interpreter lock. Waiting is the time in which a worker has no image."
     )
     return Chart("stages", "The workers' time, by stage", caption, description, svg, wide=True)
 
 
 def stage_shares(point: PointRecord) -> dict[str, float]:
-    """Per cent of workers × wall-clock time in each stage, and what is left of it; empty without figures.
+    """Per cent of workers × wall-clock time in each stage, and the rest, which is waiting; empty without figures.
 
-    More images than workers can be in progress (results that wait to be taken), so that stages may come to more than all the
-    time there is: then the shares are those of the stages' sum.
+    More images than workers can be in progress, because results may wait to be received. Stages may then sum to more than 100 %, and the
+    shares are those of their sum.
     """
-    shares_pct: dict[str, list[float]] = {name: [] for name in STAGES}
-    at_once = images_at_once(point)
-    for trial in good_trials(point):
-        for epoch in trial["epochs"]:
-            if epoch["work_s"] and epoch["images_ok"]:
-                for name in STAGES:
-                    shares_pct[name].append(epoch[_SECONDS[name]] / (epoch["work_s"] * at_once) * 100)
-    if not shares_pct["task"]:
+    epochs = [epoch for trial in good_trials(point) for epoch in trial["epochs"] if epoch["work_s"] and epoch["images_ok"]]
+    if not epochs:
         return {}
-    shares = {name: statistics.median(values) for name, values in shares_pct.items()}
+    at_once = images_at_once(point)
+    shares: dict[str, float] = {
+        name: statistics.median(epoch[_SECONDS[name]] / (epoch["work_s"] * at_once) * 100 for epoch in epochs)
+        for name in STAGES
+    }
     whole = sum(shares.values())
     if whole > 100:
         return {**{name: share / whole * 100 for name, share in shares.items()}, "waiting": 0.0}

@@ -1,4 +1,4 @@
-"""Images per second against workers, a line for each mode, with the bound that the CPUs set."""
+"""Images per second by the number of workers, a line for each mode, with the bound that the CPUs set."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 from runner.analysis.bounds import bounds_of
 from runner.record.reading import value_of
-from runner.report.charts.groups import Line, alone_of, grid_of, left_out, looks, panels_of
+from runner.report.charts.groups import Line, fewest_workers_of, grid_of, left_out, looks, panels_of
 from runner.report.paint import HEIGHT, PAPER, WIDTH, figure, label_lines, workers_axis
 from runner.report.subject import Subject
 from runner.report.svg import Chart, as_svg
 
 
 def draw(subject: Subject) -> Chart | None:
-    """None where no factor is a number."""
+    """The chart; None if no number varies."""
     panels = panels_of(subject)
     x = subject.layout.x
     if not panels or x is None:
@@ -38,18 +38,16 @@ def draw(subject: Subject) -> Chart | None:
             label_lines(axes, ends)
         what = "Throughput, and the bound of the CPUs" if bounded else "Throughput"
         svg = as_svg(drawn, "throughput", f"{what} in images per second against {x.name}. {_in_words(subject)}")
-    caption = "Median over trials; the band is its 95 % interval, and where there is none, there were fewer than six trials."
+    caption = "Median over trials, with its 95 % interval as a band; fewer than six trials give no interval."
     if bounded:
-        caption += (
-            " The dotted line in each colour is what the CPUs allow: their number ÷ the CPU seconds that an image took there."
-        )
+        caption += " The dotted line in each colour is what the CPUs allow: their number ÷ the CPU seconds of an image."
     return Chart(
         "throughput", f"Throughput against {x.name}", caption + left_out(subject), _in_words(subject), svg, wide=len(panels) > 1
     )
 
 
 def _line(axes: Any, line: Line, look: tuple[str, str, object]) -> tuple[float, float]:
-    """Draw it; where it ends."""
+    """Draw a line; returns where it ends."""
     colour, marker, dash = look
     xs = [place for place, _ in line]
     metrics = [point.record["metrics"]["images_per_s"] for _, point in line]
@@ -61,10 +59,10 @@ def _line(axes: Any, line: Line, look: tuple[str, str, object]) -> tuple[float, 
 
 
 def _bound(axes: Any, subject: Subject, line: Line, colour: str, *, named: bool) -> bool:
-    """Draw what the CPUs allow, where it is near; whether it was."""
+    """Draw what the CPUs allow, if it is near the line; returns whether it was drawn."""
     limits = []
     for place, point in line:
-        bounds = bounds_of(point, alone_of(subject, point))
+        bounds = bounds_of(point, fewest_workers_of(subject, point))
         cpus = next((bound for bound in bounds.bounds if bound.what == "CPUs"), None) if bounds else None
         if cpus is not None:
             limits.append((place, cpus.images_per_s))

@@ -1,4 +1,4 @@
-"""What each worker did when, in the last timed epoch of a trial."""
+"""What each worker did and when, in the last timed epoch of a trial."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runner.report.paint import SERIES, WIDTH, figure, key_above
 from runner.report.subject import Subject
 from runner.report.svg import Chart, as_svg
 
-# Images, and rows of workers, that are drawn; trace.json has more.
+# The most images, workers and points that are drawn; trace.json has more.
 MOST_IMAGES = 400
 MOST_WORKERS = 32
 MOST_POINTS = 2
@@ -20,7 +20,7 @@ _COLOURS: dict[str, str] = dict(zip(STAGES, SERIES[:3], strict=True))
 
 
 def draw(subject: Subject) -> Chart | None:
-    """None where no image's times were kept."""
+    """The chart; None if no image's times were kept."""
     shown = []
     for point in subject.shown_in_detail:
         trial = median_trial(point.record)
@@ -42,7 +42,7 @@ def draw(subject: Subject) -> Chart | None:
         )
         svg = as_svg(drawn, "timeline", f"Timeline of the workers. {words}.")
     caption = (
-        "The last timed epoch of the trial in the middle: a row for each worker, from left to right what it did. "
+        "The last timed epoch of the median trial: a row for each worker, with its work from left to right. "
         f"At most {MOST_IMAGES} images are drawn; trace.json in the point's folder has more, for ui.perfetto.dev."
     )
     return Chart("timeline", "What the workers did", caption, words, svg, wide=True)
@@ -65,7 +65,7 @@ def _draw_workers(axes: Any, rows: list[dict[str, Any]]) -> None:
             length = row[f"{stage}_s"] * 1e3
             spans[stage].setdefault(height, []).append((at, length))
             at += length
-    named = _worth_a_name(spans)
+    named = _visible_stages(spans)
     for stage in STAGES:
         for height, drawn in spans[stage].items():
             axes.broken_barh(drawn, (height - 0.36, 0.72), facecolors=_COLOURS[stage], linewidth=0)
@@ -81,8 +81,8 @@ def _draw_workers(axes: Any, rows: list[dict[str, Any]]) -> None:
     axes.grid(visible=False, axis="y")
 
 
-def _worth_a_name(spans: dict[str, dict[int, list[tuple[float, float]]]]) -> list[str]:
-    """The stages that can be seen at all."""
+def _visible_stages(spans: dict[str, dict[int, list[tuple[float, float]]]]) -> list[str]:
+    """The stages that are wide enough to be seen."""
     sums = {stage: sum(length for stretches in rows.values() for _, length in stretches) for stage, rows in spans.items()}
     whole = sum(sums.values()) or 1.0
     return [stage for stage in STAGES if sums[stage] / whole > 0.005]

@@ -1,0 +1,124 @@
+"""Where the points of a sweep stand: the same columns in the terminal, in Markdown and in the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from runner.display.words import metric_name, ratio_text, with_interval
+from runner.record.metric_schema import MetricName, MetricSummary
+from runner.record.per_cent import pct_text
+from runner.record.sweep_schema import ComparisonRecord, RankedRecord, SweepJson
+
+# So many points are shown, unless all are asked for.
+SHOWN = 12
+
+# What was asked for by the name of a criterion, as a heading; otherwise the criterion is the name of a metric.
+_ASKED = {"throughput": "images/s", "latency": "p95 ms", "memory": "memory MB", "cost": "CPU s an image"}
+_COSTS: Sequence[tuple[MetricName, str, float]] = (
+    ("cpu_s_per_image", "CPU ms an image", 1e3),
+    ("peak_memory_mb", "memory MB", 1),
+    ("startup_s", "ready in s", 1),
+)
+_STATES = {"leader": "leader", "may_be_best": "may be best", "out": "out"}
+_STYLES = {"leader": "bold green", "may_be_best": "", "out": "dim"}
+_PAID: Mapping[MetricName, str] = {"cpu_s_per_image": "the CPU time an image", "peak_memory_mb": "the memory"}
+
+
+def columns(record: SweepJson) -> list[str]:
+    """The headings; the first is of text, the last too, those between are of numbers."""
+    answer = record.get("answer")
+    asked = "value" if answer is None else _ASKED.get(answer["criterion"], answer["criterion"])
+    hosts = ["host"] if _several_hosts(record) else []
+    return ["point", asked, "the best is more by, at most", *(title for _, title, _ in _COSTS), *hosts, "stands"]
+
+
+def rows(record: SweepJson) -> list[list[str]]:
+    """The cells of each point, the best first."""
+    metrics = {point["name"]: point["metrics"] for point in record["points"]}
+    hosts = {point["name"]: str(point.get("host")) for point in record["points"]} if _several_hosts(record) else {}
+    return [
+        [
+            one["point"],
+            with_interval({"value": one["value"], "low": one["low"], "high": one["high"], "n": 0}),
+            bound_text(one),
+            *(_cost(metrics.get(one["point"], {}).get(name), factor) for name, _, factor in _COSTS),
+            *([hosts[one["point"]]] if hosts else []),
+            stands(one),
+        ]
+        for one in record.get("ranking", [])
+    ]
+
+
+def print_ranking(out: Console, record: SweepJson, *, everything: bool = False, more: str = "") -> None:
+    """The answer, then a line for each point, at most ``SHOWN`` unless ``everything`` is asked for; ``more`` says where the rest is."""
+    answer = record.get("answer")
+    ranking = record.get("ranking", [])
+    if answer is None:
+        return
+    out.print(answer["text"], style="bold", markup=False, soft_wrap=True)
+    if against := against_baseline(record):
+        out.print(against, markup=False, soft_wrap=True)
+    if len(ranking) < 2:
+        return
+    table = Table()
+    *first, last = columns(record)
+    for title in first:
+        table.add_column(title, justify="left" if title == "point" else "right", no_wrap=title == "point")
+    table.add_column(last)
+    every = rows(record)
+    shown = every if everything else every[:SHOWN]
+    for one, cells in zip(ranking, shown, strict=False):
+        table.add_row(*map(escape, cells), style=_STYLES[one["state"]])
+    out.print(table)
+    if rest := ranking[len(shown) :]:
+        out.print(f"{folded(rest)}; {more}" if more else folded(rest), style="dim", markup=False, soft_wrap=True)
+
+
+def folded(rest: Sequence[RankedRecord]) -> str:
+    """The points that are not shown, in a line."""
+    counts = {word: sum(one["state"] == state for one in rest) for state, word in _STATES.items()}
+    states = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    values = [one["value"] for one in rest if one["value"] is not None]
+    span = f", {min(values):.4g} to {max(values):.4g}" if values else ""
+    return f"and {len(rest)} more: {states}{span}"
+
+
+def bound_text(one: RankedRecord) -> str:
+    """How far the best may be above the point: ``3.1 %``."""
+    bound = one["below_best_at_most_pct"]
+    return "unknown" if bound is None else pct_text(bound)
+
+
+def stands(one: RankedRecord) -> str:
+    """Where the point stands: ``out in round 5``."""
+    rounds = one["out_in_round"]
+    return _STATES[one["state"]] + ("" if rounds is None else f" in round {rounds}")
+
+
+def against_baseline(record: SweepJson) -> str:
+    """How much faster than the baseline the leader is, and at what cost, where that is proven; otherwise empty."""
+    answer = record.get("answer")
+    best = None if answer is None else answer["best"]
+    compared: dict[MetricName, ComparisonRecord] = {one["metric"]: one for one in record["comparisons"] if one["point"] == best}
+    primary = next(iter(compared.values()), None)
+    if primary is None or primary["verdict"] != "faster":
+        return ""
+    said = f"{best} has {ratio_text(primary).replace(' x', ' times')} the {metric_name(primary['metric'])} of {primary['baseline']}"
+    paid = [
+        f"{compared[metric]['ratio']:.3g} times {what}"
+        for metric, what in _PAID.items()
+        if metric in compared and compared[metric]["verdict"] in {"faster", "slower"}
+    ]
+    return f"{said}, with {' and '.join(paid)}." if paid else f"{said}."
+
+
+def _several_hosts(record: SweepJson) -> bool:
+    return len({host for point in record["points"] if (host := point.get("host")) is not None}) > 1
+
+
+def _cost(metric: MetricSummary | None, factor: float) -> str:
+    return "-" if metric is None or metric["value"] is None else f"{metric['value'] * factor:.3g}"

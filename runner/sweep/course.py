@@ -1,0 +1,48 @@
+"""A race as it goes on: which points the next round has, and when there is no next one.
+
+Nothing of it is stored: what was decided after each round follows from the trials on record, so that a race that was stopped, by whatever, goes on
+where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from runner.sweep.point import Point
+from runner.sweep.sweep import Sweep
+
+
+class Course:
+    """The race of a sweep.
+
+    Args:
+        sweep: its points.
+        show: is given a line on how it stands, after each round.
+    """
+
+    def __init__(self, sweep: Sweep, show: Callable[[str], None]) -> None:
+        self._sweep = sweep
+        self._show = show
+        self._protocol = sweep.baseline.config.protocol
+
+    def due(self, number: int) -> Sequence[Point]:
+        """The points that have a round of this number, by the rounds before it; none where the race is over."""
+        if number >= self._protocol.max_rounds or self.budget_is_spent():
+            return []
+        return self._sweep.inside(number)
+
+    def budget_is_spent(self) -> bool:
+        """Whether the trials have taken as long as they may."""
+        if self._protocol.budget_s is None:
+            return False
+        trials = [trial for point in self._sweep.points for trial in point.trials]
+        return sum(trial["ended_at"] - trial["started_at"] for trial in trials) >= self._protocol.budget_s
+
+    def round_ended(self) -> None:
+        """Write down what is known, so that it is there however the sweep ends, and show how the race stands."""
+        self._sweep.conclude()
+        self._sweep.write()
+        if self._sweep.conclusion is not None and self._sweep.conclusion.race:
+            look = self._sweep.conclusion.race[-1]
+            bound = "" if look["bound_pct"] is None else f", nothing is more than {look['bound_pct']:.0f} % better"
+            self._show(f"{len(look['in'])} of {len(self._sweep.points)} in; {look['leader']} leads{bound}")
