@@ -17,7 +17,7 @@ from support.mutations import anything_or
 
 from runner.pipeline.receipts import Arrivals
 from runner.pipeline.servers.children import Child
-from runner.pipeline.servers.http import Connection, Refused, Server, number, parsed
+from runner.pipeline.servers.http import Connection, Refused, Request, Server, number, parsed
 from runner.pipeline.servers.image_server import ImageServer
 from runner.pipeline.servers.receiver import CountingServer, Receiver
 
@@ -53,6 +53,22 @@ class Wire:
         return self.closed
 
 
+class Later(CountingServer):
+    """Takes each request, and answers when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0)
+        self._waiting: list[tuple[Request, bytes, Connection]] = []
+
+    def handle(self, request: Request, body: memoryview, connection: Connection) -> None:
+        self._waiting.append((request, bytes(body), connection))
+
+    def catch_up(self) -> None:
+        while self._waiting:
+            request, body, connection = self._waiting.pop()
+            super().handle(request, memoryview(body), connection)
+
+
 def answers(server: Server, parts: Sequence[bytes]) -> tuple[list[int], bool]:
     """The statuses of the answers to what comes in these parts, and whether the connection was closed."""
 
@@ -62,6 +78,8 @@ def answers(server: Server, parts: Sequence[bytes]) -> tuple[list[int], bool]:
         for part in parts:
             if not wire.closed:
                 connection.data_received(part)
+            if isinstance(server, Later):
+                server.catch_up()
         return wire
 
     wire = asyncio.run(served())
@@ -118,11 +136,12 @@ def test_the_image_server_answers_the_same_however_the_bytes_come(files: list[st
 
 
 @given(SEVERAL, CUTS)
-def test_the_receiver_counts_the_same_however_the_bytes_come(data: bytes, places: list[int]) -> None:
-    one, other = CountingServer(0.0), CountingServer(0.0)
+def test_the_receiver_counts_the_same_however_the_bytes_come_and_whenever_it_answers(data: bytes, places: list[int]) -> None:
+    one = CountingServer(0.0)
     whole = answers(one, [data])
-    assert answers(other, cut(data, places)) == whole
-    assert other.last_words() == one.last_words()
+    for other in (CountingServer(0.0), Later()):
+        assert answers(other, cut(data, places)) == whole
+        assert other.last_words() == one.last_words()
     counted = sum(arrivals["count"] + arrivals["duplicates"] for arrivals in one.last_words()["arrivals"].values())
     assert whole[0].count(200) == counted
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 import warnings
+import zlib
 
 import PIL.features
 import PIL.Image
@@ -63,6 +65,24 @@ def test_a_good_header_is_read_in_every_format(form: str, width: int, height: in
     PIL.Image.new("RGB", (width, height)).save(file, form, **({"sizes": [(width, height)]} if form == "ICO" else {}))
     image = header_of(file.getvalue())
     assert (image.format, image.width, image.height, image.refused) == (FORMATS[form], width, height, None)
+
+
+# Where a header has the width and the height, and how.
+SIZES = {"PNG": (16, ">II"), "BMP": (18, "<ii")}
+
+
+@given(st.sampled_from(sorted(SIZES)), st.integers(1, 2**31 - 1), st.integers(1, 2**31 - 1))
+def test_a_header_that_claims_more_pixels_than_the_limit_is_refused(form: str, width: int, height: int) -> None:
+    at, how = SIZES[form]
+    content = bytearray(GOOD[form])
+    struct.pack_into(how, content, at, width, height)
+    if form == "PNG":
+        struct.pack_into(">I", content, 29, zlib.crc32(content[12:29]))
+    image = header_of(bytes(content))
+    if width * height > MAX_PIXELS:
+        assert image.refused is not None
+    else:
+        assert (image.width, image.height, image.refused) == (width, height, None)
 
 
 @given(st.one_of(*(anything_or(content, reach=reach) for content in GOOD.values() for reach in (64, None))))
