@@ -34,4 +34,4 @@ def checked(composed: DictConfig) -> CheckedConfig:
     """
     config = typed(composed)
     check_temporary_folder()
-    return CheckedConfig(config, images_of(config.source, config.images))
+    return CheckedConfig(config, images_of(config.source, config.epoch_images))
