@@ -7,11 +7,7 @@ PORT ?= 5000
 # A link that leads nowhere is an error; --quiet would hide it. The variable silences an advertisement.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help demo test test-fast coverage lint docs schema table lock ui clean
-=======
-.PHONY: help demo test test-fast fuzz coverage lint schema table lock ui clean
->>>>>>> props
+.PHONY: help demo test test-fast fuzz coverage lint docs schema table lock ui clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,9 +73,5 @@ ui: $(VENV)/.run  ## Show the recorded runs in MLflow, on http://127.0.0.1:5000
 	$(BIN)/python -m runner ui --port $(PORT)
 
 clean:  ## Remove the environment and what tools left; outputs/ stays
-<<<<<<< HEAD
-	rm -rf $(VENV) dist site .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-=======
-	rm -rf $(VENV) dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
->>>>>>> props
+	rm -rf $(VENV) dist site .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

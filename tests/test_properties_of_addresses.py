@@ -100,6 +100,7 @@ SINGLE = st.builds(
     st.sampled_from(["\n", "\r\n"]),
     st.sampled_from(["{}", "\t{} ", "# a comment{end}{}", "{end}{}{end}"]),
 )
+@example(["file://a/b\u2028c", "file://a/d"], "utf-8", "\n", "{}")
 def test_a_listing_gives_its_addresses_however_its_text_is_encoded(
     addresses: list[str], encoding: str, end: str, line: str
 ) -> None:

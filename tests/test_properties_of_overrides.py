@@ -93,6 +93,14 @@ def test_any_words_are_left_to_hydra_or_refused_in_words(words: Sequence[str]) -
     assert refused is None or any(word.startswith(f"{refused.key}=") for word in words)
 
 
+def test_every_option_and_every_preset_is_left_to_hydra() -> None:
+    for group in GROUPS:
+        for name in options()[group]:
+            refuse_early([f"{group}={name}"])
+    for name in files_of("experiment"):
+        refuse_early([f"experiment={name}"])
+
+
 @settings(max_examples=settings().max_examples // 4)
 @given(words=st.lists(WORDS, min_size=1, max_size=3, unique_by=lambda word: word.partition("=")[0]))
 def test_what_is_refused_before_hydra_is_loaded_would_be_refused_after_it(hydra: None, words: Sequence[str]) -> None:
@@ -102,6 +110,10 @@ def test_what_is_refused_before_hydra_is_loaded_would_be_refused_after_it(hydra:
 
 
 @given(PLAIN)
+@example("???")
+@example({"a": ["???"]})
+@example({"null": 1})
+@example({"A\u00aa": 1})
 def test_a_plain_value_is_quoted_so_that_hydra_reads_it_back_or_refused_in_words(value: Any) -> None:
     if refusal(lambda: quoted("source.options", value)) is not None:
         return
@@ -113,11 +125,15 @@ def test_a_plain_value_is_quoted_so_that_hydra_reads_it_back_or_refused_in_words
 
 @given(st.dictionaries(st.one_of(st.sampled_from([*KEYS]), TEXTS), CONFIGS, max_size=5))
 @example({"mode": {"name": ["thread"]}})
-@example({"source": {"name": "url", "options": [nested(100)]}})
 def test_a_records_configuration_is_the_words_that_compose_it_or_refused_in_words(config: dict[str, Any]) -> None:
     if refusal(lambda: choices_of(config)) is None:
-        for word in choices_of(config):
-            assert word.partition("=")[0].partition(".")[0] in config
+        for override in OverridesParser.create().parse_overrides(choices_of(config)):
+            assert override.key_or_group.partition(".")[0] in config
+
+
+def test_lists_within_lists_are_refused_before_they_are_too_deep_to_be_read() -> None:
+    with pytest.raises(ConfigurationError, match="nested too deeply"):
+        choices_of({"source": {"name": "url", "options": nested(900)}})
 
 
 def same(one: Any, other: Any) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from runner.analysis.candidates import CRITERIA, candidate_of, question, steadied
 from runner.analysis.conclusion import conclude
-from runner.config.registry import keys_of
+from runner.config.registry import keys_of, names_code
 from runner.config.restore import choices_of
 from runner.record.reading import PointRecord
 
@@ -77,11 +77,17 @@ def recommended(points: Sequence[PointRecord], criterion: str, *, raced: bool = 
 
 
 def words_for(recommendation: Recommendation) -> list[str]:
-    """The overrides that choose the point again, with any protocol, monitor and number of images.
+    """The overrides that choose the point again, with any protocol, monitor and number of images; code that the record names is left out.
 
     Raises:
         ConfigurationError: its configuration is not one of this program.
     """
     words = choices_of(recommendation.point.record["config"])
-    passed_on = keys_of(lambda role: role.passed_on)
-    return [word for word in words if word.partition("=")[0].partition(".")[0] in passed_on]
+    passed_on, code = keys_of(lambda role: role.passed_on), names_code()
+    return [word for word in words if (key := word.partition("=")[0]).partition(".")[0] in passed_on and key not in code]
+
+
+def code_left_out(recommendation: Recommendation) -> list[str]:
+    """The keys by which the record names code: it is not passed on, because a record may be a stranger's."""
+    named = {word.partition("=")[0] for word in choices_of(recommendation.point.record["config"])}
+    return [key for key in names_code() if key in named]

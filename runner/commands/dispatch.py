@@ -19,6 +19,7 @@ from importlib import import_module
 from types import FrameType, ModuleType
 
 from runner.errors import RunnerError
+from runner.safe_path import leave_out_the_current_folder
 from runner.sweep import exit_status
 
 # Each is a module here, with ``configure(parser)`` and ``run(arguments)``, which returns the exit status.
@@ -40,6 +41,7 @@ RUN = "run"
 
 def main() -> None:
     """``runner [VERB] ...``; exits with 0, 1 (bad configuration, failed point) or 130 (interrupted)."""
+    leave_out_the_current_folder()
     signal.signal(signal.SIGTERM, _as_interrupt)
     with _no_message_about_a_closed_pipe():
         sys.exit(dispatch(sys.argv[1:]))

@@ -7,14 +7,16 @@ into the folder of that point.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from runner.display.console import print_line
 from runner.errors import RunnerError
 from runner.files import write_atomically
+from runner.outside import plain_file
 from runner.record.parquet import FOLDER, TEXT_FILE, files_in
-from runner.record.reading import read_point, read_sweep
+from runner.record.reading import SWEEP, read_point, read_sweep
 from runner.record.rows import write_csv
 
 _STANDARD_OUTPUT = Path("-")
@@ -58,12 +60,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _with_rows(folder: Path) -> list[Path]:
     """The folders with rows: that of the point, or those of the sweep's points."""
-    if (folder / "sweep.json").is_file():
+    if os.path.lexists(folder / SWEEP):
         folders = [point.folder for point in read_sweep(folder).measured]
     else:
         read_point(folder)
         folders = [folder]
-    with_rows = [each for each in folders if files_in(each) or (each / TEXT_FILE).is_file()]
+    with_rows = [each for each in folders if files_in(each) or plain_file(each, TEXT_FILE)]
     if not with_rows:
         raise RunnerError(f"{folder}: holds no rows of images ({FOLDER}/ or {TEXT_FILE})")
     return with_rows

@@ -9,8 +9,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from runner.config.options import Sqlite
+from runner.display.console import print_line
 from runner.sweep import exit_status
 from runner.sweep.gathering import gather, sweep_begun_in
+from runner.tracking.store import may_contact
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -24,5 +27,11 @@ def run(arguments: argparse.Namespace) -> int:
     sweep = sweep_begun_in(arguments.folder.absolute())
     for point in sweep.points:
         point.config.compare_hosts |= arguments.compare_hosts
+        tracking = point.config.tracking
+        if not all(map(may_contact, tracking.stores)):
+            print_line(
+                f"{point.label}: the server that its record names is not contacted; runner sync FOLDER --uri ... logs it there"
+            )
+            point.config.tracking = Sqlite(experiment=tracking.experiment, max_artifact_mb=tracking.max_artifact_mb)
     gather(sweep, sweep.points, {})
     return exit_status.current()

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import yaml
 from rich.markup import escape
 from rich.table import Table
 
 from runner.analysis.candidates import CRITERIA
-from runner.analysis.recommendation import Recommendation, recommended, words_for
+from runner.analysis.recommendation import Recommendation, code_left_out, recommended, words_for
 from runner.analysis.scaling import law_text, laws
 from runner.display.console import console, print_line
 from runner.display.words import with_interval
@@ -86,26 +88,32 @@ def write_preset(recommendation: Recommendation, path: Path) -> None:
 
 def _preset(recommendation: Recommendation, name: str) -> list[str]:
     """The lines of a preset with this name."""
-    words = words_for(recommendation)
-    groups = [word.partition("=") for word in words if "." not in word.partition("=")[0]]
-    fields = [word.partition("=") for word in words if "." in word.partition("=")[0]]
-    record = recommendation.point.record
-    options = [(key, value) for key, _, value in groups if isinstance(record["config"].get(key), dict)]
-    values = [(key, value) for key, _, value in groups if not isinstance(record["config"].get(key), dict)]
+    config: Mapping[str, Any] = recommendation.point.record["config"]
+    options: list[str] = []
+    values: dict[str, Any] = {}
+    for word in words_for(recommendation):
+        key, _, value = word.partition("=")
+        group, dot, field = key.partition(".")
+        if dot:
+            values.setdefault(group, {})[field] = config[group][field]
+        elif isinstance(config.get(key), dict):
+            options.append(f"  - override /{key}: {value}")
+        else:
+            values[key] = config[key]
     lines = [
         "# @package _global_",
         f"# python -m runner experiment={name}",
         "#",
         f"# {recommendation.point.label}, recommended by {recommendation.criterion}: {_figures(recommendation)}",
+        *(f"# {_not_passed_on(key)}" for key in code_left_out(recommendation)),
         "defaults:",
-        *(f"  - override /{key}: {value}" for key, value in options),
-        "",
-        *(f"{key}: {value}" for key, value in values),
+        *options,
     ]
-    for owner in dict.fromkeys(key.partition(".")[0] for key, _, _ in fields):
-        lines.append(f"{owner}:")
-        lines += [f"  {key.partition('.')[2]}: {value}" for key, _, value in fields if key.partition(".")[0] == owner]
-    return lines
+    return [*lines, "", yaml.safe_dump(values, allow_unicode=True, sort_keys=False)] if values else lines
+
+
+def _not_passed_on(key: str) -> str:
+    return f"{key} is code that the record names, which is not passed on: name it yourself"
 
 
 def _figures(recommendation: Recommendation) -> str:
@@ -139,6 +147,8 @@ def _print(choices: Sequence[Recommendation], chosen: Recommendation) -> None:
         table.add_row(one.criterion, escape(one.point.label), *figures, escape(one.best.label), bound, as_good)
     out.print(table)
     out.print(f"To run it ({chosen.criterion}): {shlex.join(words_for(chosen))}", markup=False, soft_wrap=True)
+    for key in code_left_out(chosen):
+        out.print(_not_passed_on(key), style="yellow", markup=False)
     if not chosen.proven:
         note = (
             f"No point is proven to be within {chosen.within_pct:g} % of the best by {chosen.criterion}, so the "

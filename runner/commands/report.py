@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from runner.display.console import print_error, print_line
@@ -38,7 +39,7 @@ def _folders(folder: Path) -> list[Path]:
     """The folder itself where it holds a record, otherwise those of all records below it."""
     from runner.record.reading import RESULT, SWEEP, records_below
 
-    if any((folder / name).exists() for name in (SWEEP, RESULT)):
+    if any(os.path.lexists(folder / name) for name in (SWEEP, RESULT)):
         return [folder]
     return [record.folder for record in records_below(folder)]
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from runner.config.consent import KINDS
 from runner.config.registry import BESIDE, keys_of
 from runner.errors import ConfigurationError, RunnerError
 from runner.record.reading import PointRecord, SweepRecord, read_folder
@@ -26,15 +27,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the words that the command takes."""
     parser.add_argument("target", metavar="TARGET", help="the folder of a point or sweep, or the id of an MLflow run")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="choices to change")
+    parser.add_argument(
+        "--allow",
+        action="append",
+        choices=KINDS,
+        default=[],
+        help="what the record may have done that it is not asked for: again for each",
+    )
     parser.add_argument("--uri", help="the MLflow tracking URI of the run with this id; by default the store in outputs/")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the record again; returns the exit status."""
-    return rerun(arguments.target, arguments.overrides, arguments.uri)
+    return rerun(arguments.target, arguments.overrides, arguments.uri, frozenset(arguments.allow))
 
 
-def rerun(target: str, overrides: Sequence[str], uri: str | None) -> int:
+def rerun(target: str, overrides: Sequence[str], uri: str | None, allowed: frozenset[str] = frozenset()) -> int:
     """Run what ``target`` names again; returns the exit status.
 
     Raises:
@@ -52,8 +60,9 @@ def rerun(target: str, overrides: Sequence[str], uri: str | None) -> int:
             )
     uri = None if uri is None else uri_without_credentials(uri)
     with _original(target, uri) as original:
-        points = prepared(original, [*_tracking(original, target, uri), *overrides])
-        return repeat(original, points, [target, *([f"--uri={uri}"] if uri else []), *overrides])
+        points = prepared(original, [*_tracking(original, target, uri), *overrides], allowed)
+        leave = [f"--allow={kind}" for kind in sorted(allowed)]
+        return repeat(original, points, [target, *([f"--uri={uri}"] if uri else []), *leave, *overrides])
 
 
 @contextlib.contextmanager

@@ -24,10 +24,14 @@ def run(words: list[str]) -> int:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    from runner.config.consent import asking
+    from runner.config.recorded_words import names_own_code
     from runner.config.registry import conf_dir
     from runner.config.resume import resumed
     from runner.config.store import register
+    from runner.display.console import print_error
     from runner.errors import RunnerError
+    from runner.safe_path import take_code_of_the_current_folder
     from runner.tracking.credentials import credentials_to_environment
 
     wants_traceback = "HYDRA_FULL_ERROR" in os.environ
@@ -36,9 +40,14 @@ def run(words: list[str]) -> int:
     try:
         register()
         # Hydra refuses overrides on both sides of a -m, so -m goes first.
-        words = credentials_to_environment(resumed(words))
-        sys.argv[1:] = sorted(words, key=lambda word: word not in _FLAGS_FIRST)
-        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(run_point)()
+        if names_own_code(words):
+            take_code_of_the_current_folder()
+        words, consent = resumed(words, print_error)
+        if consent is not None and "import" in consent.allowed:
+            take_code_of_the_current_folder()
+        sys.argv[1:] = sorted(credentials_to_environment(words), key=lambda word: word not in _FLAGS_FIRST)
+        with asking(consent):
+            hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(run_point)()
     except SystemExit as exit_:
         # Hydra refuses an unknown flag with 2.
         return exit_status.FAILED if exit_.code else exit_status.current()

@@ -10,8 +10,11 @@ from pathlib import Path
 
 from runner.display.console import print_line
 from runner.errors import RunnerError
+from runner.outside import in_one_line
 from runner.record.reading import PointRecord, SweepRecord, records_below
+from runner.secrets import masked
 from runner.tracking.credentials import uri_without_credentials
+from runner.tracking.store import may_contact
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +23,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "folders", nargs="+", type=Path, metavar="FOLDER", help="of a point or a sweep, or one that contains such folders"
     )
     parser.add_argument(
-        "--uri", help="the MLflow tracking URI; by default the server that each record names, or the store in outputs/"
+        "--uri",
+        help="the MLflow tracking URI; by default the store in outputs/. A server that only a record names is not contacted",
     )
     parser.add_argument("--experiment", help="the MLflow experiment; by default that of each record")
 
@@ -44,8 +48,9 @@ def sync(folders: list[Path], uri: str | None, experiment: str | None) -> int:
 
     connections: dict[tuple[str | None, str], Connection | RunnerError] = {}
     failures = 0
+    told: set[str] = set()
     for record in records:
-        where = uri or _uri_of(record), experiment or _first(record).record["config"]["tracking"]["experiment"]
+        where = uri or _own_store(record, told), experiment or _first(record).record["config"]["tracking"]["experiment"]
         if where not in connections:
             try:
                 connections[where] = connect(*where)
@@ -70,6 +75,15 @@ def _first(record: PointRecord | SweepRecord) -> PointRecord:
     return record.measured[0] if isinstance(record, SweepRecord) else record
 
 
-def _uri_of(record: PointRecord | SweepRecord) -> str | None:
+def _own_store(record: PointRecord | SweepRecord, told: set[str]) -> str | None:
+    """The store that the record names, where it is the user's own; otherwise None for the one in ``outputs/``, and each other is told once."""
     uri: str | None = _first(record).record["config"]["tracking"].get("uri")
-    return uri
+    if may_contact(uri):
+        return uri
+    shown = in_one_line(masked(str(uri)))
+    if shown not in told:
+        told.add(shown)
+        print_line(
+            f"{shown} is named by a record, and contacted only where you name it: --uri {shown}; logged to the store in outputs/"
+        )
+    return None

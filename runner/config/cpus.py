@@ -5,9 +5,6 @@ from __future__ import annotations
 # Above the kernel's limit of 8192 CPUs, and low enough that a range does not fill the memory.
 _HIGHEST = 65_535
 
-# More are no number of a CPU, and too many are no number that Python reads.
-_DIGITS = 100
-
 
 def cpus_of(text: str) -> tuple[int, ...]:
     """The CPUs in ``text``, in order.
@@ -20,12 +17,12 @@ def cpus_of(text: str) -> tuple[int, ...]:
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise ValueError(f"{part!r} is neither a CPU's number nor a range of them")
-        if max(len(first), len(last)) > _DIGITS or int(last or first) > _HIGHEST:
+        if int(last or first) > _HIGHEST:
             raise ValueError(f"{part!r} goes beyond any CPU there is")
         if dash and int(last) < int(first):
             raise ValueError(f"the range {part!r} runs backwards")
         listed |= (2 << int(last or first)) - (1 << int(first))
-    return tuple(cpu for cpu in range(listed.bit_length()) if listed >> cpu & 1)
+    return tuple(cpu for cpu, bit in enumerate(reversed(f"{listed:b}")) if bit == "1")
 
 
 def as_text(cpus: tuple[int, ...]) -> str:

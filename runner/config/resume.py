@@ -2,39 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+import yaml
 
+from runner.config.consent import KINDS, Consent
+from runner.config.recorded_words import check_words, code_in, demands_of, key_of, with_given
 from runner.errors import ConfigurationError
+from runner.outside import bytes_of, refuse_links
 
 _KEY = "resume"
 _ACCEPTED = "the folder of a sweep, such as outputs/sweeps/2026-01-31/12-00-00-000000, and no other choice beside it"
+_ALLOW = "--allow"
+_MOST_BYTES = 10_000_000
 
 
-def resumed(words: Sequence[str]) -> list[str]:
-    """The words that go on with the sweep in FOLDER, if ``words`` contain ``resume=FOLDER``; otherwise ``words``.
+def resumed(words: Sequence[str], tell: Callable[[str], None]) -> tuple[list[str], Consent | None]:
+    """The words that go on with the sweep in FOLDER, if ``words`` contain ``resume=FOLDER``, and what its record is allowed; otherwise ``words``.
 
     Raises:
-        ConfigurationError: there is no sweep in the folder, or ``words`` contain other choices.
+        ConfigurationError: there is no sweep in the folder, ``words`` contain other choices, or the record would have done what is not allowed.
+        RunnerError: there is a link in the folder.
     """
+    words, allowed = _without_allow(words)
     given = [word.partition("=")[2] for word in words if word.startswith(f"{_KEY}=")]
     if not given or given[-1] in {"", "null"}:
-        return list(words)
+        if allowed:
+            raise ConfigurationError(
+                _ALLOW, " ".join(sorted(allowed)), "is for what a record would have done", f"{_KEY}=FOLDER with it"
+            )
+        return words, None
     folder = Path(given[-1].strip("'\"")).expanduser().absolute()
-    others = [word for word in words if not word.startswith((f"{_KEY}=", "-"))]
-    if others:
-        raise ConfigurationError(
-            _KEY, given[-1], f"goes on with a sweep as it was and cannot be combined with {' '.join(others)}", _ACCEPTED
-        )
-    try:
-        overrides = OmegaConf.load(folder / "multirun.yaml").hydra.overrides
-        task, hydra = ([str(word) for word in overrides[part]] for part in ("task", "hydra"))
-    except (OSError, OmegaConfBaseException) as error:
-        raise ConfigurationError(_KEY, given[-1], "is not the folder of a sweep", _ACCEPTED) from error
+    again = [word for word in words if not word.startswith((f"{_KEY}=", "-"))]
+    task, hydra = _words_of(folder, given[-1])
+    refuse_links(folder)
     kept = [word for word in hydra if not word.startswith(("hydra.sweep.dir=", "hydra.mode="))]
-    quoted = "'" + str(folder).replace("\\", "\\\\").replace("'", r"\'") + "'"
     started = [word for word in task if not word.startswith(f"{_KEY}=")]
-    return ["-m", *started, *kept, f"hydra.sweep.dir={quoted}", f"{_KEY}={quoted}"]
+    recorded = with_given([*started, *kept], again, _KEY)
+    named = frozenset(map(key_of, again))
+    check_words([word for word in recorded if key_of(word) not in named], _KEY)
+    consent = Consent(_KEY, allowed, named, tell)
+    consent.ask([*demands_of(recorded), *code_in(recorded)])
+    quoted = "'" + str(folder).replace("\\", "\\\\").replace("'", r"\'") + "'"
+    return ["-m", *recorded, f"hydra.sweep.dir={quoted}", f"{_KEY}={quoted}"], consent
+
+
+def _without_allow(words: Sequence[str]) -> tuple[list[str], frozenset[str]]:
+    """The words without ``--allow KIND``, and the kinds."""
+    rest: list[str] = []
+    kinds: set[str] = set()
+    left = iter(words)
+    for word in left:
+        if word != _ALLOW and not word.startswith(f"{_ALLOW}="):
+            rest.append(word)
+            continue
+        kind = next(left, "") if word == _ALLOW else word.partition("=")[2]
+        if kind not in KINDS:
+            raise ConfigurationError(
+                _ALLOW, kind, "is no kind of thing that a record would have done", "one of " + ", ".join(KINDS)
+            )
+        kinds.add(kind)
+    return rest, frozenset(kinds)
+
+
+def _words_of(folder: Path, given: str) -> tuple[list[str], list[str]]:
+    """The program's and Hydra's own words of the command line that started the sweep; nothing in them is evaluated."""
+    try:
+        content: Any = yaml.load(bytes_of(folder / "multirun.yaml", _MOST_BYTES), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  (it is a safe one)
+        overrides = content["hydra"]["overrides"]
+        task, hydra = ([str(word) for word in overrides[part]] for part in ("task", "hydra"))
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, yaml.YAMLError) as error:
+        raise ConfigurationError(_KEY, given, "is not the folder of a sweep", _ACCEPTED) from error
+    return task, hydra

@@ -5,9 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import platform
-import shutil
 import socket
-import subprocess
 import sys
 import sysconfig
 from collections.abc import Mapping
@@ -21,6 +19,7 @@ import psutil
 from runner import __version__
 from runner.host.affinity import allowed_cpus
 from runner.host.control_groups import cpu_quota
+from runner.host.git import GitState, git_state
 from runner.host.gpu import Gpus
 from runner.secrets import masked_data
 
@@ -36,13 +35,6 @@ _VARIABLE_PREFIXES = (
 
 # Keys that change no result.
 _INCIDENTAL = ("user", "folder")
-
-
-class GitState(TypedDict):
-    """The commit, and whether files differ from it."""
-
-    commit: str
-    dirty: bool
 
 
 class Environment(TypedDict):
@@ -156,25 +148,6 @@ def cpu_model() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
-
-
-def git_state(folder: Path) -> GitState | None:
-    """The commit of the work tree around ``folder``, and whether files differ from it; None outside of a work tree."""
-    git = shutil.which("git")
-    if git is None:
-        return None
-
-    def output_of(*words: str) -> str | None:
-        try:
-            answer = subprocess.run([git, *words], cwd=folder, capture_output=True, text=True, timeout=10, check=False)  # noqa: S603
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return answer.stdout.strip() if answer.returncode == 0 else None
-
-    commit = output_of("rev-parse", "HEAD")
-    if commit is None:
-        return None
-    return {"commit": commit, "dirty": bool(output_of("status", "--porcelain"))}
 
 
 def _version(package: str) -> str | None:

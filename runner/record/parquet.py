@@ -6,17 +6,20 @@ Some twenty megabytes of it are in memory at any time, however many rows there a
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from runner.outside import plain_file
 from runner.pipeline.sources.image import Image
 from runner.pipeline.stamps import Columns
 from runner.trial.messages import EpochReport, Report
 
 FOLDER = "images"
+_FILE = re.compile(r"round-\d{1,9}\.parquet")
 
 # What held the rows of all trials in older records; with the same columns.
 TEXT_FILE = "images.csv"
@@ -60,7 +63,8 @@ def file_of(folder: Path, number: int) -> Path:
 
 def files_in(folder: Path) -> dict[int, Path]:
     """The files that there are in a point's folder, by their round, in order."""
-    paths = (folder / FOLDER).glob("round-*.parquet")
+    names = [path.name for path in (folder / FOLDER).glob("round-*.parquet") if _FILE.fullmatch(path.name)]
+    paths = filter(None, (plain_file(folder, f"{FOLDER}/{name}") for name in names))  # a link is not followed
     return dict(sorted((int(path.stem.removeprefix("round-")), path) for path in paths))
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import stat
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,15 +13,13 @@ from typing import Any, TypeGuard, cast
 from runner.config.registry import mode_of
 from runner.errors import RunnerError
 from runner.files import ARTIFACTS
+from runner.outside import within
 from runner.record.factors import chosen_keys, varying_keys
-from runner.record.former_names import rename_old_keys
+from runner.record.gate import read_record
 from runner.record.metric_schema import MetricName
 from runner.record.point_schema import ResultJson
-from runner.record.shape import misfit
 from runner.record.sweep_schema import ComparisonRecord, SweepJson, SweepPoint
 from runner.record.trial_schema import EndedPhase, GoodTrial, PhaseRecord, TrialRecord
-
-SCHEMA_VERSION = 1
 
 # The files that hold a point's record and a sweep's.
 RESULT, SWEEP = "result.json", "sweep.json"
@@ -112,9 +108,9 @@ def read_folder(folder: Path) -> SweepRecord | PointRecord | None:
     Raises:
         RunnerError: there is neither, or a record cannot be read.
     """
-    if (folder / SWEEP).exists():
+    if os.path.lexists(folder / SWEEP):
         return read_sweep(folder)
-    if (folder / RESULT).exists():
+    if os.path.lexists(folder / RESULT):
         return read_point(folder)
     raise RunnerError(f"{folder}: holds no record of a sweep ({SWEEP}) or of a point ({RESULT})")
 
@@ -136,8 +132,8 @@ def read_sweep(folder: Path) -> SweepRecord:
         RunnerError: its record, or that of one of its points, cannot be read.
     """
     sweep = read_sweep_json(folder / SWEEP)
-    inside = [(entry["name"], folder / entry["folder"]) for entry in sweep["points"]]
-    read = [(label, at, read_result(at / RESULT)) for label, at in inside if (at / RESULT).exists()]
+    inside = [(entry["name"], within(folder, entry["folder"])) for entry in sweep["points"]]
+    read = [(label, at, read_result(at / RESULT)) for label, at in inside if os.path.lexists(at / RESULT)]
     varying = varying_keys([record["config"] for _, _, record in read])
     return SweepRecord(
         folder, sweep, [PointRecord(at, record, label, varying) for label, at, record in read if record["trials"]]
@@ -150,7 +146,7 @@ def read_result(path: Path) -> ResultJson:
     Raises:
         RunnerError: it is none that this program can read.
     """
-    return cast("ResultJson", _read(path, ResultJson))
+    return cast("ResultJson", read_record(path, ResultJson))
 
 
 def read_sweep_json(path: Path) -> SweepJson:
@@ -159,7 +155,7 @@ def read_sweep_json(path: Path) -> SweepJson:
     Raises:
         RunnerError: it is none that this program can read.
     """
-    return cast("SweepJson", _read(path, SweepJson))
+    return cast("SweepJson", read_record(path, SweepJson))
 
 
 def name_of(record: ResultJson) -> str:
@@ -230,48 +226,6 @@ def _id_of(record: ResultJson | SweepJson, path: Path) -> str:
     if "id" not in record:
         raise RunnerError(f"{path}: has no id, which identifies its run in MLflow: it was made before records had one")
     return record["id"]
-
-
-def _read(path: Path, kind: Any) -> Any:
-    """What is in the file, which has the shape of ``kind``: the one place where records are read.
-
-    Raises:
-        RunnerError: it is no such record; all readers refuse in these words.
-    """
-    try:
-        content = json.loads(_text_of(path), parse_constant=_refuse_constant)
-    except FileNotFoundError as error:
-        what = "a sweep" if kind is SweepJson else "a point"
-        raise RunnerError(f"{path.parent}: holds no record of {what} ({path.name})") from error
-    except (OSError, ValueError, RecursionError) as error:
-        why: str | None = getattr(error, "strerror", None) or str(error)
-    else:
-        version = content.get("schema_version") if isinstance(content, dict) else None
-        if type(version) is int and version > SCHEMA_VERSION:
-            why = f"its schema_version is {version}, which a newer version of this program has written"
-        elif isinstance(content, dict) and (type(version) is not int or version < 1):
-            why = f"its schema_version is {version!r:.60}"
-        else:
-            why = misfit(content, kind)
-            if why is None and kind is ResultJson:
-                rename_old_keys(content)
-    if why is not None:
-        raise RunnerError(
-            f"{path}: is not a record of this program: {why}\n  accepted: a {path.name} with schema_version {SCHEMA_VERSION}"
-        )
-    return content
-
-
-def _text_of(path: Path) -> str:
-    """The text of a file; anything else, such as a pipe, which could be waited for without end, is not opened for reading."""
-    with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), encoding="utf-8") as file:  # noqa: PTH123  (a descriptor)
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ValueError("it is no regular file")
-        return file.read()
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number in JSON")
 
 
 def value_of(point: PointRecord, metric: MetricName) -> float | None:

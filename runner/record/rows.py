@@ -10,8 +10,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from runner.errors import RunnerError
+from runner.errors import RunnerError, type_and_first_line
+from runner.outside import plain_file
 from runner.record import parquet
+from runner.record.limits import LARGEST
 
 # More rows of images are not read for a picture: a distribution does not change any more.
 MOST_ROWS = 400_000
@@ -31,10 +33,10 @@ def image_rows(folder: Path, columns: Sequence[str], number: int | None = None) 
     import pyarrow as pa
 
     files = parquet.files_in(folder)
-    text = folder / parquet.TEXT_FILE
-    path = text
+    text = plain_file(folder, parquet.TEXT_FILE)
+    path = folder / parquet.TEXT_FILE
     try:
-        if number not in files and text.is_file() and text.stat().st_size:
+        if number not in files and text is not None and text.stat().st_size:
             yield from _from_text(text, columns, number, list(files))
         for path in [file for round_, file in files.items() if number in {None, round_}]:
             yield from _from_parquet(path, columns)
@@ -45,9 +47,9 @@ def image_rows(folder: Path, columns: Sequence[str], number: int | None = None) 
 def image_files(folder: Path, rounds: Sequence[int]) -> list[Path]:
     """The files with the rows of these rounds."""
     files = parquet.files_in(folder)
-    text = folder / parquet.TEXT_FILE
-    in_text = text.is_file() and any(number not in files for number in rounds)
-    return [*([text] if in_text else []), *(files[number] for number in rounds if number in files)]
+    text = plain_file(folder, parquet.TEXT_FILE)
+    in_text = [text] if text is not None and any(number not in files for number in rounds) else []
+    return [*in_text, *(files[number] for number in rounds if number in files)]
 
 
 def latencies_ms(folder: Path) -> Any:
@@ -118,7 +120,7 @@ def write_csv(folder: Path, file: IO[str]) -> None:
 
 def samples_of_trial(folder: Path, trial: Mapping[str, Any]) -> list[dict[str, str]]:
     """The monitor's samples of a trial, in the order of their time."""
-    return _rows(folder / "samples.csv", trial["round"])
+    return _rows(folder, trial["round"])
 
 
 def series(rows: Sequence[Mapping[str, str]], column: str, begin_s: float) -> tuple[list[float], list[float]]:
@@ -127,12 +129,27 @@ def series(rows: Sequence[Mapping[str, str]], column: str, begin_s: float) -> tu
     return [float(row["unix_time_s"]) - begin_s for row in known], [float(row[column]) for row in known]
 
 
-def _rows(path: Path, number: int) -> list[dict[str, str]]:
-    if not path.is_file():
+def _rows(folder: Path, number: int) -> list[dict[str, str]]:
+    path = plain_file(folder, "samples.csv")
+    if path is None:
         return []
     wanted = str(number)
-    with path.open(encoding="utf-8", newline="") as file:
-        return [row for row in csv.DictReader(file) if row["round"] == wanted]
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["round"] == wanted]
+        for row in rows:
+            _check_sample(row)
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise RunnerError(f"{path}: cannot be read as the monitor's samples: {type_and_first_line(error)}") from error
+    return rows
+
+
+def _check_sample(row: Mapping[str, str]) -> None:
+    """Raise ValueError or TypeError where something else than numbers stands in a column of numbers."""
+    for column, value in row.items():
+        if column != "phase" and value and not -LARGEST < float(value) < LARGEST:
+            raise ValueError(f"{column} is {value}")
+    float(row["unix_time_s"])
 
 
 def _from_parquet(path: Path, columns: Sequence[str]) -> Iterator[Any]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
+
+from runner.record.limits import Having
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -37,9 +39,11 @@ def json_schema(kind: Any) -> dict[str, Any]:
 
 
 @cache
-def _check_of(kind: Any) -> _Check:
+def _check_of(kind: Any) -> _Check:  # noqa: PLR0911  (one for each form of a type)
     """A function that looks at one value; made once for each type, because a record has thousands of values."""
     origin, inner = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _check_within(_check_of(inner[0]), inner[1])
     if is_typeddict(kind):
         return _check_of_object(kind)
     if origin in _UNIONS:
@@ -53,12 +57,27 @@ def _check_of(kind: Any) -> _Check:
     return _check_of_plain(kind)
 
 
-def _check_of_plain(kind: Any) -> _Check:
+def _check_of_plain(kind: Any, what: str | None = None) -> _Check:
+    """The check of a type that holds no other; ``what`` says that a value is not of it."""
     if kind not in _NAMES:
         return lambda _: None
     accepted = {int, float} if kind is float else {kind}
-    wrong = ("", f"is not of the type {_NAMES[kind]}")
+    wrong = ("", what or f"is not of the type {_NAMES[kind]}")
     return lambda value: None if type(value) in accepted else wrong
+
+
+def _check_within(is_kind: _Check, more: Any) -> _Check:
+    """What is annotated with ``Limits``, or with the keys that it has at least."""
+    if isinstance(more, Having):
+        if more.what is not None:
+            is_kind = _check_of_plain(dict, more.what)
+        return _check_of_keys(is_kind, [(key, _check_of(hint), True) for key, hint in more.keys.items()])
+
+    def check(value: Any) -> _Misfit:
+        wrong = is_kind(value)
+        return ("", f"{more.what}: {value!r:.60}") if wrong is None and not more.keeps(value) else wrong
+
+    return check
 
 
 def _check_of_items(
@@ -79,8 +98,11 @@ def _check_of_items(
 
 def _check_of_object(kind: Any) -> _Check:
     hints, required = _keys_of(kind)
-    inside = [(key, _check_of(hint), key in required) for key, hint in hints.items()]
-    is_object = _check_of_plain(dict)
+    return _check_of_keys(_check_of_plain(dict), [(key, _check_of(hint), key in required) for key, hint in hints.items()])
+
+
+def _check_of_keys(is_object: _Check, inside: Sequence[tuple[str, _Check, bool]]) -> _Check:
+    """Each key with the check of its value, and whether it is required."""
 
     def check(value: Any) -> _Misfit:
         if (wrong := is_object(value)) is not None:
@@ -125,8 +147,10 @@ def _keys_of(kind: Any) -> tuple[Mapping[str, Any], frozenset[str]]:
     return plain, frozenset(hints) - optional
 
 
-def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:  # noqa: PLR0911  (one for each form of a type)
     origin, inner = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _schema(inner[0], definitions) | _schema_of_more(inner[1], definitions)
     if is_typeddict(kind):
         if kind.__name__ not in definitions:
             definitions[kind.__name__] = _object(kind, definitions)
@@ -140,6 +164,12 @@ def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     if origin is dict:
         return {"type": "object", "additionalProperties": _schema(inner[1], definitions)}
     return {"type": _NAMES[kind]} if kind in _NAMES else {}
+
+
+def _schema_of_more(more: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(more, Having):
+        return dict(more.schema())
+    return {"properties": {key: _schema(hint, definitions) for key, hint in more.keys.items()}, "required": list(more.keys)}
 
 
 def _object(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NotRequired, TypedDict
 
 from runner.host.environment import Difference
+from runner.record.limits import Folder, Id, Name
 from runner.record.metric_schema import MetricName, Metrics, MetricSummary
 from runner.record.point_schema import Status, WarningRecord
 
@@ -21,14 +22,14 @@ class PointFailure(TypedDict):
 class SweepPoint(TypedDict):
     """A point of a sweep; ``name`` is its label among the points, ``folder`` is relative to the sweep's."""
 
-    id: NotRequired[str]
-    name: str
+    id: NotRequired[Id]
+    name: Name
     overrides: list[str]
-    folder: str
-    host: NotRequired[str | None]
+    folder: Folder
+    host: NotRequired[Name | None]
     status: Status
     error: PointFailure | None
-    config_hash: str
+    config_hash: Name
     rounds: NotRequired[int]
     metrics: Metrics
     warnings: list[WarningRecord]
@@ -42,8 +43,8 @@ class Compared(TypedDict):
     why there can be no verdict.
     """
 
-    point: str
-    baseline: str
+    point: Name
+    baseline: Name
     ratio: float | None
     low: float | None
     high: float | None
@@ -81,11 +82,11 @@ class AnswerRecord(TypedDict):
     """
 
     text: str
-    best: str | None
+    best: Name | None
     bound_pct: float | None
     criterion: str
     proven: bool
-    recommended: str | None
+    recommended: Name | None
     recommended_bound_pct: float | None
 
 
@@ -96,7 +97,7 @@ class RankedRecord(TypedDict):
     ``why`` says why that is None. A point that is ``out`` is proven to be worse than another; in a race, after ``out_in_round`` rounds.
     """
 
-    point: str
+    point: Name
     value: float | None
     low: float | None
     high: float | None
@@ -121,9 +122,9 @@ class SweepJson(TypedDict):
     """
 
     schema_version: int
-    id: NotRequired[str]
+    id: NotRequired[Id]
     command: str
-    baseline: str
+    baseline: Name
     images_per_epoch: NotRequired[int | None]
     points: list[SweepPoint]
     comparisons: list[ComparisonRecord]

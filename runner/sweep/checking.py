@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from omegaconf import DictConfig
 
 from runner.config.check import typed
+from runner.config.consent import Demand, ask_for
 from runner.config.options import Config
+from runner.config.registry import GROUPS
 from runner.files import check_temporary_folder
 from runner.pipeline.sources import Image, images_of
 
@@ -33,5 +36,15 @@ def checked(composed: DictConfig) -> CheckedConfig:
         ConfigurationError: it cannot be run.
     """
     config = typed(composed)
+    ask_for(demands_of(config))
     check_temporary_folder()
     return CheckedConfig(config, images_of(config.source, config.epoch_images))
+
+
+def demands_of(config: Config) -> list[Demand]:
+    """What a configuration would have done that a record may not have done unasked."""
+    return [
+        dataclasses.replace(demand, key=f"{group}.{demand.key}")
+        for group in GROUPS
+        for demand in getattr(config, group).demands()
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from runner.config.check import checked_hydra
 from runner.config.compose import without_hydra
 from runner.errors import ConfigurationError
-from runner.files import mask_hydra_files
+from runner.files import mask_file, mask_hydra_files
+from runner.record.limits import FOLDER
 from runner.sweep.checking import CheckedConfig, checked
 
 if TYPE_CHECKING:
@@ -68,6 +70,7 @@ def launch(
         )
         for job in composed
     ]
+    mask_file(folder / "multirun.yaml")
     for point in points:
         mask_hydra_files(point.folder)
     execute(points, folder, earlier)
@@ -148,6 +151,11 @@ def _subfolder(job: DictConfig) -> str:
     before = HydraConfig.instance().cfg
     HydraConfig.instance().set_config(job)
     try:
-        return str(job.hydra.sweep.subdir)
+        subfolder = str(job.hydra.sweep.subdir)
     finally:
         HydraConfig.instance().cfg = before
+    if re.fullmatch(FOLDER, subfolder) is None:
+        raise ConfigurationError(
+            "hydra.sweep.subdir", subfolder, "is no folder below the sweep's", "such as ${hydra.job.num}, without .."
+        )
+    return subfolder

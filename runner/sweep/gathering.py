@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from runner.errors import RunnerError, TrialError, TrialKilled
+from runner.config.recorded_words import check_words, key_of
+from runner.errors import ConfigurationError, RunnerError, TrialError, TrialKilled
+from runner.outside import refuse_links, within
 from runner.record.reading import SWEEP, read_sweep_json
 from runner.record.sweep_schema import SweepPoint
 from runner.sweep import exit_status
@@ -47,7 +49,8 @@ def sweep_begun_in(folder: Path) -> Sweep:
         RunnerError: there is none, or one of its points cannot be composed any more.
     """
     plan = read_sweep_json(folder / SWEEP)
-    sweep = Sweep.of([_point(entry, folder / entry["folder"]) for entry in plan["points"]], folder)
+    refuse_links(folder)
+    sweep = Sweep.of([_point(entry, within(folder, entry["folder"])) for entry in plan["points"]], folder)
     sweep.command = plan["command"]
     return sweep
 
@@ -57,7 +60,11 @@ def _point(entry: SweepPoint, folder: Path) -> Point:
     from runner.config.compose import composed
 
     words = entry["overrides"]
-    # Its images are in its record; the files need not exist here.
+    check_words(words, "gather")
+    if hydras := [word for word in words if key_of(word).startswith("hydra")]:
+        raise ConfigurationError("gather", hydras[0], "is a setting of Hydra's own", "the choices of one point, in a record")
+    # Its images are those of its record: they need not be here.
     point = Point(config=typed(composed(words)), images=[], overrides=words, folder=folder)
+    point.planned_hash = entry["config_hash"]
     point.id = entry.get("id", point.id)
     return point

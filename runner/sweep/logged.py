@@ -7,6 +7,7 @@ from pathlib import Path
 
 from runner.config.options import TrackingOption
 from runner.display.console import command_line, print_error, print_where_tracked, short
+from runner.secrets import masked
 from runner.tracking.track import track
 
 
@@ -16,5 +17,6 @@ def log_to_mlflow(folder: Path, options: Sequence[TrackingOption]) -> None:
         if logged.error is None:
             print_where_tracked(logged.page)
         else:
-            later = f"log it later by: {command_line('sync', short(folder))}"
+            where = [] if logged.uri is None else ["--uri", masked(logged.uri)]
+            later = f"log it later by: {command_line('sync', short(folder), *where)}"
             print_error(f"This run is not complete in MLflow; its record on disk is: {logged.error}\n  {later}")

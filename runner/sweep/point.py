@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import uuid
@@ -24,10 +25,11 @@ from runner.modes.workers.runtime import ThreadLimits
 from runner.pipeline.hot_path import PipelinePlan
 from runner.pipeline.servers.serving import Served
 from runner.pipeline.sources import Image
+from runner.record.gate import SCHEMA_VERSION
 from runner.record.metric_schema import MetricName, Metrics
 from runner.record.metrics import point_metrics
 from runner.record.point_schema import ResultJson, Status
-from runner.record.reading import RESULT, SCHEMA_VERSION, read_result, was_interrupted
+from runner.record.reading import RESULT, read_result, was_interrupted
 from runner.record.trial_schema import TrialRecord
 from runner.record.warning import ResultWarning
 from runner.record.writing import PointFolder, Series
@@ -53,6 +55,7 @@ class Point:
         recorded: the content of ``result.json``, if another process has measured the point, perhaps on another host.
         lost: why that process left no complete record; None if it did.
         label: its name within its sweep; unlike ``name``, no other point of the sweep has it.
+        planned_hash: the hash of its configuration when its sweep began; the words of the record may have a secret masked in them.
     """
 
     config: Config
@@ -66,6 +69,7 @@ class Point:
     recorded: ResultJson | None = None
     lost: TrialError | None = None
     label: str = ""
+    planned_hash: str | None = None
 
     def __post_init__(self) -> None:
         self.label = self.label or self.name
@@ -102,7 +106,7 @@ class Point:
 
     @property
     def hash(self) -> str:
-        return config_hash(self.config)
+        return self.planned_hash or config_hash(self.config)
 
     @property
     def status(self) -> Status:
@@ -258,7 +262,7 @@ class Point:
 
     def _on_disk(self) -> ResultJson | None:
         path = self.folder / RESULT
-        if not path.exists():
+        if not os.path.lexists(path):
             return None
         record = read_result(path)
         if record["config_hash"] != self.hash:

@@ -13,14 +13,17 @@ from omegaconf import OmegaConf
 
 from runner.analysis.agreement import agreement
 from runner.config.compose import composed
+from runner.config.consent import Consent, ask_for, asking
+from runner.config.recorded_words import code_in, key_of, names_own_code
 from runner.config.registry import keys_of, names_code
 from runner.config.restore import choices_of, with_overrides
+from runner.display.console import print_error
 from runner.display.summary import print_agreement, print_differences
-from runner.errors import ConfigurationError
 from runner.files import outputs, write_atomically
 from runner.host.environment import Difference, differences, environment
 from runner.record.reading import PointRecord, SweepRecord
 from runner.record.sweep_schema import RepeatedPoint, RerunJson
+from runner.safe_path import take_code_of_the_current_folder
 from runner.secrets import masked
 from runner.sweep import exit_status
 from runner.sweep.execute import execute
@@ -28,22 +31,28 @@ from runner.sweep.point import Point
 from runner.sweep.single import execute_alone
 
 
-def prepared(original: PointRecord | SweepRecord, overrides: Sequence[str]) -> list[tuple[PointRecord, Point]]:
+def prepared(
+    original: PointRecord | SweepRecord, overrides: Sequence[str], allowed: frozenset[str] = frozenset()
+) -> list[tuple[PointRecord, Point]]:
     """Each recorded point with the point that repeats it. All are checked, and nothing is written yet.
 
     If ``overrides`` change the work of a single point, the point is also repeated unchanged, before the changed one. The two are run in turn
     and get a verdict, which the record and a rerun from another session cannot.
 
     Raises:
-        ConfigurationError: a recorded configuration, or what ``overrides`` make of it, cannot be run.
+        ConfigurationError: a recorded configuration, or what ``overrides`` make of it, cannot be run, or would have something done that is
+            neither ``allowed`` nor named in ``overrides``.
     """
     records = original.measured if isinstance(original, SweepRecord) else [original]
     points = []
+    if names_own_code(overrides) or "import" in allowed:
+        take_code_of_the_current_folder()
+    consent = Consent("rerun", allowed, frozenset(map(key_of, overrides)), print_error)
     for record in records:
-        with _in_the_folder_of(record):
+        with _in_the_folder_of(record), asking(consent):
             if isinstance(original, PointRecord):
                 points += _recorded_way(record, overrides)
-            points.append((record, _point(record, overrides, overrides)))
+            points.append((record, _point(record, overrides)))
     kind = "runs" if len(points) == 1 and isinstance(original, PointRecord) else "sweeps"
     folder = (
         outputs() / kind / time.strftime("%Y-%m-%d") / f"{time.strftime('%H-%M-%S')}-{time.time_ns() // 1000 % 1_000_000:06d}"
@@ -53,10 +62,10 @@ def prepared(original: PointRecord | SweepRecord, overrides: Sequence[str]) -> l
     return points
 
 
-def _point(record: PointRecord, overrides: Sequence[str], trusted: Sequence[str]) -> Point:
-    """The recorded point, changed by ``overrides``. Code that a value names is run only if the user has named it, in ``trusted``."""
+def _point(record: PointRecord, overrides: Sequence[str]) -> Point:
+    """The point that does what was recorded, but for ``overrides``."""
     words = with_overrides(choices_of(record.record["config"]), overrides)
-    _refuse_code_unasked(words, trusted)
+    ask_for(code_in(words))
     return Point.prepared(composed(words), words, Path())
 
 
@@ -65,23 +74,12 @@ def _recorded_way(record: PointRecord, overrides: Sequence[str]) -> list[tuple[P
     measuring = [word for word in overrides if word.partition("=")[0].lstrip("+~").partition(".")[0] not in _work()]
     if len(measuring) == len(overrides) or any(word.startswith(f"{key}=") for key in names_code() for word in overrides):
         return []
-    before, after = (_point(record, words, overrides) for words in (measuring, overrides))
+    before, after = (_point(record, words) for words in (measuring, overrides))
     return [] if before.hash == after.hash else [(record, before)]
 
 
 def _work() -> frozenset[str]:
     return keys_of(lambda role: role.passed_on)
-
-
-def _refuse_code_unasked(words: Sequence[str], overrides: Sequence[str]) -> None:
-    """Refuse to run code that only the record names, because the record may come from a stranger."""
-    for key in names_code():
-        given = [word.partition("=")[2] for word in words if word.startswith(f"{key}=")]
-        if given and not any(word.startswith(f"{key}=") for word in overrides):
-            reason = "names code, and code from a record is not run unasked"
-            raise ConfigurationError(
-                key, given[-1], reason, f"the same once more on the command line, where you trust it: {key}=…"
-            )
 
 
 def repeat(original: PointRecord | SweepRecord, points: Sequence[tuple[PointRecord, Point]], words: Sequence[str]) -> int:

@@ -18,8 +18,9 @@ from runner.analysis.warnings import at_the_edge, of_hosts, of_rounds, of_sweep
 from runner.display.markdown import comparison_table
 from runner.errors import ConfigurationError, RunnerError
 from runner.files import write_atomically
+from runner.record.gate import SCHEMA_VERSION
 from runner.record.metric_schema import MetricName
-from runner.record.reading import SCHEMA_VERSION, SELF_CHECK, SWEEP, read_sweep_json, spoken_name
+from runner.record.reading import SELF_CHECK, SWEEP, read_sweep_json, spoken_name
 from runner.record.sweep_schema import PointFailure, SweepJson
 from runner.record.warning import ResultWarning
 from runner.secrets import masked_data, masked_override

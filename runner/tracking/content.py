@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,11 +11,12 @@ from typing import Any, NamedTuple
 
 from runner.config.options import TrackingOption
 from runner.config.registry import mode_of
+from runner.outside import plain_file
 from runner.record.factors import flattened
 from runner.record.metrics import summaries_of, trial_metrics, values_of
 from runner.record.point_schema import ResultJson
 from runner.record.reading import PointRecord, SweepRecord, good_trials, median_trial, value_of, was_interrupted
-from runner.record.rows import image_files
+from runner.record.rows import image_files, samples_of_trial
 from runner.record.trial_schema import TrialRecord
 from runner.tracking.note import LeftOut, point_note, sweep_note
 from runner.tracking.system import MEMORY, MOST_SAMPLES, system_metrics
@@ -110,7 +110,7 @@ def point_content(point: PointRecord, sweep: SweepRecord | None) -> RunContent:
         params=_cut(_params(record, point.varying), _PARAM_LENGTH),
         metrics=[*_metrics(point), *_system(point)],
         dataset=_dataset(record),
-        files=[*_existing(point.folder, _POINT_ARTIFACTS), *rows],
+        files=[*_there(point.folder, _POINT_ARTIFACTS), *rows],
         config=record["config"],
     )
 
@@ -149,9 +149,8 @@ def sweep_content(sweep: SweepRecord) -> RunContent:
         metrics=list(_best(sweep, end_ms)),
         dataset=None,
         files=[
-            *_existing(sweep.folder, _SWEEP_ARTIFACTS),
-            *map(Artifact, sorted(sweep.folder.glob("*.svg"))),
-            *map(Artifact, sorted(sweep.folder.glob("*.png"))),
+            *_there(sweep.folder, _SWEEP_ARTIFACTS),
+            *_there(sweep.folder, sorted(path.name for kind in ("*.svg", "*.png") for path in sweep.folder.glob(kind))),
         ],
         config=None,
     )
@@ -219,12 +218,8 @@ def _metrics(point: PointRecord) -> Iterator[MetricValue]:
 
 def _system(point: PointRecord) -> Iterator[MetricValue]:
     """The samples of one trial, the median one by throughput, which trace.json shows too; all trials together would be unreadable."""
-    path = point.folder / "samples.csv"
-    if not path.is_file():
-        return
     trial = median_trial(point.record) or point.record["trials"][-1]
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if int(row["round"]) == trial["round"]]
+    rows = samples_of_trial(point.folder, trial)
     for key, value, at_ms, step in system_metrics(rows, trial["cpus_usable"]):
         yield MetricValue(key, value, at_ms, step)
     pauses = [phase for phase in trial["phases"] if phase["name"] == "pause"]
@@ -262,8 +257,8 @@ def _digest(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _existing(folder: Path, names: Sequence[str]) -> list[Artifact]:
-    return [Artifact(path) for name in names if (path := folder / name).is_file()]
+def _there(folder: Path, names: Sequence[str]) -> list[Artifact]:
+    return [Artifact(path) for name in names if (path := plain_file(folder, name)) is not None]
 
 
 def _rows(point: PointRecord) -> tuple[list[Artifact], LeftOut | None]:

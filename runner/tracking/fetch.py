@@ -7,6 +7,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from runner.errors import RunnerError
+from runner.outside import within
 from runner.record.reading import RESULT, SWEEP, read_sweep_json
 from runner.tracking.connection import as_tracking_errors
 
@@ -27,7 +28,7 @@ def fetch(run_id: str, uri: str, into: Path) -> Path:
             nested = client.search_runs([run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run_id}'", max_results=50_000)
             folders = _folders(into / SWEEP)
             for child in nested:
-                folder = into / folders.get(child.data.tags.get("record", ""), child.info.run_id)
+                folder = within(into, folders.get(child.data.tags.get("record", ""), child.info.run_id))
                 folder.mkdir(exist_ok=True)
                 client.download_artifacts(child.info.run_id, RESULT, str(folder))
         elif RESULT in artifacts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from runner.files import ARTIFACTS, outputs
@@ -28,3 +29,11 @@ def database_file(uri: str) -> Path | None:
     """The absolute path of the SQLite database that a tracking URI names; None if it names anything else."""
     path = uri.removeprefix(_SQLITE).partition("?")[0]
     return Path(path).absolute() if uri.startswith(_SQLITE) and path not in {"", ":memory:"} else None
+
+
+def may_contact(uri: str | None) -> bool:
+    """Whether a store that a record names is the user's own: the one under ``outputs/``, or the one that MLflow's variable names.
+
+    To any other, which may be a stranger's, MLflow would send the user's password or token, and the files of the record.
+    """
+    return uri is None or uri == os.environ.get("MLFLOW_TRACKING_URI")

@@ -17,10 +17,12 @@ class Logged:
 
     Attributes:
         page: the address of the table of runs; None for the local store.
+        uri: the address of the store; None for the local one.
         error: why the record is not completely in the store; None if it is.
     """
 
     page: str | None = None
+    uri: str | None = None
     error: RunnerError | None = None
 
 
@@ -40,6 +42,6 @@ def track(folder: Path, options: Sequence[TrackingOption]) -> Iterator[Logged]:
             connection = connect(uri, experiment)
             write_record(connection, record)
         except RunnerError as error:
-            yield Logged(error=error)
+            yield Logged(uri=uri, error=error)
         else:
             yield Logged(page=None if uri is None else page_of(uri, connection.experiment_id))

@@ -118,7 +118,7 @@ def _become(order: dict[str, Any]) -> None:
     status = 1
     try:
         os.chdir(order["folder"])
-        sys.path[0] = order["folder"]  # as ``python -m`` has it
+        sys.path[0] = order["folder"]  # as ``python -m`` has it, which the program then undoes
         os.environ.clear()
         os.environ.update(order["environment"])
         for number, name in enumerate(order["files"], 1):

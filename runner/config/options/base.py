@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import fields
 from importlib import import_module
 from typing import Any, ClassVar, Protocol
+
+from runner.config.consent import Demand
 
 
 class Threads(Protocol):
@@ -42,6 +46,12 @@ class Option:
         Raises:
             ConfigurationError: it cannot be run.
         """
+
+    def demands(self) -> Iterator[Demand]:
+        """What it would have done that a record may not have done unasked, by the names of its fields; by itself, to import code that one names."""
+        for spec in fields(self):  # type: ignore[arg-type]
+            if spec.metadata.get("names_code"):
+                yield Demand("import", spec.name, getattr(self, spec.name))
 
 
 class CodeOption(Option):

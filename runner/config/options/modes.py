@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from importlib.util import find_spec
 from typing import ClassVar
 
+from runner.config.consent import Demand
 from runner.config.fields import MISSING, name, option
 from runner.config.options.base import Choices, CodeOption, Threads
 from runner.errors import ConfigurationError
@@ -234,6 +236,11 @@ class Ray(ModeOption):
         if self.ship_source and not choices.source.reads_files:
             reason = "sends the bytes of files, and these images come from addresses"
             raise ConfigurationError("mode.ship_source", "true", reason, "false, or a source of files")
+
+    def demands(self) -> Iterator[Demand]:
+        if self.address is not None:
+            yield Demand("contact", "address", self.address)
+            yield Demand("import", "address", f"{self.address}, whose answers Ray unpickles")
 
     def processes(self, workers: int) -> int:
         return workers

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 from urllib.parse import urlsplit
 
+from runner.config import addresses
+from runner.config.consent import Demand
 from runner.config.fields import MISSING, name, option
 from runner.config.options.base import Choices, CodeOption
 from runner.errors import ConfigurationError, first_line
@@ -61,6 +64,7 @@ class ToFile(SinkOption):
             raise ConfigurationError(key, shown, "is empty", accepted)
         if not separator:
             return
+        addresses.refuse_evaluated(key, self.url)
         if scheme in {"http", "https"}:
             raise ConfigurationError(
                 key, shown, "is a web server, which has no folders to write to", "sink=http, or " + accepted
@@ -74,6 +78,15 @@ class ToFile(SinkOption):
         except ImportError as error:
             reason = str(error).strip().rstrip(".")
             raise ConfigurationError(key, shown, reason, "an environment with that package") from None
+
+    def demands(self) -> Iterator[Demand]:
+        if self.url is None:  # in the folder of the run
+            return
+        if not addresses.is_local(self.url):
+            yield Demand("contact", "url", self.url)
+        yield Demand("write", "url", self.url)
+        if self.remove:
+            yield Demand("remove", "remove", "true")
 
     @property
     def uses_tensorflow(self) -> bool:
@@ -115,3 +128,7 @@ class ToHttp(SinkOption):
         except ValueError as error:
             reason, accepted = masked(first_line(error))[:200], "an address such as http://host:8080/results"
             raise ConfigurationError("sink.url", masked(self.url), reason, accepted) from None
+
+    def demands(self) -> Iterator[Demand]:
+        if self.url is not None:
+            yield Demand("contact", "url", self.url)

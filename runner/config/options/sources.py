@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar
 
+from runner.config import addresses
+from runner.config.consent import Demand
 from runner.config.fields import MISSING, name, option
 from runner.config.options.base import Choices, CodeOption
 from runner.errors import ConfigurationError
@@ -140,12 +143,18 @@ class Url(SourceOption):
     options: Any = option(None, "settings for fsspec's driver, such as {anon: true}; credentials come from the environment")
 
     def check(self, choices: Choices) -> None:
-        from runner.config import addresses
-
-        addresses.given(self.url)
+        for address in addresses.given(self.url):
+            addresses.refuse_evaluated("source.url", address)
         if not isinstance(self.options, dict | None):
             raise ConfigurationError("source.options", self.options, "is no mapping", "null, or a mapping such as {anon: true}")
         _refuse_secrets(self.options or {}, "source.options")
+
+    def demands(self) -> Iterator[Demand]:
+        for address in addresses.given(self.url):
+            if not addresses.is_local(address):
+                yield Demand("contact", "url", address)
+        if set(self.options or {}) - {"anon", "requester_pays"}:  # such as an endpoint, to which credentials would go
+            yield Demand("contact", "options", ", ".join(self.options), named_only=True)
 
 
 @dataclass

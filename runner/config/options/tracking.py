@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from runner.config.consent import Demand
 from runner.config.fields import MISSING, name, option
 from runner.config.options.base import Option
 
@@ -41,6 +44,10 @@ class Server(TrackingOption):
     @property
     def stores(self) -> tuple[str | None, ...]:
         return (self.uri,)
+
+    def demands(self) -> Iterator[Demand]:
+        if self.uri != os.environ.get("MLFLOW_TRACKING_URI"):
+            yield Demand("contact", "uri", self.uri, named_only=True)  # MLflow sends the user's token there
 
 
 @dataclass
