@@ -11,11 +11,12 @@ from typing import cast
 
 import pytest
 from support.composing import composed
-from support.made_records import killed, timed_trial
+from support.made_records import killed, result, timed_trial
 from support.points import Prepared, Silent, point
 from support.program import Program
 from support.stores import sweep_in
 
+from runner.commands.compare import not_comparable
 from runner.config.options import Process, Protocol, Thread
 from runner.errors import ConfigurationError
 from runner.host.usage import Usage
@@ -197,3 +198,12 @@ def test_a_real_race_ends_with_its_answer(program: Program) -> None:
     assert [one["state"] for one in record["ranking"]] == ["leader", "out"]
     report = (sweep_in(program.folder) / "report.html").read_text()
     assert "The race" in report
+
+
+def test_two_points_of_a_race_get_no_verdict_of_fixed_rounds() -> None:
+    one = result(
+        metrics={"images_per_s": {"value": 1.0, "low": None, "high": None, "n": 1}}, config={"protocol": {"race": True}}
+    )
+    reason = not_comparable(one, one)
+    assert reason is not None
+    assert reason.startswith("they raced")

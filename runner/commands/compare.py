@@ -164,6 +164,8 @@ def not_comparable(one: ResultJson, other: ResultJson, *, across_hosts: bool = F
         return "they did not have the same images"
     if one["environment"]["host"] != other["environment"]["host"]:
         return None if across_hosts else "they were measured on different hosts"
+    if any(record["config"].get("protocol", {}).get("race") for record in (one, other)):
+        return "they raced, and ended by what was seen; the bounds that hold then are in the sweep's own answer"
     blocks = [{(trial["session"], trial["round"]) for trial in record["trials"]} for record in (one, other)]
     if not blocks[0] & blocks[1]:
         return "they were not interleaved, so the ratio also contains what changed on the machine between them"

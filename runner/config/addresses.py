@@ -8,7 +8,11 @@ from typing import Any
 from runner.errors import ConfigurationError
 from runner.secrets import masked
 
-ACCEPTED = "an address such as https://host/a.jpg, a list of them, a pattern with *, a folder ending in / or a listing ending in .txt"  # File systems of fsspec's that do more than read: they evaluate templates, or write what they read where their options say.
+ACCEPTED = (
+    "an address such as https://host/a.jpg, a list of them, a pattern with *, a folder ending in / or a listing ending in .txt"
+)
+
+# File systems of fsspec that do more than read: they evaluate templates, or write what they read where their options say.
 _EVALUATED = frozenset({"reference", "filecache", "simplecache", "blockcache", "cached"})
 _LOCAL = frozenset({"file", "local", "zip", "tar", "memory", "data"})
 
