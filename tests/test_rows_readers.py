@@ -104,7 +104,7 @@ def test_a_trace_of_a_large_trial_is_small_and_says_what_it_leaves_out(tmp_path:
     samples = 5 * trace.MOST_SAMPLES
     lines = ["round,unix_time_s,phase,cpu_pct", *(f"0,{100 + at / samples:.6f},epoch,50" for at in range(samples))]
     (tmp_path / "samples.csv").write_text("\n".join(lines) + "\n")
-    PointFolder(tmp_path).write_record(made_records.result(trials=[subject]))
+    PointFolder(tmp_path).write_record(made_records.result(config=made_records.CONFIG, trials=[subject]))
     write_trace(tmp_path)
     content = json.loads((tmp_path / "trace.json").read_text())
     tasks = [event["args"] for event in content["traceEvents"] if event["name"] == "task"]
@@ -120,7 +120,7 @@ def test_a_trace_of_a_large_trial_is_small_and_says_what_it_leaves_out(tmp_path:
 
 def test_a_trace_has_no_more_phases_than_a_browser_can_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trace, "MOST_PHASES", 2)
-    PointFolder(tmp_path).write_record(made_records.result(trials=[trial(0, 1, 1, 1)]))
+    PointFolder(tmp_path).write_record(made_records.result(config=made_records.CONFIG, trials=[trial(0, 1, 1, 1)]))
     write_trace(tmp_path)
     content = json.loads((tmp_path / "trace.json").read_text())
     assert [event["name"] for event in content["traceEvents"] if event["ph"] == "X"] == ["epoch 0", "epoch 1"]

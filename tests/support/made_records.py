@@ -71,6 +71,13 @@ def killed(trial: GoodTrial) -> FailedTrial:
     return {**trial, "status": "killed", "error": {"type": "TrialKilled", "message": "killed", "traceback": None}}
 
 
+# What a record has to have of its configuration, to be read.
+CONFIG: dict[str, Any] = {
+    "mode": {"name": "thread"}, "workers": 2, "images": 2, "tf": {"intra_op": 1, "inter_op": 1}, "source": {"name": "sample"},
+    "task": {"name": "tensorflow"}, "sink": {"name": "none"}, "protocol": {}, "tracking": {},
+}  # fmt: skip
+
+
 def result(**changes: Any) -> ResultJson:
     """The record of a point without trials."""
     environment: Environment = {

@@ -63,7 +63,9 @@ def rows_folder(tmp_path: Path) -> Path:
         rows_of = report(stamped(4), stamped(4, failed={2: 'ValueError: bad,\n"very" bad'}), node_of={0: "one", 1: "two"})
         PointFolder(at).write_images(number, rows_of, IMAGES)
     trials = [trial(0, 4, 4), trial(1, 4, 4)]
-    PointFolder(at).write_record(made_records.result(name="thread-w2", trials=trials, overrides=["workers=2"]))
+    PointFolder(at).write_record(
+        made_records.result(config=made_records.CONFIG, name="thread-w2", trials=trials, overrides=["workers=2"])
+    )
     return at
 
 
