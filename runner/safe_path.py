@@ -18,6 +18,9 @@ def leave_out_the_current_folder() -> None:
     current = os.getcwd()  # noqa: PTH109
     if current == own:
         return
+    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if any(entry and os.path.abspath(entry) == current for entry in named):  # noqa: PTH100
+        return  # the user wants what is here
     if not sys.flags.safe_path and sys.path and sys.path[0] in {"", current}:
         del sys.path[0]
     os.environ[_FOR_OTHERS] = "1"

@@ -65,7 +65,7 @@ def test_a_run_has_the_same_keys_whatever_was_run_and_numbers_where_numbers_are_
 
 def test_trials_are_the_steps_of_a_metric_and_its_value_is_their_median(stored: list[Any]) -> None:
     for run in stored:
-        for key in METRICS if run["metrics"] else ():
+        for key in METRICS if run["params"] else ():
             steps, values = zip(*run["history"][key], strict=True)
             assert steps == (0, 1, 2, 3)
             assert values[3] == sorted(values[:3])[1] == run["metrics"][key]

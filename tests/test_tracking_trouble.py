@@ -39,7 +39,7 @@ def test_tracking_on_a_server(program: Program, server: str) -> None:
     assert f"{server}/#/experiments/" in answer.stdout
     runs = runs_at(server, "a team")
     assert sorted(run["name"].split(",")[0] for run in runs) == ["thread-w1", "thread-w2", "workers"]
-    assert all("result.json" in run["artifacts"] for run in runs if run["metrics"])
+    assert all("result.json" in run["artifacts"] for run in runs if run["params"])
     assert not (program.folder / "outputs" / "mlflow.db").exists()
 
 
@@ -71,7 +71,7 @@ def test_a_server_in_trouble_costs_a_message_and_sync_brings_the_rest(
     assert {run["status"] for run in runs} == {"FINISHED"}
     for run in runs:
         assert run["tags"]["record.complete"] == "true"
-        for key in METRICS if run["metrics"] else ():
+        for key in METRICS if run["params"] else ():
             assert [step for step, _ in run["history"][key]] == [0, 1, 2, 3]  # none of them twice
 
 
