@@ -142,7 +142,7 @@ def test_an_s3_server_in_trouble_is_given_up_after_as_many_attempts(
 @pytest.mark.usefixtures("credentials")
 def test_workers_that_are_forked_read_from_a_bucket(s3: str, program: Program) -> None:
     words = ["source=url", "source.url=s3://photos/in/", f"source.options={{endpoint_url:'{s3}'}}"]
-    answer = program(*words, "mode=process", "workers=3", "images=9", "protocol=once", "tracking=none", "tf=single")
+    answer = program.cold(*words, "mode=process", "workers=3", "images=9", "protocol=once", "tracking=none", "tf=single")
     assert answer.returncode == 0, answer.stderr
     (path,) = program.folder.glob("outputs/runs/*/*/result.json")
     record = json.loads(path.read_text())

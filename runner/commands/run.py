@@ -92,13 +92,17 @@ def run_point(composed: DictConfig) -> float | None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
+    from runner.config.recorded_words import names_own_code
     from runner.files import mask_hydra_files
+    from runner.safe_path import take_code_of_the_current_folder
     from runner.sweep.job import execute_job
     from runner.sweep.point import Point
     from runner.sweep.single import execute_alone
 
     hydra_config = HydraConfig.get()
     overrides, folder = list(hydra_config.overrides.task), Path(hydra_config.runtime.output_dir)
+    if names_own_code(overrides):  # a job is a process of its own
+        take_code_of_the_current_folder()
     if hydra_config.mode is RunMode.MULTIRUN:
         return execute_job(composed, overrides, folder)
     point = Point.prepared(composed, overrides, folder)
