@@ -55,7 +55,7 @@ def test_a_sweep_ends_with_the_answer_and_twelve_points_and_folds_the_rest(capsy
 
 def test_a_line_says_how_far_below_the_best_a_point_may_be_what_it_costs_and_where_it_stands() -> None:
     record = sweep(2)
-    assert columns(record)[:3] == ["point", "images/s", "the best is more by, at most"]
+    assert columns(record)[:3] == ["point", "images/s", "the best is better by at most"]
     assert rows(record)[1] == ["process-w2", "99.0 [98.0, 100.0]", "3.1 %", "9.9e+04", "99", "99", "out in round 1"]
 
 

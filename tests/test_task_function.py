@@ -70,7 +70,7 @@ def test_a_record_that_names_a_function_is_repeated_only_where_it_is_named_again
     (program.folder / "mine.py").write_text("open('has_run', 'w').close()\n\ndef f(data): return data[:100]\n")
     refused = program("rerun", str(folder))
     assert refused.returncode == 1
-    assert refused.stderr.startswith("task.function='mine:f': is code that the record names"), refused.stderr
+    assert refused.stderr.startswith("task.function='mine:f': is code named by the record"), refused.stderr
     assert not (program.folder / "has_run").exists()
     answer = program("rerun", str(folder), "task.function=mine:f", "tracking=none")
     assert answer.returncode == 0, answer.stderr

@@ -48,9 +48,9 @@ def sync(folders: list[Path], uri: str | None, experiment: str | None) -> int:
 
     connections: dict[tuple[str | None, str], Connection | RunnerError] = {}
     failures = 0
-    told: set[str] = set()
+    mentioned: set[str] = set()
     for record in records:
-        where = uri or _own_store(record, told), experiment or _first(record).record["config"]["tracking"]["experiment"]
+        where = uri or _own_store(record, mentioned), experiment or _first(record).record["config"]["tracking"]["experiment"]
         if where not in connections:
             try:
                 connections[where] = connect(*where)
@@ -75,15 +75,15 @@ def _first(record: PointRecord | SweepRecord) -> PointRecord:
     return record.measured[0] if isinstance(record, SweepRecord) else record
 
 
-def _own_store(record: PointRecord | SweepRecord, told: set[str]) -> str | None:
-    """The store that the record names, where it is the user's own; otherwise None for the one in ``outputs/``, and each other is told once."""
+def _own_store(record: PointRecord | SweepRecord, mentioned: set[str]) -> str | None:
+    """The store that the record names, if it is the user's own; otherwise None, for the one in ``outputs/``. Each other store is mentioned once."""
     uri: str | None = _first(record).record["config"]["tracking"].get("uri")
     if may_contact(uri):
         return uri
     shown = in_one_line(masked(str(uri)))
-    if shown not in told:
-        told.add(shown)
+    if shown not in mentioned:
+        mentioned.add(shown)
         print_line(
-            f"{shown} is named by a record, and contacted only where you name it: --uri {shown}; logged to the store in outputs/"
+            f"{shown} is named by a record, so nothing is sent there; this goes to the store in outputs/. To use the other: --uri {shown}"
         )
     return None

@@ -16,10 +16,10 @@ from runner.secrets import masked, masked_override
 
 Kind = Literal["contact", "write", "import", "remove"]
 _UNASKED: Mapping[Kind, str] = {
-    "contact": "is an address that the record names, which is not contacted unasked",
-    "write": "is a place that the record names, to which nothing is written unasked",
-    "import": "is code that the record names, which is not run unasked",
-    "remove": "is what the record would have removed, which is not done unasked",
+    "contact": "is an address named by the record; nothing is sent there without permission",
+    "write": "is a place named by the record; nothing is written there without permission",
+    "import": "is code named by the record; it does not run without permission",
+    "remove": "is what the record would remove; nothing is removed without permission",
 }
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -74,12 +74,12 @@ class Consent:
             first = refused[0]
             kinds = dict.fromkeys(f"--allow {one.kind}" for one in refused if not one.named_only)
             again = dict.fromkeys(f"{one.key}=..." for one in refused)
-            ways = " or ".join(filter(None, [" ".join(kinds), f"the same once more on the command line: {' '.join(again)}"]))
-            reason = f"{_UNASKED[first.kind]}. In all the record would have this done:\n{lines}"
-            raise ConfigurationError(first.key, masked(first.value), reason, f"where you trust it, {ways}")
+            ways = " or ".join(filter(None, [" ".join(kinds), f"name it yourself: {' '.join(again)}"]))
+            reason = f"{_UNASKED[first.kind]}. This is what the record would do:\n{lines}"
+            raise ConfigurationError(first.key, masked(first.value), reason, f"if you trust it, {ways}")
         if lines and not self._shown.issuperset(lines.splitlines()):
             self._shown.update(lines.splitlines())
-            self.tell(f"{self.verb}: the record has this done, as you allow it:\n{lines}")
+            self.tell(f"{self.verb}: the record does this, as you allow:\n{lines}")
 
 
 _asking: list[Consent] = []

@@ -33,7 +33,7 @@ def columns(record: SweepJson) -> list[str]:
     answer = record.get("answer")
     asked = "value" if answer is None else _ASKED.get(answer["criterion"], answer["criterion"])
     hosts = ["host"] if _several_hosts(record) else []
-    return ["point", asked, "the best is more by, at most", *(title for _, title, _ in _COSTS), *hosts, "stands"]
+    return ["point", asked, "the best is better by at most", *(title for _, title, _ in _COSTS), *hosts, "stands"]
 
 
 def rows(record: SweepJson) -> list[list[str]]:
