@@ -114,6 +114,7 @@ def test_a_job_that_is_ended_is_told_of_and_a_resumed_sweep_runs_nothing_but_it(
     assert points[1]["host"] is None
     before = (folder / "0" / "result.json").read_bytes()
 
+    assert "without permission" in program(f"resume={folder}").stderr
     resumed = program(f"resume={folder}", "--allow", "import")  # the record names the code
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     assert "submitit_local: 1 point;" in resumed.stdout
