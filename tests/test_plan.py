@@ -71,7 +71,7 @@ def test_a_plan_says_what_it_assumes(advised: Program) -> None:
     assert answer.returncode == 0, answer.stderr
     assert "machines" in answer.stdout
     assert "It assumes:" in answer.stdout
-    assert "which differ by 5 %" in answer.stdout
+    assert "and differ by 5 %" in answer.stdout
     assert "chosen as the best of 4" in answer.stdout
 
 

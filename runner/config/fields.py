@@ -55,7 +55,7 @@ class Rule:
     """The values a field accepts, beyond its type.
 
     ``choices`` lists the only values; ``at_least`` and ``at_most`` are inclusive; ``above`` is exclusive;
-    ``matches`` is a regular expression for a text. Numbers that are not finite are never accepted.
+    ``matches`` is a regular expression for a text; ``word`` is accepted instead of a number. Numbers that are not finite are never accepted.
     """
 
     at_least: float | None = None
@@ -63,11 +63,14 @@ class Rule:
     above: float | None = None
     choices: tuple[Any, ...] | None = None
     matches: str | None = None
+    word: str | None = None
 
     def broken_by(self, value: Any) -> bool:
         """Whether ``value`` is outside the rule; ``None`` stands for "not given" and is never outside."""
-        if value is None:
+        if value is None or (self.word is not None and value == self.word):
             return False
+        if self.word is not None and isinstance(value, str):
+            return True
         if isinstance(value, float) and not math.isfinite(value):
             return True
         if self.matches is not None:
@@ -108,6 +111,7 @@ def option(
     above: float | None = None,
     choices: tuple[Any, ...] | None = None,
     matches: str | None = None,
+    word: str | None = None,
     role: Role | None = None,
     names_code: bool = False,
     must_exist: str | None = None,
@@ -117,7 +121,7 @@ def option(
     ``role`` is given for top-level keys; a field below has the same role, unless it has its own. ``names_code`` marks a value that names
     code to be run: it is taken from the user's command line only, never from a record. ``must_exist`` marks a path, and says what is accepted there.
     """
-    rule = Rule(at_least=at_least, at_most=at_most, above=above, choices=choices, matches=matches)
+    rule = Rule(at_least=at_least, at_most=at_most, above=above, choices=choices, matches=matches, word=word)
     metadata = {"doc": doc, "rule": rule, "role": role, "names_code": names_code, "must_exist": must_exist}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
@@ -144,4 +148,5 @@ def accepted(spec: Field[Any], kind: Any) -> str:
         return "one of " + ", ".join(str(choice.value) for choice in kind)
     if rule.choices is not None:
         return rule.phrase()
-    return " ".join(filter(None, (_TYPE_NAMES.get(kind, "a value"), rule.phrase())))
+    phrase = " ".join(filter(None, (_TYPE_NAMES.get(kind, "a value"), rule.phrase())))
+    return phrase if rule.word is None else f"{phrase}; or {rule.word}"

@@ -117,6 +117,7 @@ RaceRecord.__doc__ = (
 class SweepJson(TypedDict):
     """The content of ``sweep.json``: the points, and what their comparison showed.
 
+    ``images_per_epoch`` is the number that was found for all points with images=auto; None where it was given.
     ``detectable_pct`` is the least difference from the baseline that these rounds would have found in four of five sweeps.
     """
 
@@ -124,6 +125,7 @@ class SweepJson(TypedDict):
     id: NotRequired[Id]
     command: str
     baseline: Name
+    images_per_epoch: NotRequired[int | None]
     points: list[SweepPoint]
     comparisons: list[ComparisonRecord]
     answer: NotRequired[AnswerRecord | None]

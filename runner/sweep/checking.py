@@ -38,7 +38,7 @@ def checked(composed: DictConfig) -> CheckedConfig:
     config = typed(composed)
     ask_for(demands_of(config))
     check_temporary_folder()
-    return CheckedConfig(config, images_of(config.source, config.images))
+    return CheckedConfig(config, images_of(config.source, config.epoch_images))
 
 
 def demands_of(config: Config) -> list[Demand]:

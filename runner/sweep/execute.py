@@ -17,6 +17,7 @@ from runner.record.trace import write_trace
 from runner.secrets import masked_override
 from runner.sweep import exit_status
 from runner.sweep.course import Course
+from runner.sweep.images import settled_images
 from runner.sweep.logged import log_to_mlflow
 from runner.sweep.point import Point, command
 from runner.sweep.session import Session
@@ -51,6 +52,7 @@ def execute(
             first.seed,
             display,
             half_width=sweep.half_width,
+            prepare=lambda supervisor: sweep.settle(settled_images(measured, supervisor, display.tell)),
             course=Course(sweep, display.race_stands) if sweep.raced else None,
             fail_fast=first.fail_fast,
             identity=sweep.id,

@@ -91,7 +91,7 @@ def _watched(point: Point, supervisor: Supervisor, gpus: Gpus, on_event: Callabl
         finally:
             samples = sampler.stop()
         after, wall_s = HostState.now(), time.perf_counter() - began
-        delivery, problem = _delivered(served.destination, outcome.report, point.config.images)
+        delivery, problem = _delivered(served.destination, outcome.report, point.config.epoch_images)
     if outcome.error is None:
         outcome = Outcome(outcome.report, _no_image(outcome.report) or problem, outcome.phases)
     own_cpu_s = max(_used_here_s(outcome), samples.tree_cpu_s or 0.0)

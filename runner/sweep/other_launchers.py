@@ -14,6 +14,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
+from runner.config.options.root import AUTO
 from runner.config.restore import quoted
 from runner.display.console import command_line, print_error, print_note, short
 from runner.errors import ConfigurationError, TrialError, TrialFailed, type_and_first_line
@@ -22,6 +23,7 @@ from runner.secrets import masked, masked_override
 from runner.sweep import exit_status
 from runner.sweep.composing import composed_and_checked
 from runner.sweep.gathering import gather
+from runner.sweep.images import ELSEWHERE, settle
 from runner.sweep.point import Point, command, complete
 from runner.sweep.sweep import Sweep
 
@@ -53,6 +55,7 @@ def launch_with_another(
     """
     composed, points = composed_and_checked(config, hydra_context, job_overrides, earlier, first)
     _check(config, points[0])
+    settle(points, ELSEWHERE)
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     if points[0].config.resume is not None:
@@ -74,11 +77,16 @@ def _words_of_jobs(
     job_overrides: Sequence[Sequence[str]], composed: Sequence[DictConfig], due: Sequence[int]
 ) -> list[list[str]]:
     """The overrides of the jobs to run, which are those of the points with the numbers ``due``."""
-    words = [list(job_overrides[index]) for index in due]
+    # The same number for all: a job that had to find its own would not know of the others.
+    words = [[*job_overrides[index], *(_images_of(composed[index]))] for index in due]
     if len(due) < len(job_overrides):  # jobs are numbered anew, so each is given the folder of its point
         for index, given in zip(due, words, strict=True):
             given.append(f"hydra.sweep.subdir={quoted('hydra.sweep.subdir', str(composed[index].hydra.sweep.subdir))}")
     return words
+
+
+def _images_of(job: DictConfig) -> list[str]:
+    return [f"images={ELSEWHERE}"] if job.images == AUTO else []
 
 
 def _submitted(

@@ -170,7 +170,7 @@ class Point:
             mode=ModePlan(
                 config.mode, config.workers, ThreadLimits(config.tf.intra_op, config.tf.inter_op), pipeline, str(self.spool)
             ),
-            items=config.images,
+            items=config.epoch_images,
             epochs=config.protocol.epochs,
             warmup_epochs=config.protocol.warmup_epochs,
             log=str(self.folder / "runner.log"),

@@ -73,6 +73,7 @@ class Session:
         supervisor: starts the trials; a new one if None.
         half_width: the half width of the widest interval so far, relative to its value: 0.02 is ± 2 %. Asked for at most once a round,
             where a point has a precision to reach.
+        prepare: is called once, before the first trial, with what starts trials.
         course: of a race; None where the number of rounds depends on the protocol alone.
         fail_fast: whether to end at the first trial that fails.
         measure: executes one trial.
@@ -87,6 +88,7 @@ class Session:
         supervisor: Supervisor | None = None,
         *,
         half_width: Callable[[], float] = lambda: math.inf,
+        prepare: Callable[[Supervisor], None] | None = None,
         course: Course | None = None,
         fail_fast: bool = False,
         measure: MeasureTrial = measured_trial,
@@ -96,6 +98,7 @@ class Session:
         self._seed = seed
         self._display = display
         self._half_width = half_width
+        self._prepare = prepare
         self._course = course
         self._supervisor = supervisor or Supervisor()
         self._fail_fast = fail_fast
@@ -117,6 +120,8 @@ class Session:
         try:
             with host_lock(self._display.tell, self._points[0].config.host.wait_s):
                 self._warm()
+                if self._prepare is not None:
+                    self._prepare(self._supervisor)
                 with contextlib.suppress(psutil.Error, OSError):  # not shown where the system does not say
                     self.idle_cpu_pct = psutil.cpu_percent(interval=_IDLE_LOOK_S)
                 while due := self._due(number):
@@ -165,7 +170,7 @@ class Session:
             if self._course is not None and self._course.budget_is_spent():
                 return
             protocol, left = point.config.protocol, self._left(number, due[order:])
-            self._display.trial_starts(point.label, number, left, epochs=protocol.epochs, images=point.config.images)
+            self._display.trial_starts(point.label, number, left, epochs=protocol.epochs, images=point.config.epoch_images)
             place = TrialPlace(number, order, self._block)
             trial = self._measure(point, place, self._supervisor, self.gpus, self._display.event)
             self._display.trial_ends(trial)

@@ -7,6 +7,7 @@ from runner.display.progress import LineDisplay, ProgressDisplay
 from runner.display.summary import print_point
 from runner.record.trace import write_trace
 from runner.sweep import exit_status
+from runner.sweep.images import settle_alone
 from runner.sweep.logged import log_to_mlflow
 from runner.sweep.point import Point
 from runner.sweep.session import Session
@@ -31,7 +32,14 @@ def execute_alone(point: Point) -> float | None:
 
 def measure(point: Point, display: LineDisplay) -> None:
     """Run the point's rounds, write its trace and print its table; sets the exit status if it failed or was interrupted."""
-    session = Session([point], point.config.seed, display, half_width=lambda: own_half_width(point.trials), identity=point.id)
+    session = Session(
+        [point],
+        point.config.seed,
+        display,
+        half_width=lambda: own_half_width(point.trials),
+        prepare=lambda supervisor: settle_alone(point, supervisor, display.tell),
+        identity=point.id,
+    )
     try:
         session.run()
     except KeyboardInterrupt:

@@ -43,6 +43,7 @@ class Sweep:
         comparisons: of every point with the baseline, in every compared metric; empty where the protocol gives no verdicts.
         conclusion: the answer, the ranking, the recommended point; None before there is one.
         self_check: of the duplicate with the baseline, in images per second; None without one.
+        images_per_epoch: the number that was found for all points with images=auto; None where none had to be found.
         warnings: those about several points.
         command: a line that runs it again.
         id: of this record, wherever it is copied to.
@@ -55,6 +56,7 @@ class Sweep:
     comparisons: list[Comparison] = field(default_factory=list)
     conclusion: Conclusion | None = None
     self_check: Comparison | None = None
+    images_per_epoch: int | None = None
     warnings: list[ResultWarning] = field(default_factory=list)
     command: str = ""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -64,7 +66,8 @@ class Sweep:
         """The sweep of these points. If it was begun in this folder before, it keeps its id."""
         sweep = cls(points, folder, chosen_baseline(points))
         with contextlib.suppress(RunnerError):  # a new one
-            sweep.id = read_sweep_json(folder / SWEEP).get("id", sweep.id)
+            begun = read_sweep_json(folder / SWEEP)
+            sweep.id, sweep.images_per_epoch = begun.get("id", sweep.id), begun.get("images_per_epoch")
         return sweep
 
     @property
@@ -100,6 +103,12 @@ class Sweep:
             *of_rounds(self.comparisons, self.objective),
             *at_the_edge(facts, self.conclusion.answer["best"]),
         ]
+
+    def settle(self, images: int | None) -> None:
+        """Write down the number of images that was found; None where none had to be."""
+        if images is not None:
+            self.images_per_epoch = images
+            self.write()
 
     def half_width(self) -> float:
         """The half width of the widest interval of images per second, relative to its value; of ratios where there are any.
@@ -162,6 +171,7 @@ class Sweep:
             "id": self.id,
             "command": self.command,
             "baseline": self.baseline.label,
+            "images_per_epoch": self.images_per_epoch,
             "points": [
                 {
                     "id": point.id,

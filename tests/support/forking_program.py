@@ -84,15 +84,18 @@ def _serve() -> None:
     if sys.platform == "win32":
         raise OSError("this system cannot fork")
     before_a_run: Callable[[], None] = lambda: None  # noqa: E731
+    before = set(os.environ)
     for module in sys.argv[1:]:
         if module == FORK_SERVERS:
             before_a_run = _started_fork_servers()
         else:
             import_module(module)
+    set_by_imports = {name: value for name, value in os.environ.items() if name not in before}
     for line in sys.stdin:
         order = json.loads(line)
         if not (child := os.fork()):
             before_a_run()
+            order["environment"] = set_by_imports | order["environment"]
             _become(order)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n")
         sys.stdout.flush()

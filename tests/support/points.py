@@ -39,7 +39,7 @@ def point(folder: Path, **changes: object) -> Point:
     for key, value in changes.items():
         setattr(config, key, value)
     folder.mkdir(parents=True, exist_ok=True)
-    return Point(config=config, images=images_of(config.source, config.images), overrides=["workers=2"], folder=folder)
+    return Point(config=config, images=images_of(config.source, config.epoch_images), overrides=["workers=2"], folder=folder)
 
 
 def measured(tmp_path: Path, supervisor: Supervisor, **changes: Any) -> Point:

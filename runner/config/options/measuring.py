@@ -31,6 +31,9 @@ class Protocol(Option):
         role=SWEEP,
     )
     budget_s: float | None = option(None, "seconds of trials after which a race ends in any case", above=0, role=SWEEP)
+    epoch_s: float = option(
+        0.5, "with images=auto: how long an epoch of the fastest point should take, in seconds", above=0, role=SWEEP
+    )
     indifference: float = option(
         0.05,
         "how far below the best a point is still as good; the cheapest point proven to be within this is recommended; 0.05 is 5 %",

@@ -14,6 +14,12 @@ from runner.config.options.tasks import TaskOption
 from runner.config.options.tf import Tf
 from runner.config.options.tracking import TrackingOption
 
+# images=auto: the number is found before the first trial that counts.
+AUTO = "auto"
+
+# How many images the first look at an epoch has, by which that number is found.
+FIRST_LOOK = 16
+
 
 @dataclass
 class Config:
@@ -23,8 +29,13 @@ class Config:
     workers: int = option(15, "threads or processes that handle images", at_least=1, at_most=4096, role=WORK)
     tf: Tf = option(MISSING, "TensorFlow's threads in each worker", role=WORK)
     source: SourceOption = option(MISSING, "where images come from", role=WORK)
-    images: int = option(
-        15, "images in an epoch; the source is repeated or cut to that many", at_least=1, at_most=10**9, role=AMOUNT
+    images: int | str = option(
+        "auto",
+        "images in an epoch; the source is repeated or cut to that many",
+        word=AUTO,
+        at_least=1,
+        at_most=10**9,
+        role=AMOUNT,
     )
     task: TaskOption = option(MISSING, "what is done to each image", role=WORK)
     sink: SinkOption = option(MISSING, "where results go", role=WORK)
@@ -47,6 +58,11 @@ class Config:
     fail_fast: bool = option(False, "whether a sweep ends at the first point that fails", role=SWEEP)
     host: Host = option(Host, "how this host is shared", role=HOST)
     resume: str | None = option(None, "the folder of a sweep to go on with", role=START)
+
+    @property
+    def epoch_images(self) -> int:
+        """How many images an epoch has; while that has to be found yet, ``FIRST_LOOK``."""
+        return self.images if isinstance(self.images, int) else FIRST_LOOK
 
     @property
     def uses_tensorflow(self) -> bool:
