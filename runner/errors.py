@@ -4,6 +4,7 @@ RunnerError
 ├── ConfigurationError        a choice that cannot be run; shown to the user before any process starts
 ├── ImageError                one image could not be handled; the epoch goes on
 │   ├── ImageRefused          its header claims more pixels than anyone would want allocated
+│   ├── ImageReplaced         its bytes are not those that were inspected before the first trial
 │   ├── ImageNotFetched       its bytes could not be had from its address, however often it was tried
 │   └── SinkError             its result could not be delivered
 ├── TrialError                a trial did not finish; carries the status of the record
@@ -11,14 +12,25 @@ RunnerError
 │   │   └── TrialSilent       the latter: nothing but the exit status is known                        "failed"
 │   ├── TrialKilled           the trial or a worker was ended by a signal                              "killed"
 │   └── TrialTimeout          the deadline passed                                                      "timeout"
+├── StorageError              a file of a record could not be written, such as on a full disk
 ├── ConductorGone             inside a trial: the process that asked for it is no more
 └── TrackingError             MLflow could not be reached or written
 """
 
 from __future__ import annotations
 
+import errno
 import signal
+from pathlib import Path
 from typing import Literal, TypedDict
+
+# What the system's words for a disk that cannot be written mean.
+_STORAGE = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the user's quota on this disk is used up",
+    errno.EFBIG: "it would be larger than files may be here (ulimit -f)",
+    errno.EROFS: "the disk is read-only",
+}
 
 FailedStatus = Literal["failed", "killed", "timeout"]
 
@@ -63,6 +75,10 @@ class ImageError(RunnerError):
 
 class ImageRefused(ImageError):
     """An image whose header claims more pixels than are allowed; nothing of it was decoded."""
+
+
+class ImageReplaced(ImageError):
+    """An image whose bytes are not those that were inspected before the first trial."""
 
 
 class ImageNotFetched(ImageError):
@@ -112,6 +128,30 @@ class TrialTimeout(TrialError):
     """The deadline of the trial passed."""
 
     status: FailedStatus = "timeout"
+
+
+class StorageError(RunnerError):
+    """A file of a record could not be written; what was there before is there still.
+
+    Attributes:
+        path: of the file.
+        reason: in words.
+    """
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        self.path = path
+        self.reason = _STORAGE.get(error.errno or 0) or error.strerror or str(error)
+        self._error = error
+        super().__init__(f"{path}: cannot be written: {self.reason}")
+
+    @classmethod
+    def of(cls, error: OSError) -> StorageError | None:
+        """The same of an error of a library's, if it says that a disk cannot be written."""
+        return cls(Path(str(error.filename or "a file")), error) if error.errno in _STORAGE else None
+
+    def __reduce__(self) -> tuple[type[StorageError], tuple[Path, OSError]]:
+        """How it comes out of another process."""
+        return type(self), (self.path, self._error)
 
 
 class ConductorGone(RunnerError):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import os
 import socket
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
 
+from runner.disk import write_atomically
 from runner.errors import ConfigurationError
 from runner.secrets import masked
 
@@ -36,35 +34,6 @@ def check_temporary_folder() -> None:
         raise ConfigurationError(
             "TMPDIR", folder, "is too long for the path of a socket in it", f"a path of at most {_LONGEST_TEMPORARY} bytes"
         )
-
-
-def write_atomically(path: Path, write: Callable[[IO[str]], None]) -> None:
-    """Call ``write`` with a text file and put what it wrote at ``path`` in one step: readers see all of it or nothing."""
-
-    def write_text(file: IO[Any]) -> None:
-        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-        write(text)
-        text.detach()  # which flushes, and leaves the file open
-
-    write_bytes_atomically(path, write_text)
-
-
-def write_bytes_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
-    """The same with a binary file."""
-    handle, half_written = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes private files; results are as readable as anything else the user writes.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(half_written).chmod(0o666 & ~mask)
-        Path(half_written).replace(path)
-    except BaseException:
-        Path(half_written).unlink(missing_ok=True)
-        raise
 
 
 def forget_sweep(folder: Path) -> None:

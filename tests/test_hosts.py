@@ -17,7 +17,9 @@ from support.stores import local_store, runs_at, sweep_in
 from runner.analysis.verdicts import Side, compare_points
 from runner.errors import ConfigurationError
 from runner.host.lock import host_lock
+from runner.pipeline.sources import Image
 from runner.sweep.gathering import sweep_begun_in
+from runner.sweep.resuming import resume
 
 pytestmark = pytest.mark.slow
 
@@ -67,12 +69,21 @@ def test_a_ratio_across_hosts_is_given_where_it_is_asked_for_and_names_them(copi
 def test_a_job_that_comes_back_goes_on_on_its_host_and_begins_anew_on_another(copied_jobs: Program) -> None:
     folder = sweep_in(copied_jobs.folder)
     on_another_host(folder, 1)
-    here, elsewhere, _ = sweep_begun_in(folder).points
-    here.restore_here()
-    elsewhere.restore_here()
-    assert [len(here.trials), len(elsewhere.trials)] == [6, 0]
-    assert not list((folder / "1").glob("*.csv"))
-    assert not (folder / "1" / "result.json").exists()
+    said: list[str] = []
+    for number, kept in ((0, 3), (1, 0)):
+        path = folder / str(number) / "result.json"
+        record = json.loads(path.read_text())
+        path.write_text(json.dumps({**record, "status": "running", "trials": record["trials"][:3]}))
+        point = sweep_begun_in(folder).points[number]
+        point.images = [
+            Image(image["path"], "jpeg", image["width"], image["height"], image["sha256"]) for image in record["images"]
+        ]
+        resume([point], said.append)
+        assert len(point.trials) == kept
+    assert any("host was node-b" in line for line in said)
+    assert {path.name for path in (folder / "1").iterdir()} == {".hydra", "runner.log", "set_aside"}
+    aside = json.loads((folder / "1" / "set_aside" / "1" / "result.json").read_text())
+    assert len(aside["trials"]) == 3
 
 
 def side(label: str, host: str | None, rates: Sequence[float], session: str) -> Side:

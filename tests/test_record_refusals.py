@@ -21,12 +21,13 @@ from runner.record.reading import read_point, read_result, read_sweep, read_swee
 from runner.record.trace import write_trace
 from runner.report.subject import read_subject
 from runner.sweep.gathering import sweep_begun_in
+from runner.sweep.resuming import restore
 from runner.sweep.sweep import Sweep
 from runner.tracking.fetch import _folders
 
 
 def _resumed(folder: Path) -> None:
-    point(folder).restore()
+    restore(point(folder))
 
 
 READERS: dict[str, Callable[[Path], object]] = {

@@ -145,6 +145,8 @@ def test_a_trial_that_is_interrupted_leaves_no_records_behind(tmp_path: Path) ->
     assert not subject.spool.exists()
 
 
-def test_a_record_that_is_begun_anew_loses_its_rows(rows_folder: Path) -> None:
-    PointFolder(rows_folder).clear()
-    assert list(rows_folder.iterdir()) == []
+def test_a_record_that_is_set_aside_takes_its_rows_with_it(rows_folder: Path) -> None:
+    before = {path.name for path in rows_folder.iterdir()}
+    where = PointFolder(rows_folder).set_aside([])
+    assert {path.name for path in rows_folder.iterdir()} == {"set_aside"}
+    assert {path.name for path in where.iterdir()} == before | {"differences.json"}

@@ -62,5 +62,6 @@ def steadied(candidates: Sequence[Candidate]) -> list[Candidate]:
 def candidate_of(point: PointRecord, metric: MetricName) -> Candidate:
     """The same of a point's record."""
     shown = spoken_name(point.label, point.record["config"])
-    kind, failed = str(point.record["config"].get("mode", {}).get("name", "")), point.record["status"] != "ok"
+    kind = str(point.record["config"].get("mode", {}).get("name", ""))
+    failed = any(trial["status"] != "ok" for trial in point.record["trials"])  # one that was cut short has not failed
     return candidate(point.label, shown, point.record["trials"], metric, failed=failed, kind=kind)

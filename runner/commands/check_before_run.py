@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -15,8 +18,9 @@ from runner.config.check import checked_hydra
 from runner.config.compose import without_hydra
 from runner.config.explain import explain
 from runner.display.console import print_error
-from runner.errors import ConfigurationError
+from runner.errors import RunnerError
 from runner.sweep import exit_status
+from runner.sweep.beginning import begin_in
 from runner.sweep.checking import checked
 
 
@@ -27,16 +31,17 @@ class CheckBeforeRun(Callback):
     """
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
-        """Check a single run; the points of a sweep are checked by the launcher, all before the first starts."""
-        try:
+        """Check a single run, and claim its folder; the points of a sweep are checked by the launcher, all before the first starts."""
+        with _refusals():
             checked_hydra(config)
             checked(without_hydra(config))
-        except (ConfigurationError, OmegaConfBaseException) as error:
-            print_error(str(explain(error, sys.argv[1:])))
-            raise SystemExit(exit_status.FAILED) from None
+            folder = str(config.hydra.run.dir)
+            with read_write(config):
+                config.hydra.run.dir = folder  # resolved once: the time in its name could be another later
+            begin_in(Path(folder).absolute(), "hydra.run.dir", resumed=config.resume is not None)
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Wrap a launcher of another kind, so that its sweep is gathered too, and tell ``HydraConfig`` the sweep's folder."""
+        """Wrap a launcher of another kind, so that its sweep is gathered too; claim the sweep's folder, and tell ``HydraConfig`` where it is."""
         from runner.sweep.composing import put_into_gathering
 
         put_into_gathering(config)
@@ -46,3 +51,15 @@ class CheckBeforeRun(Callback):
                 config.hydra.sweep.dir
             )  # resolved once: every copy would put another time into its name
         HydraConfig.instance().set_config(chosen)
+        with _refusals():
+            begin_in(Path(chosen.hydra.sweep.dir).absolute(), "hydra.sweep.dir", resumed=config.resume is not None)
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """Print what is wrong, and end the program."""
+    try:
+        yield
+    except (RunnerError, OmegaConfBaseException) as error:
+        print_error(str(explain(error, sys.argv[1:])) if not isinstance(error, RunnerError) else str(error))
+        raise SystemExit(exit_status.FAILED) from None

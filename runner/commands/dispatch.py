@@ -12,13 +12,13 @@ import argparse
 import contextlib
 import difflib
 import os
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
-from types import FrameType, ModuleType
+from types import ModuleType
 
 from runner.errors import RunnerError
+from runner.host.interrupts import interrupt_on_ends
 from runner.safe_path import leave_out_the_current_folder
 from runner.sweep import exit_status
 
@@ -32,6 +32,7 @@ VERBS = {
     "report": "write report.html again from the record, or show it in the terminal",
     "trace": "write the timeline of one trial, for Perfetto",
     "export": "write every image's row as text",
+    "verify": "hold a record against its manifest: what is missing, changed or added",
     "gather": "combine points that other jobs have measured into one sweep",
     "sync": "log records that MLflow does not have yet",
     "ui": "show the recorded runs in MLflow's web pages",
@@ -42,7 +43,7 @@ RUN = "run"
 def main() -> None:
     """``runner [VERB] ...``; exits with 0, 1 (bad configuration, failed point) or 130 (interrupted)."""
     leave_out_the_current_folder()
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    interrupt_on_ends()
     with _no_message_about_a_closed_pipe():
         sys.exit(dispatch(sys.argv[1:]))
 
@@ -96,10 +97,6 @@ def _refused(word: str) -> int:
     hint = f"; did you mean {near[0]}?" if near else ""
     print_error(f"{word}: there is no such command{hint}\n  accepted: {', '.join([RUN, *VERBS])}; or key=value, see --help")
     return exit_status.FAILED
-
-
-def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

@@ -11,10 +11,11 @@ import os
 import sys
 from pathlib import Path
 
+from runner.disk import write_atomically
 from runner.display.console import print_line
 from runner.errors import RunnerError
-from runner.files import write_atomically
 from runner.outside import plain_file
+from runner.record.manifest import amend_manifest
 from runner.record.parquet import FOLDER, TEXT_FILE, files_in
 from runner.record.reading import SWEEP, read_point, read_sweep
 from runner.record.rows import write_csv
@@ -54,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
             print_line(f"{output}: is there already; this record has its rows in no other file")
             continue
         write_atomically(output, lambda file, folder=folder: write_csv(folder, file))  # type: ignore[misc]
+        amend_manifest(folder, TEXT_FILE)
         print_line(f"Written: {output}")
     return 0
 

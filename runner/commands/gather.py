@@ -11,6 +11,8 @@ from pathlib import Path
 
 from runner.config.options import Sqlite
 from runner.display.console import print_line
+from runner.host.claim import claim, give_back
+from runner.record.manifest import remove_manifest
 from runner.sweep import exit_status
 from runner.sweep.gathering import gather, sweep_begun_in
 from runner.tracking.store import may_contact
@@ -33,5 +35,10 @@ def run(arguments: argparse.Namespace) -> int:
                 f"{point.label}: the server that its record names is not contacted; runner sync FOLDER --uri ... logs it there"
             )
             point.config.tracking = Sqlite(experiment=tracking.experiment, max_artifact_mb=tracking.max_artifact_mb)
-    gather(sweep, sweep.points, {})
+    claim(sweep.folder, "FOLDER", print_line)
+    try:
+        remove_manifest(sweep.folder)
+        gather(sweep, sweep.points, {})
+    finally:
+        give_back(sweep.folder)
     return exit_status.current()

@@ -19,10 +19,10 @@ from rich.table import Table
 from runner.analysis.candidates import CRITERIA
 from runner.analysis.recommendation import Recommendation, code_left_out, recommended, words_for
 from runner.analysis.scaling import law_text, laws
+from runner.disk import make_folder, write_atomically
 from runner.display.console import console, print_line
 from runner.display.words import with_interval
 from runner.errors import RunnerError
-from runner.files import write_atomically
 from runner.record.metric_schema import MetricName
 from runner.record.per_cent import pct_text
 from runner.record.reading import SweepRecord, read_sweep
@@ -80,7 +80,7 @@ def write_preset(recommendation: Recommendation, path: Path) -> None:
         raise RunnerError(f"{path}: is there already; name another file, or remove it")
     lines = _preset(recommendation, path.stem)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_atomically(path, lambda file: print("\n".join(lines), file=file))
     except OSError as error:
         raise RunnerError(f"{path}: cannot be written: {error.strerror}") from error

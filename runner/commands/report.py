@@ -60,6 +60,8 @@ def _report(folder: Path, *, terminal: bool) -> None:
 
         print_report(read_subject(folder))
         return
+    from runner.record.manifest import amend_manifest
     from runner.report.page import write_report
 
     print_line(f"Written: {write_report(folder)}")
+    amend_manifest(folder, "report.html", "*.svg", "*.png")

@@ -31,6 +31,7 @@ def run(words: list[str]) -> int:
     from runner.config.store import register
     from runner.display.console import print_error
     from runner.errors import RunnerError
+    from runner.host.claim import give_back_folders
     from runner.safe_path import take_code_of_the_current_folder
     from runner.tracking.credentials import credentials_to_environment
 
@@ -51,13 +52,25 @@ def run(words: list[str]) -> int:
     except SystemExit as exit_:
         # Hydra refuses an unknown flag with 2.
         return exit_status.FAILED if exit_.code else exit_status.current()
-    except (HydraException, OmegaConfBaseException, RunnerError, ValueError, OSError) as error:
-        if wants_traceback or isinstance(error, BrokenPipeError):
-            raise
-        _print_refusal(error)
+    except (HydraException, OmegaConfBaseException, RunnerError, ValueError, OSError, _PointEnded) as error:
+        cause = error.cause if isinstance(error, _PointEnded) else error
+        if wants_traceback or isinstance(cause, BrokenPipeError):
+            raise cause from None
+        _print_refusal(cause)
+        give_back_folders()
         _remove_empty_sweep()
         return exit_status.FAILED
+    finally:
+        give_back_folders()
     return exit_status.current()
+
+
+class _PointEnded(BaseException):
+    """Carries the error of a single run past Hydra, which would print it with all overrides and their secrets."""
+
+    def __init__(self, cause: Exception) -> None:
+        self.cause = cause
+        super().__init__(cause)
 
 
 def _print_refusal(error: Exception) -> None:
@@ -65,9 +78,15 @@ def _print_refusal(error: Exception) -> None:
 
     from runner.config.explain import explain
     from runner.display.console import print_error
-    from runner.errors import RunnerError
+    from runner.errors import RunnerError, StorageError
+    from runner.host.claim import claimed_folders
 
-    if isinstance(error, RunnerError | OSError) and not isinstance(error, HydraException):
+    storage = StorageError.of(error) if isinstance(error, OSError) else error
+    if isinstance(storage, StorageError):
+        from runner.sweep.stopped import what_is_kept
+
+        print_error("\n".join([str(storage), *map(what_is_kept, claimed_folders())]))
+    elif isinstance(error, RunnerError | OSError) and not isinstance(error, HydraException):
         print_error(str(error))
     else:
         print_error(str(explain(error, [word for word in sys.argv[1:] if "=" in word])))
@@ -93,10 +112,13 @@ def run_point(composed: DictConfig) -> float | None:
     from hydra.types import RunMode
 
     from runner.config.recorded_words import names_own_code
+    from runner.display.console import print_note
+    from runner.errors import RunnerError
     from runner.files import mask_hydra_files
     from runner.safe_path import take_code_of_the_current_folder
     from runner.sweep.job import execute_job
     from runner.sweep.point import Point
+    from runner.sweep.resuming import resume_alone
     from runner.sweep.single import execute_alone
 
     hydra_config = HydraConfig.get()
@@ -105,6 +127,11 @@ def run_point(composed: DictConfig) -> float | None:
         take_code_of_the_current_folder()
     if hydra_config.mode is RunMode.MULTIRUN:
         return execute_job(composed, overrides, folder)
-    point = Point.prepared(composed, overrides, folder)
-    mask_hydra_files(point.folder)
-    return execute_alone(point)
+    try:
+        point = Point.prepared(composed, overrides, folder)
+        mask_hydra_files(point.folder)
+        if point.config.resume is not None:
+            resume_alone(point, print_note)
+        return execute_alone(point)
+    except (RunnerError, OSError) as error:
+        raise _PointEnded(error) from error

@@ -9,9 +9,10 @@ import argparse
 from pathlib import Path
 
 from runner.display.console import print_line
+from runner.display.words import cut_short_text
 from runner.errors import RunnerError
 from runner.outside import in_one_line
-from runner.record.reading import PointRecord, SweepRecord, records_below
+from runner.record.reading import PointRecord, SweepRecord, records_below, was_cut_short
 from runner.secrets import masked
 from runner.tracking.credentials import uri_without_credentials
 from runner.tracking.store import may_contact
@@ -67,12 +68,23 @@ def sync(folders: list[Path], uri: str | None, experiment: str | None) -> int:
             failures += 1
             print_line(f"{record.folder}: {error}")
             continue
-        print_line(f"{record.folder}: {f'{written} runs written' if written else 'was there already'}")
+        print_line(f"{record.folder}: {f'{written} runs written' if written else 'was there already'}{_cut_short(record)}")
     return 1 if failures else 0
 
 
 def _first(record: PointRecord | SweepRecord) -> PointRecord:
     return record.measured[0] if isinstance(record, SweepRecord) else record
+
+
+def _cut_short(record: PointRecord | SweepRecord) -> str:
+    """What there is to say of a record that is not whole."""
+    points = record.measured if isinstance(record, SweepRecord) else [record]
+    short = [point for point in points if was_cut_short(point.record)]
+    if not short:
+        return ""
+    return f"; {short[0].label} was {cut_short_text(short[0].record)}" + (
+        f", and {len(short) - 1} more" if len(short) > 1 else ""
+    )
 
 
 def _own_store(record: PointRecord | SweepRecord, mentioned: set[str]) -> str | None:

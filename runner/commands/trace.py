@@ -7,6 +7,7 @@ from pathlib import Path
 
 from runner.display.console import print_line
 from runner.errors import RunnerError
+from runner.record.manifest import amend_manifest
 from runner.record.trace import MOST_IMAGES, write_trace
 
 
@@ -29,5 +30,6 @@ def run(arguments: argparse.Namespace) -> int:
     number = write_trace(arguments.folder, arguments.round, arguments.images)
     if number is None:
         raise RunnerError(f"{arguments.folder}: no trial of this point succeeded; --round shows one that failed")
+    amend_manifest(arguments.folder, "trace.json")
     print_line(f"{arguments.folder / 'trace.json'}: round {number}; open it at https://ui.perfetto.dev or chrome://tracing")
     return 0

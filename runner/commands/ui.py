@@ -10,10 +10,14 @@ import sys
 from runner.display.console import print_line
 from runner.errors import RunnerError
 from runner.files import outputs
+from runner.host.processes import end_tree
 from runner.tracking.store import artifacts_uri, database_uri
 
 # MLflow would start six processes more for jobs that none of these pages has.
 _SETTINGS = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+# How long the server may take to end its requests.
+_GRACE_S = 3.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,10 +29,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until stopped."""
     command = server_command(arguments.port)
     print_pages(f"http://127.0.0.1:{arguments.port}")
+    # In a session of its own, so that Ctrl-C and SIGTERM reach this process alone, which then ends all of it.
+    server = subprocess.Popen(command, env=_SETTINGS | os.environ, start_new_session=True)  # noqa: S603
     try:
-        return subprocess.run(command, env=_SETTINGS | os.environ, check=False).returncode  # noqa: S603
+        return server.wait()
     except KeyboardInterrupt:
         return 0
+    finally:
+        if server.poll() is None:
+            end_tree(server.pid, _GRACE_S)
+            server.wait()
 
 
 def print_pages(server: str) -> None:

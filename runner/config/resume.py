@@ -1,7 +1,8 @@
-"""``resume=FOLDER``: goes on with the sweep in that folder, by the command line that started it."""
+"""``resume=FOLDER``: goes on with the sweep or the run in that folder, by the command line that started it."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,19 @@ from runner.errors import ConfigurationError
 from runner.outside import bytes_of, refuse_links
 
 _KEY = "resume"
-_ACCEPTED = "the folder of a sweep, such as outputs/sweeps/2026-01-31/12-00-00-000000, and no other choice beside it"
+_ACCEPTED = (
+    "the folder of a sweep or a single run, such as outputs/sweeps/2026-01-31/12-00-00-000000, and no other choice beside it"
+)
+_OF_SWEEP, _OF_RUN = "multirun.yaml", ".hydra/hydra.yaml"
 _ALLOW = "--allow"
 _MOST_BYTES = 10_000_000
 
 
 def resumed(words: Sequence[str], tell: Callable[[str], None]) -> tuple[list[str], Consent | None]:
-    """The words that go on with the sweep in FOLDER, if ``words`` contain ``resume=FOLDER``, and what its record is allowed; otherwise ``words``.
+    """The words that go on with the sweep or the run in FOLDER, if ``words`` contain ``resume=FOLDER``, and what its record is allowed; otherwise ``words``.
 
     Raises:
-        ConfigurationError: there is no sweep in the folder, ``words`` contain other choices, or the record would have done what is not allowed.
+        ConfigurationError: there is neither in the folder, ``words`` contain other choices, or the record would have done what is not allowed.
         RunnerError: there is a link in the folder.
     """
     words, allowed = _without_allow(words)
@@ -38,7 +42,7 @@ def resumed(words: Sequence[str], tell: Callable[[str], None]) -> tuple[list[str
     again = [word for word in words if not word.startswith((f"{_KEY}=", "-"))]
     task, hydra = _words_of(folder, given[-1])
     refuse_links(folder)
-    kept = [word for word in hydra if not word.startswith(("hydra.sweep.dir=", "hydra.mode="))]
+    kept = [word for word in hydra if not word.startswith(("hydra.sweep.dir=", "hydra.run.dir=", "hydra.mode="))]
     started = [word for word in task if not word.startswith(f"{_KEY}=")]
     recorded = with_given([*started, *kept], again, _KEY)
     named = frozenset(map(key_of, again))
@@ -46,7 +50,19 @@ def resumed(words: Sequence[str], tell: Callable[[str], None]) -> tuple[list[str
     consent = Consent(_KEY, allowed, named, tell)
     consent.ask([*demands_of(recorded), *code_in(recorded)])
     quoted = "'" + str(folder).replace("\\", "\\\\").replace("'", r"\'") + "'"
-    return ["-m", *recorded, f"hydra.sweep.dir={quoted}", f"{_KEY}={quoted}"], consent
+    if (folder / _OF_SWEEP).exists():
+        return ["-m", *recorded, f"hydra.sweep.dir={quoted}", f"{_KEY}={quoted}"], consent
+    # Hydra would write its files anew, and a program that is killed meanwhile could not be resumed any more.
+    return [*recorded, f"hydra.run.dir={quoted}", "hydra.output_subdir=null", f"{_KEY}={quoted}"], consent
+
+
+def can_be_resumed(folder: Path) -> bool:
+    """Whether the folder says by which words its sweep or run was started."""
+    try:
+        _words_of(folder, str(folder))
+    except ConfigurationError:
+        return False
+    return True
 
 
 def _without_allow(words: Sequence[str]) -> tuple[list[str], frozenset[str]]:
@@ -68,11 +84,14 @@ def _without_allow(words: Sequence[str]) -> tuple[list[str], frozenset[str]]:
 
 
 def _words_of(folder: Path, given: str) -> tuple[list[str], list[str]]:
-    """The program's and Hydra's own words of the command line that started the sweep; nothing in them is evaluated."""
+    """The program's and Hydra's own words of the command line that started it; nothing in them is evaluated."""
+    path = next((path for name in (_OF_SWEEP, _OF_RUN) if os.path.lexists(path := folder / name)), folder / _OF_SWEEP)
     try:
-        content: Any = yaml.load(bytes_of(folder / "multirun.yaml", _MOST_BYTES), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  (it is a safe one)
+        content: Any = yaml.load(bytes_of(path, _MOST_BYTES), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  (it is a safe one)
         overrides = content["hydra"]["overrides"]
+        if path.name != _OF_SWEEP and content["hydra"]["mode"] != "RUN":
+            raise ConfigurationError(_KEY, given, "is the folder of one point of a sweep", "the folder of the sweep around it")
         task, hydra = ([str(word) for word in overrides[part]] for part in ("task", "hydra"))
     except (OSError, ValueError, TypeError, KeyError, RecursionError, yaml.YAMLError) as error:
-        raise ConfigurationError(_KEY, given, "is not the folder of a sweep", _ACCEPTED) from error
+        raise ConfigurationError(_KEY, given, "is not the folder of a sweep or a run", _ACCEPTED) from error
     return task, hydra

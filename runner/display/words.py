@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from runner.record.metric_schema import MetricName, MetricSummary
+from runner.record.point_schema import ResultJson
 from runner.record.sweep_schema import Compared, ComparisonRecord, ValueComparison
 
 # For each compared metric: its name in a ratio, and the words for better and worse.
@@ -59,6 +60,14 @@ def verdict_text(comparison: ComparisonRecord | ValueComparison) -> str:
         if comparison.get("sessions") is None
         else f"inconclusive over {comparison.get('sessions')} sessions"
     )
+
+
+def cut_short_text(record: ResultJson) -> str:
+    """After how many rounds a point was cut short: ``cut short after 10 of 200 rounds``."""
+    protocol, done = record["config"]["protocol"], len(record["trials"])
+    fixed = not protocol.get("race", False) and protocol.get("precision") is None
+    planned = f" of {protocol['rounds']}" if fixed and "rounds" in protocol else ""
+    return f"cut short after {done}{planned} rounds"
 
 
 def self_check_text(check: ComparisonRecord, *, trusted: bool) -> str:

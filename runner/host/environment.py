@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import platform
+import re
 import socket
 import sys
 import sysconfig
@@ -35,6 +36,9 @@ _VARIABLE_PREFIXES = (
 
 # Keys that change no result.
 _INCIDENTAL = ("user", "folder")
+
+# What is told where it differs, and makes figures of two sessions no less comparable by itself.
+_TOLD_ONLY = re.compile(r"git.*|memory_bytes|packages (mlflow|hydra-core|omegaconf)|variables.*", re.DOTALL)
 
 
 class Environment(TypedDict):
@@ -109,6 +113,11 @@ def differences(then: Environment, now: Environment) -> list[Difference]:
         if sides[0] != sides[1] and what not in _INCIDENTAL:
             changed.append({"what": what, "then": sides[0], "now": sides[1]})
     return changed
+
+
+def matters(one: Difference) -> bool:
+    """Whether figures from before and after this difference are not comparable because of it."""
+    return _TOLD_ONLY.fullmatch(one["what"]) is None
 
 
 def _flat(environment: Environment) -> dict[str, object]:

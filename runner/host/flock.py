@@ -59,14 +59,52 @@ def locked(path: Path, wait_s: float, on_wait: Callable[[int | None], None] = la
         time.sleep(max(0, min(_POLL_S, end - time.monotonic())))
 
 
+@contextlib.contextmanager
+def locked_with(path: Path) -> Iterator[None]:
+    """Hold the lock of a file that is made for it, and removed at the end.
+
+    It is open for writing, as the file systems of some networks ask.
+
+    Raises:
+        StillLocked: another program holds it.
+        OSError: the file cannot be made, is no regular file, or its file system has no locks.
+    """
+    while True:
+        descriptor = _opened(path, os.O_RDWR | os.O_CREAT)
+        try:
+            if not _taken(descriptor):
+                raise StillLocked(_holder(descriptor))
+            if not _is_at(descriptor, path):  # its holder has removed it meanwhile
+                continue
+            try:
+                yield
+            finally:
+                with contextlib.suppress(OSError):  # Windows removes no open file; or the folder is gone
+                    path.unlink()
+            return
+        finally:
+            os.close(descriptor)  # this releases the lock
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 def opened_to_lock(path: Path) -> int:
     """A descriptor of a regular file, open for reading.
 
     Raises:
         OSError: it does not exist, cannot be read, or is no regular file.
     """
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-    descriptor = os.open(path, flags)
+    return _opened(path, os.O_RDONLY)
+
+
+def _opened(path: Path, how: int) -> int:
+    flags = how | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(path, flags, 0o644)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return descriptor
     os.close(descriptor)

@@ -52,14 +52,14 @@ def _take(stack: contextlib.ExitStack, tell: Callable[[str], None], wait_s: floa
     for path in _files():
 
         def say(pid: int | None, path: Path = path) -> None:
-            tell(f"another run is measuring on this host, waiting for it to end: {_described(pid, path)}")
+            tell(f"another run is measuring on this host, waiting for it to end: {described(pid, path)}")
 
         try:
             stack.enter_context(locked(path, wait_s, say))
         except OSError:  # the file does not exist here, or its file system has no locks
             continue
         except StillLocked as busy:
-            reason = f"another run is still measuring on this host: {_described(busy.pid, path)}"
+            reason = f"another run is still measuring on this host: {described(busy.pid, path)}"
             raise ConfigurationError("host.wait_s", wait_s, reason, "more seconds to wait") from None
         return path
     tell("this system has no file to lock, so another measurement at the same time would not be noticed")
@@ -97,8 +97,8 @@ def _make(path: Path) -> None:
         Path(made).unlink(missing_ok=True)
 
 
-def _described(pid: int | None, path: Path) -> str:
-    """The process in words, from what the system says about it. A text that another user wrote would not be trustworthy."""
+def described(pid: int | None, path: Path) -> str:
+    """The process that holds the lock of the file, in words, from what the system says about it. A text that another user wrote would not be trustworthy."""
     if pid is None:
         return f"this system does not say which process it is; lsof {path} may"
     try:

@@ -25,6 +25,20 @@ REMOVAL_S = 5.0
 # How worker processes are started where the user leaves that open. macOS can fork, but its system libraries do not survive it.
 AUTOMATIC_START_METHOD = "fork" if sys.platform == "linux" else "spawn"
 
+
+def end_tree(pid: int, grace_s: float) -> None:
+    """End a process and all below it: by SIGTERM, and those that are there after ``grace_s`` seconds by SIGKILL."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        top = psutil.Process(pid)
+        tree = [top, *top.children(recursive=True)]
+        for process in tree:
+            with contextlib.suppress(psutil.Error):
+                process.terminate()
+        for process in psutil.wait_procs(tree, grace_s)[1]:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+
+
 if sys.platform == "win32":
 
     def lead_session() -> None:

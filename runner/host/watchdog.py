@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import select
+import sys
 import threading
 from collections.abc import Callable
 
@@ -25,10 +28,19 @@ def die_with_parent(last_act: Callable[[], None] | None = None) -> None:
 def die_with(pid: int) -> None:
     """The same for a process that multiprocessing did not start: end with the process that has this id."""
     try:
-        other = psutil.Process(pid)
-    except psutil.NoSuchProcess:
+        _end_after(_wait_for(pid), None)
+    except (ProcessLookupError, psutil.NoSuchProcess):
         os._exit(1)
-    _end_after(other.wait, None)
+
+
+def _wait_for(pid: int) -> Callable[[], object]:
+    """What waits for the end of a process; without looking again and again where the system has a way."""
+    if sys.platform == "linux":
+        with contextlib.suppress(NotImplementedError, PermissionError):  # an old kernel, or one that forbids it
+            end = select.poll()
+            end.register(os.pidfd_open(pid), select.POLLIN)
+            return end.poll
+    return psutil.Process(pid).wait
 
 
 def _end_after(wait: Callable[[], object], last_act: Callable[[], None] | None) -> None:

@@ -158,8 +158,11 @@ class Mode(ABC):
         return None
 
     @staticmethod  # noqa: B027  (most modes leave nothing behind)
-    def after_trial() -> None:
-        """In the conductor: remove what a killed trial left behind other than processes."""
+    def after_trial(pid: int) -> None:
+        """Remove what the trial with this process id left behind other than processes, if it was killed.
+
+        In the conductor; in the trial itself where the conductor is gone.
+        """
 
 
 class ClusterMode(Mode):

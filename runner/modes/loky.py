@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import time
@@ -9,6 +10,7 @@ import traceback
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from itertools import islice
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -22,6 +24,9 @@ from runner.modes.workers.runtime import start_runtime
 from runner.pipeline.collector import Collector
 from runner.pipeline.hot_path import Pipeline
 from runner.pipeline.stamps import Records
+
+# Where Linux shows semaphores that have names (sem_overview(7)).
+_NAMED_SEMAPHORES = Path("/dev/shm")  # noqa: S108  (only what is there is removed)
 
 # How long a worker that has reported keeps busy, so that the next request for a report goes to another worker, in seconds.
 _REPORT_S = 0.02
@@ -89,6 +94,13 @@ class LokyMode(Mode):
 
     def stop(self) -> None:
         self._executor.shutdown(wait=True)
+
+    @staticmethod
+    def after_trial(pid: int) -> None:
+        """Remove the semaphores of a trial that was killed, and loky's tracker of them with it."""
+        for semaphore in _NAMED_SEMAPHORES.glob(f"sem.loky-{pid}-*"):
+            with contextlib.suppress(OSError):
+                semaphore.unlink()
 
 
 def _result(future: Future[Any]) -> Any:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from runner.disk import appending
 from runner.pipeline.stamps import WIDTH, Records, Spooled
 
 # The most records that a collector keeps in memory, of 64 bytes each.
@@ -56,7 +57,7 @@ class Collector:
 
     def _spill(self, path: str) -> None:
         whole = self._whole
-        with Path(path).open("ab") as file:
+        with appending(Path(path)) as file:
             offset = file.tell()
             whole.values.tofile(file)
         before = whole.spooled or Spooled(path, offset, 0)

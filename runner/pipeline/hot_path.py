@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -9,13 +10,16 @@ from importlib import import_module
 from time import perf_counter_ns
 from typing import Any
 
-from runner.errors import ImageRefused, type_and_first_line
+from runner.errors import ImageRefused, ImageReplaced, type_and_first_line
 from runner.pipeline.receipts import Receipt
 from runner.pipeline.sinks import HandsOver, Sink
 from runner.pipeline.sources import AsyncReader, Image, ImportsDrivers, Reader
 from runner.pipeline.stamps import Records
 from runner.pipeline.tasks import Task
 from runner.secrets import masked
+
+# Of an image's digest; a source of images that are made up for a test may have none.
+_SHA256_DIGITS = 64
 
 # How many errors a thread keeps in an epoch; what follows is likely to be the same.
 MOST_ERRORS = 1000
@@ -154,7 +158,7 @@ class Pipeline:
             try:
                 if image.refused is not None:
                     raise ImageRefused(image.refused)  # noqa: TRY301
-                result = self.task.run(self.reader.read(image), image)
+                result = self.task.run(self._same_bytes(image), image)
                 records.digests[item] = self.task.digest(result)
                 if hand_over is not None:
                     records.handed_over[item] = hand_over(result, item)
@@ -162,6 +166,25 @@ class Pipeline:
                 # The kind of failure is part of the result, its wording is not: it may name a path or an address.
                 records.digests[item] = f"failed: {type(error).__name__}".encode()
                 records.errors[item] = describe(error)
+
+    def check_unchanged(self, item: int, records: Records) -> None:
+        """Have the item failed in ``records`` where its image is not the one that was inspected; for results that were made elsewhere."""
+        try:
+            self._same_bytes(self.images[item % len(self.images)])
+        except Exception as error:
+            records.digests[item] = f"failed: {type(error).__name__}".encode()
+            records.errors[item] = describe(error)
+
+    def _same_bytes(self, image: Image) -> bytes:
+        """The bytes of an image, which are those that were inspected.
+
+        Raises:
+            ImageReplaced: they are others.
+        """
+        data = self.reader.read(image)
+        if len(image.digest) == _SHA256_DIGITS and hashlib.sha256(data).hexdigest() != image.digest:
+            raise ImageReplaced("it has been replaced since it was inspected")
+        return data
 
     @property
     def reads_async(self) -> bool:

@@ -10,7 +10,8 @@ from runner.record.limits import Having, Id, Limits, Name
 from runner.record.metric_schema import Metrics
 from runner.record.trial_schema import TrialRecord
 
-Status = Literal["ok", "failed", "timeout", "killed"]
+# ``running`` until all rounds are run: where no program runs it any more, it was cut short.
+Status = Literal["running", "ok", "failed", "timeout", "killed"]
 
 
 _WRONG = "is not accepted, or is out of range"

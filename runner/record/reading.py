@@ -24,6 +24,9 @@ from runner.record.trial_schema import EndedPhase, GoodTrial, PhaseRecord, Trial
 # The files that hold a point's record and a sweep's.
 RESULT, SWEEP = "result.json", "sweep.json"
 
+# In a point's folder: records from before it was resumed under other conditions.
+SET_ASIDE = "set_aside"
+
 # The folder of the baseline's duplicate, beside those of a sweep's points.
 SELF_CHECK = "self_check"
 
@@ -184,18 +187,35 @@ def records_below(folder: Path) -> list[PointRecord | SweepRecord]:
     Raises:
         RunnerError: there is none, or one cannot be read.
     """
-    sweeps = _folders_with(SWEEP, folder)
-    points = [at for at in _folders_with(RESULT, folder) if at.parent not in sweeps]
-    records: list[PointRecord | SweepRecord] = [sweep for at in sweeps if (sweep := read_sweep(at)).measured]
-    records += [point for at in points if (point := read_point(at)) is not None]
+    read = [read_folder(at) for at in folders_of_records(folder)]
+    records = [one for one in read if one is not None and not (isinstance(one, SweepRecord) and not one.measured)]
     if not records:
-        raise RunnerError(f"{folder}: holds no record of a sweep ({SWEEP}) or of a point ({RESULT}) with a trial")
+        raise _no_record(folder)
     return records
 
 
+def folders_of_records(folder: Path) -> list[Path]:
+    """The folder of every sweep and every single point in ``folder`` or below, in the order of their paths, sweeps first.
+
+    Raises:
+        RunnerError: there is none.
+    """
+    sweeps = _folders_with(SWEEP, folder)
+    folders = [*sweeps, *(at for at in _folders_with(RESULT, folder) if not set(sweeps) & set(at.parents))]
+    if not folders:
+        raise _no_record(folder)
+    return folders
+
+
+def _no_record(folder: Path) -> RunnerError:
+    return RunnerError(f"{folder}: holds no record of a sweep ({SWEEP}) or of a point ({RESULT}) with a trial")
+
+
 def _folders_with(name: str, folder: Path) -> list[Path]:
-    """Not those with MLflow's copies of the records."""
-    return sorted(path.parent for path in folder.rglob(name) if ARTIFACTS not in path.relative_to(folder).parts)
+    """Not those with MLflow's copies of the records, nor those of records that were set aside."""
+    return sorted(
+        path.parent for path in folder.rglob(name) if not {ARTIFACTS, SET_ASIDE} & set(path.relative_to(folder).parts)
+    )
 
 
 def median_trial(record: ResultJson) -> GoodTrial | None:
@@ -220,6 +240,11 @@ def ended_phases(trial: TrialRecord) -> list[EndedPhase]:
 def was_interrupted(point: ResultJson | SweepPoint) -> bool:
     """Whether the user stopped the point before all its rounds were run."""
     return point["error"] is not None and point["error"]["type"] == "Interrupted"
+
+
+def was_cut_short(point: ResultJson | SweepPoint) -> bool:
+    """Whether the point has not had all its rounds: its user stopped it, or its program ended, or it runs still."""
+    return point["status"] == "running" or was_interrupted(point)
 
 
 def _id_of(record: ResultJson | SweepJson, path: Path) -> str:

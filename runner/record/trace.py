@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from runner.disk import write_atomically
 from runner.errors import RunnerError
-from runner.files import write_atomically
 from runner.record.point_schema import ResultJson
 from runner.record.reading import RESULT, median_trial, read_result
 from runner.record.rows import first_images, samples_of_trial

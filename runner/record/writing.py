@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, Any
 
-from runner.files import write_atomically, write_bytes_atomically
+from runner.disk import make_folder, move, remove, write_atomically, write_bytes_atomically
+from runner.host.environment import Difference
 from runner.host.gpu import GpuSample
 from runner.monitor.sampler import Sample
 from runner.pipeline.sources.image import Image
+from runner.record.reading import RESULT, SET_ASIDE
 from runner.trial.messages import Report
 
 _SAMPLE_COLUMNS = (
@@ -46,9 +48,7 @@ class PointFolder:
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Write ``result.json`` anew."""
-        write_atomically(
-            self.path / "result.json", lambda file: print(json.dumps(record, indent=1, allow_nan=False), file=file)
-        )
+        write_atomically(self.path / RESULT, lambda file: print(json.dumps(record, indent=1, allow_nan=False), file=file))
 
     def add_samples(self, series: Series, gpus: int) -> None:
         """Add the samples of one trial to ``samples.csv``; ``gpus`` is how many devices there are.
@@ -72,18 +72,30 @@ class PointFolder:
 
         path = parquet.file_of(self.path, number)
         if report is None:
-            path.unlink(missing_ok=True)
+            remove(path)
             return
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
         write_bytes_atomically(path, lambda file: parquet.write(file, number, report, images))
 
-    def clear(self) -> None:
-        """Remove the record and all that was measured with it."""
+    def set_aside(self, why: Sequence[Difference]) -> Path:
+        """Move the record and all that was measured with it to a folder of its own in ``set_aside/``, which is returned.
+
+        The record itself comes last, so that this is done again where it was not done to the end.
+
+        Args:
+            why: what has changed since.
+        """
         from runner.record import parquet  # NumPy comes with it
 
-        for name in ("result.json", "samples.csv", parquet.TEXT_FILE, "trace.json"):
-            (self.path / name).unlink(missing_ok=True)
-        shutil.rmtree(self.path / parquet.FOLDER, ignore_errors=True)
+        aside = self.path / SET_ASIDE
+        number = next(number for number in itertools.count(1) if not (aside / str(number) / RESULT).exists())
+        target = aside / str(number)
+        make_folder(target)
+        write_atomically(target / "differences.json", lambda file: print(json.dumps(list(why), indent=1), file=file))
+        for name in ("samples.csv", parquet.TEXT_FILE, "trace.json", parquet.FOLDER, RESULT):
+            if (self.path / name).exists():
+                move(self.path / name, target / name)
+        return target
 
 
 def _write_samples(file: IO[str], series: Series, gpus: int, *, header: bool) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from runner.display.words import ratio_text
+from runner.display.words import cut_short_text, ratio_text
 from runner.record.metric_schema import MetricName
 from runner.record.point_schema import WarningRecord
-from runner.record.reading import PointRecord, spoken_name, value_of, was_interrupted
+from runner.record.reading import PointRecord, spoken_name, value_of, was_cut_short
 from runner.record.sweep_schema import ComparisonRecord
 from runner.report.subject import Subject
 
@@ -121,7 +121,9 @@ def _state(subject: Subject) -> list[str]:
     if failed:
         what = f"{failed[0]}" if len(failed) == 1 else f"{len(failed)} of {subject.expected} points"
         sentences.append(f"{what} failed; see below why.")
-    if subject.cut_short:
+    if subject.cut_short and subject.expected == 1:
+        sentences.append(f"The run was {cut_short_text(subject.points[0].record)}.")
+    elif subject.cut_short:
         sentences.append(
             f"The sweep was cut short: {len(subject.points)} of {subject.expected} points have trials, and some have fewer than planned."
         )
@@ -129,7 +131,7 @@ def _state(subject: Subject) -> list[str]:
 
 
 def _interrupted(point: PointRecord) -> bool:
-    return point.record["error"] is None or was_interrupted(point.record)
+    return point.record["error"] is None or was_cut_short(point.record)
 
 
 def _named(subject: Subject, label: str) -> str:

@@ -12,9 +12,9 @@ from typing import Any, Literal
 from runner.analysis.candidates import CRITERIA
 from runner.analysis.recommendation import Recommendation, recommended, words_for
 from runner.analysis.scaling import Law, laws
+from runner.disk import remove, write_atomically
 from runner.display.words import self_check_text, with_interval
 from runner.errors import RunnerError
-from runner.files import write_atomically
 from runner.record.metric_schema import MetricName
 from runner.record.per_cent import pct_text
 from runner.record.reading import good_trials
@@ -73,7 +73,7 @@ def write_report(folder: Path) -> Path:
         for chart in charts:
             _write(folder / f"{chart.name}.svg", chart.for_file())
         for name in set(_NAMES).difference(chart.name for chart in charts):
-            (folder / f"{name}.svg").unlink(missing_ok=True)
+            remove(folder / f"{name}.svg")
         _write(folder / REPORT, page)
     except OSError as error:
         raise RunnerError(f"{folder / REPORT}: cannot be written: {error.strerror}") from error

@@ -20,7 +20,7 @@ from runner.record.reading import (
     read_folder,
     read_point,
     value_of,
-    was_interrupted,
+    was_cut_short,
 )
 from runner.record.sweep_schema import AnswerRecord, ComparisonRecord, RaceRecord
 from runner.report.layout import Layout, Position, chosen_layout
@@ -155,9 +155,8 @@ def _of_sweep(sweep: SweepRecord) -> Subject:
         trusted=record["trusted"],
         warnings=record["warnings"],
         command=record["command"],
-        cut_short=any(
-            was_interrupted(point) or (point["status"] == "killed" and point["error"] is None) for point in record["points"]
-        ),
+        cut_short=any(was_cut_short(point.record) for point in sweep.measured)
+        or any(was_cut_short(point) or (point["status"] == "killed" and point["error"] is None) for point in record["points"]),
     )
 
 
@@ -201,5 +200,5 @@ def _of_point(point: PointRecord) -> Subject:
         trusted=True,
         warnings=[],
         command=point.record["command"],
-        cut_short=was_interrupted(point.record),
+        cut_short=was_cut_short(point.record),
     )

@@ -10,8 +10,8 @@ from typing import Any
 from runner.analysis.amortised import SIZES, Cost, cost_of, quickest
 from runner.analysis.bounds import BINDS, KINDS, bounds_of
 from runner.analysis.scaling import Estimate, Law, law_text
-from runner.display.words import metric_name, ratio_text, verdict_text, with_interval
-from runner.record.reading import PointRecord, good_trials, value_of
+from runner.display.words import cut_short_text, metric_name, ratio_text, verdict_text, with_interval
+from runner.record.reading import PointRecord, good_trials, value_of, was_cut_short
 from runner.report.charts.groups import fewest_workers_of
 from runner.report.subject import Subject
 
@@ -96,7 +96,7 @@ def of_points(subject: Subject) -> Table:
             _number(value_of(point, "peak_memory_mb"), 4),
             str(len(good_trials(point))),
         ]
-        ended = point.record["status"]
+        ended = cut_short_text(point.record) if was_cut_short(point.record) else point.record["status"]
         cells = [Cell(point.label), *(Cell(text) for text in texts), Cell(ended, "" if ended == "ok" else "worse")]
         rows.append([*cells, Cell(str(point.record["environment"].get("host")))] if len(hosts) > 1 else cells)
     return Table("All points", columns, rows, "Medians over trials. CPU %: of the CPUs that may be used.")

@@ -54,11 +54,12 @@ def launch(
     composed, points = composed_and_checked(config, hydra_context, job_overrides, earlier, first)
     from runner.sweep.execute import execute  # imported here, because a refusal does not need it
     from runner.sweep.images import settle_as_recorded
+    from runner.sweep.resuming import restore
 
     if points[0].config.resume is not None:
         settle_as_recorded(points, folder)
         for point in points:
-            point.restore()
+            restore(point)
     # Hydra writes each point's .hydra/ now; the point itself is executed below, in its rounds.
     returns = [
         run_job(

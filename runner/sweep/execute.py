@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.analysis.warnings import nothing_provable
+from runner.disk import make_folder
 from runner.display.console import command_line, print_error, print_note, print_report_path, short
 from runner.display.progress import ProgressDisplay
 from runner.display.sweep_summary import print_sweep
 from runner.files import mask_file
+from runner.record.manifest import write_manifest
 from runner.record.reading import SELF_CHECK
 from runner.record.trace import write_trace
 from runner.secrets import masked_override
@@ -20,6 +22,7 @@ from runner.sweep.course import Course
 from runner.sweep.images import settled_images
 from runner.sweep.logged import log_to_mlflow
 from runner.sweep.point import Point, command
+from runner.sweep.resuming import resume
 from runner.sweep.session import Session
 from runner.sweep.sweep import Sweep
 
@@ -42,9 +45,10 @@ def execute(
     if protocol.verdicts and protocol.self_check and len(points) > 1 and sweep.baseline in points:
         sweep.duplicate = _duplicate(sweep.baseline, folder)
     measured = [*points, *([sweep.duplicate] if sweep.duplicate else [])]
+    if points[0].config.resume is not None:
+        resume(measured, print_note)
     for warning in nothing_provable(every[0].config.protocol, len(every)):
         print_note(f"Note: {warning.message}; {warning.advice}")
-    sweep.write()  # now, so that the folder says what it is even if the sweep is killed
     first = points[0].config
     with ProgressDisplay(tensorflow=any(point.config.uses_tensorflow for point in points)) as display:
         session = Session(
@@ -57,6 +61,7 @@ def execute(
             fail_fast=first.fail_fast,
             identity=sweep.id,
         )
+        sweep.write()  # now, so that the folder says what it is even if the sweep is killed
         try:
             session.run()
         except KeyboardInterrupt:
@@ -82,6 +87,8 @@ def close(sweep: Sweep, points: Sequence[Point]) -> None:
         log_to_mlflow(sweep.folder, [point.config.tracking for point in points if point.trials])
         if report is not None:
             print_report_path(report)
+    if not any(point.lost for point in sweep.points):  # the job of one that was lost may write still
+        write_manifest(sweep.folder)
 
 
 def _reported(folder: Path) -> Path | None:
@@ -102,7 +109,5 @@ def _duplicate(baseline: Point, folder: Path) -> Point:
     twin = Point(
         config=copy.deepcopy(baseline.config), images=baseline.images, overrides=baseline.overrides, folder=folder / SELF_CHECK
     )
-    twin.folder.mkdir(exist_ok=True)
-    if baseline.config.resume is not None:
-        twin.restore()
+    make_folder(twin.folder)
     return twin

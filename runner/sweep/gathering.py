@@ -13,6 +13,7 @@ from runner.record.sweep_schema import SweepPoint
 from runner.sweep import exit_status
 from runner.sweep.execute import close
 from runner.sweep.point import Point, complete
+from runner.sweep.resuming import take_over
 from runner.sweep.sweep import Sweep
 
 
@@ -26,7 +27,7 @@ def gather(sweep: Sweep, points: Sequence[Point], raised: Mapping[str, TrialErro
     """
     for point in points:
         try:
-            point.take_over()
+            take_over(point)
         except RunnerError as error:  # it is not a record, or one of another configuration
             point.lost = TrialKilled(str(error), kind="OtherRecord")
             continue

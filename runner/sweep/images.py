@@ -17,6 +17,7 @@ from pathlib import Path
 
 from runner.config.options import NoSink
 from runner.config.options.root import AUTO, FIRST_LOOK
+from runner.disk import remove
 from runner.errors import RunnerError, TrialError
 from runner.pipeline.servers.serving import serving
 from runner.pipeline.sources import images_of
@@ -101,7 +102,7 @@ def _rate(point: Point, images: int, supervisor: Supervisor, tell: Callable[[str
         tell(f"images=auto: {point.label}: {error}")
         return 0.0
     finally:
-        look.spool.unlink(missing_ok=True)
+        remove(look.spool)
     if outcome.report is None:
         return 0.0
     epoch = outcome.report.epochs[-1]

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import signal
 import threading
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from types import FrameType
 
 from omegaconf import DictConfig
 
 from runner.config.check import typed
+from runner.disk import remove_left_over
 from runner.display.console import print_error
 from runner.display.progress import LineDisplay
 from runner.files import mask_hydra_files
+from runner.host.claim import claim, give_back
 from runner.host.lock import host_lock
+from runner.host.watchdog import die_with
 from runner.sweep.point import Point, complete
+from runner.sweep.resuming import resume
 from runner.sweep.single import measure
 
 
@@ -35,15 +41,32 @@ def execute_job(composed: DictConfig, overrides: Sequence[str], folder: Path) ->
         ConfigurationError: it cannot be run on this host.
         KeyboardInterrupt: the user has stopped it. What was measured is on disk.
     """
-    mask_hydra_files(folder)
-    with _sigterm_as_interrupt(), host_lock(print_error, typed(composed).host.wait_s):
-        point = Point.prepared(composed, overrides, folder)
-        point.restore_here()
-        if not complete(point):
-            measure(point, LineDisplay())
+    _end_with_launcher()
+    claim(folder, "hydra.sweep.subdir", print_error)
+    try:
+        remove_left_over(folder)
+        mask_hydra_files(folder)
+        with _sigterm_as_interrupt(), host_lock(print_error, typed(composed).host.wait_s):
+            point = Point.prepared(composed, overrides, folder)
+            resume([point], print_error)
+            if not complete(point):
+                measure(point, LineDisplay())
+    finally:
+        give_back(folder)
     if point.interrupted:
         raise KeyboardInterrupt
     return point.objective
+
+
+@cache
+def _end_with_launcher() -> None:
+    """End this process where it is a worker of the launcher's program, as joblib's are, and that program has ended: nothing would gather the record.
+
+    A job of a batch system has a life of its own.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None and parent.pid is not None:
+        die_with(parent.pid)
 
 
 @contextlib.contextmanager

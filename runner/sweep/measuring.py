@@ -5,18 +5,21 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from runner.errors import TrialError, TrialFailed
+from runner.disk import remove
+from runner.errors import ImageReplaced, StorageError, TrialError, TrialFailed
+from runner.host.clock import unix_time, wall_offset_s
 from runner.host.gpu import Gpus
 from runner.host.load import HostState
 from runner.monitor.gpu_record import gpu_record
 from runner.monitor.sampler import Sampler
 from runner.pipeline.servers.serving import serving
 from runner.pipeline.sinks import Destination
+from runner.pipeline.sources import Image
 from runner.record.trial import Observations, TrialPlace, node_records, trial_record
 from runner.record.trial_schema import ServiceRecord, SinkRecord, TrialRecord
 from runner.record.writing import Series
@@ -59,18 +62,18 @@ def measured_trial(
                 images=point.images,
                 wall_offset_s=watched.wall_offset_s,
                 started_at=watched.started_at,
-                ended_at=time.time(),
+                ended_at=unix_time(),
             )
             samples = watched.observations.samples.taken
             point.add_trial(trial, Series(place.round, watched.wall_offset_s, samples), outcome.report, len(gpus.devices))
             _log_trial(trial, outcome.error)
     finally:
-        point.spool.unlink(missing_ok=True)
+        remove(point.spool)
     return trial
 
 
 def _watched(point: Point, supervisor: Supervisor, gpus: Gpus, on_event: Callable[[Event], None]) -> _Watched:
-    wall_offset_s, started_at = time.time() - time.perf_counter(), time.time()
+    offset_s, started_at = wall_offset_s(), unix_time()
     option = point.config.monitor
     sampler = Sampler(option, gpus)
 
@@ -83,7 +86,7 @@ def _watched(point: Point, supervisor: Supervisor, gpus: Gpus, on_event: Callabl
         try:
             served = servers.enter_context(serving(point.config, point.images, point.folder, point.id))
         except TrialError as error:
-            return _Watched(Outcome(None, error, ()), Observations.nothing(point.cpus_usable), wall_offset_s, started_at)
+            return _Watched(Outcome(None, error, ()), Observations.nothing(point.cpus_usable), offset_s, started_at)
         before, began = HostState.now(), time.perf_counter()
         sampler.start()
         try:
@@ -93,7 +96,8 @@ def _watched(point: Point, supervisor: Supervisor, gpus: Gpus, on_event: Callabl
         after, wall_s = HostState.now(), time.perf_counter() - began
         delivery, problem = _delivered(served.destination, outcome.report, point.config.epoch_images)
     if outcome.error is None:
-        outcome = Outcome(outcome.report, _no_image(outcome.report) or problem, outcome.phases)
+        wrong = _replaced(outcome.report, point.images) or _no_image(outcome.report) or problem
+        outcome = Outcome(outcome.report, wrong, outcome.phases)
     own_cpu_s = max(_used_here_s(outcome), samples.tree_cpu_s or 0.0)
     own_cpu_s += ((delivery and delivery.get("receiver_cpu_s")) or 0.0) + served.cpu_s
     observations = Observations(
@@ -105,7 +109,7 @@ def _watched(point: Point, supervisor: Supervisor, gpus: Gpus, on_event: Callabl
         delivery=delivery,
         services=cast("dict[str, ServiceRecord]", served.services),
     )
-    return _Watched(outcome, observations, wall_offset_s, started_at)
+    return _Watched(outcome, observations, offset_s, started_at)
 
 
 def _used_here_s(outcome: Outcome) -> float:
@@ -128,6 +132,17 @@ def _delivered(destination: Destination, report: Report | None, items: int) -> t
         return None, None
     problem = None if delivery.problem is None else TrialFailed(f"sink: {delivery.problem}", kind="NotDelivered")
     return cast("SinkRecord", delivery.record()), problem
+
+
+def _replaced(report: Report | None, images: Sequence[Image]) -> TrialError | None:
+    """The error of a trial that read other images than were inspected: what it measured is not what its record says."""
+    mark = f"failed: {ImageReplaced.__name__}".encode()
+    items = [] if report is None else [item for item, digest in report.verification.digests.items() if digest == mark]
+    if not items:
+        return None
+    first = images[min(items) % len(images)].where
+    more = f", and {len(items) - 1} more" if len(items) > 1 else ""
+    return TrialFailed(f"images were replaced while it was measured: {first}{more}", kind="ImagesReplaced")
 
 
 def _no_image(report: Report | None) -> TrialError | None:
@@ -157,10 +172,24 @@ class _Masking(logging.Formatter):
         return masked(super().format(record))
 
 
+class _Log(logging.FileHandler):
+    """A log that is short of what cannot be written, such as on a full disk: the record says what matters."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (of logging)
+        """Go on."""
+
+
 @contextlib.contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
-    """Send what this program logs to ``path``, where the trial's processes write too."""
-    handler = logging.FileHandler(path, encoding="utf-8")
+    """Send what this program logs to ``path``, where the trial's processes write too.
+
+    Raises:
+        StorageError: it cannot be opened.
+    """
+    try:
+        handler = _Log(path, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(path, error) from error
     handler.setFormatter(_Masking("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
@@ -169,4 +198,5 @@ def _logging_to(path: Path) -> Iterator[None]:
         yield
     finally:
         log.removeHandler(handler)
-        handler.close()
+        with contextlib.suppress(OSError):
+            handler.close()

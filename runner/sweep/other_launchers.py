@@ -25,6 +25,7 @@ from runner.sweep.composing import composed_and_checked
 from runner.sweep.gathering import gather
 from runner.sweep.images import ELSEWHERE, settle
 from runner.sweep.point import Point, command, complete
+from runner.sweep.resuming import ended_from_outside, take_over
 from runner.sweep.sweep import Sweep
 
 # Runs a job for each point, given the overrides of each and the number of the first; returns when all have ended.
@@ -60,7 +61,8 @@ def launch_with_another(
     folder.mkdir(parents=True, exist_ok=True)
     if points[0].config.resume is not None:
         for point in points:
-            point.take_over()
+            take_over(point)
+            point.trials = [trial for trial in point.trials if not ended_from_outside(trial)]
     sweep = Sweep.of([*earlier, *points], folder)
     sweep.command = command([masked_override(word) for word in sys.argv[1:]])
     sweep.write()  # with all its points, so that it can be gathered later

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 import uuid
@@ -18,7 +17,8 @@ from runner.analysis.warnings import PointFacts, of_point
 from runner.config.check import config_hash, plain
 from runner.config.cpus import cpus_of
 from runner.config.options import Cache, Config
-from runner.errors import ConfigurationError, ErrorRecord, TrialError
+from runner.disk import SPOOL, current_hook
+from runner.errors import ErrorRecord, TrialError
 from runner.host.environment import environment, usable_cpus
 from runner.modes import ModePlan
 from runner.modes.workers.runtime import ThreadLimits
@@ -29,7 +29,6 @@ from runner.record.gate import SCHEMA_VERSION
 from runner.record.metric_schema import MetricName, Metrics
 from runner.record.metrics import point_metrics
 from runner.record.point_schema import ResultJson, Status
-from runner.record.reading import RESULT, read_result, was_interrupted
 from runner.record.trial_schema import TrialRecord
 from runner.record.warning import ResultWarning
 from runner.record.writing import PointFolder, Series
@@ -50,6 +49,7 @@ class Point:
         folder: where its record goes.
         trials: the records of the trials so far, in the order of their rounds.
         series: the monitor's samples of each trial that this process has run.
+        running: whether it is being measured, so that its record is not whole.
         interrupted: whether the user stopped it before all rounds were run.
         id: of this record, wherever it is copied to; a resumed point keeps it.
         recorded: the content of ``result.json``, if another process has measured the point, perhaps on another host.
@@ -64,6 +64,7 @@ class Point:
     folder: Path
     trials: list[TrialRecord] = field(default_factory=list)
     series: list[Series] = field(default_factory=list)
+    running: bool = False
     interrupted: bool = False
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     recorded: ResultJson | None = None
@@ -102,7 +103,7 @@ class Point:
     @property
     def spool(self) -> Path:
         """The temporary file for records of images that do not fit into a trial's memory."""
-        return self.folder / ".records"
+        return self.folder / SPOOL
 
     @property
     def hash(self) -> str:
@@ -110,10 +111,15 @@ class Point:
 
     @property
     def status(self) -> Status:
-        """``ok`` if every trial is, otherwise the status of the first that is not; ``killed`` if the point was stopped or has no trial."""
+        """``running`` as long as it is measured and no trial has failed; ``killed`` if it was stopped or has no trial; ``ok`` if every trial is.
+
+        Otherwise the status of the first trial that is not.
+        """
         failed = next((trial["status"] for trial in self.trials if trial["status"] != "ok"), None)
         if failed is None and self.lost is not None:
             return self.lost.status
+        if failed is None and self.running:
+            return "running"
         return failed or ("ok" if self.trials and not self.interrupted else "killed")
 
     @property
@@ -177,6 +183,7 @@ class Point:
             cpus=self.cpus,
             gil_probe=config.monitor.gil_probe,
             cache=self._cache_plan(),
+            disk_hook=current_hook(),
         )
 
     def _cache_plan(self) -> CachePlan:
@@ -225,49 +232,6 @@ class Point:
             host=self.host,
             images=[image.digest for image in self.images],
         )
-
-    def restore(self) -> None:
-        """Take over the trials that an earlier run has recorded in the folder.
-
-        Raises:
-            ConfigurationError: the folder has a record of another configuration.
-            RunnerError: its record cannot be read.
-        """
-        record = self._on_disk()
-        if record is not None:
-            self.trials, self.id = record["trials"], record.get("id", self.id)
-
-    def restore_here(self) -> None:
-        """The same for a job that was requeued. What it measured on another host is removed, to be measured again."""
-        record = self._on_disk()
-        if record is not None and record["environment"]["host"] != environment()["host"]:
-            PointFolder(self.folder).clear()
-        self.restore()
-
-    def take_over(self) -> None:
-        """Take over everything that another process has recorded in the folder: trials, images, environment, warnings.
-
-        Raises:
-            ConfigurationError: the folder has a record of another configuration.
-            RunnerError: its record cannot be read.
-        """
-        record = self._on_disk()
-        if record is None:
-            return
-        self.trials, self.id, self.recorded = record["trials"], record.get("id", self.id), record
-        self.interrupted = was_interrupted(record)
-        self.images = [
-            Image(image["path"], "other", image["width"], image["height"], image["sha256"]) for image in record["images"]
-        ]
-
-    def _on_disk(self) -> ResultJson | None:
-        path = self.folder / RESULT
-        if not os.path.lexists(path):
-            return None
-        record = read_result(path)
-        if record["config_hash"] != self.hash:
-            raise ConfigurationError("resume", self.folder, "holds another configuration", f"a point with the hash {self.hash}")
-        return record
 
     def write(self) -> None:
         """Replace ``result.json`` in one step."""

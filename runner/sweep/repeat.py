@@ -17,10 +17,12 @@ from runner.config.consent import Consent, ask_for, asking
 from runner.config.recorded_words import code_in, key_of, names_own_code
 from runner.config.registry import keys_of, names_code
 from runner.config.restore import choices_of, with_overrides
+from runner.disk import make_folder, write_atomically
 from runner.display.console import print_error
 from runner.display.summary import print_agreement, print_differences
-from runner.files import outputs, write_atomically
-from runner.host.environment import Difference, differences, environment
+from runner.files import outputs
+from runner.host.environment import differences, environment
+from runner.record.manifest import amend_manifest
 from runner.record.reading import PointRecord, SweepRecord
 from runner.record.sweep_schema import RepeatedPoint, RerunJson
 from runner.safe_path import take_code_of_the_current_folder
@@ -28,6 +30,7 @@ from runner.secrets import masked
 from runner.sweep import exit_status
 from runner.sweep.execute import execute
 from runner.sweep.point import Point
+from runner.sweep.resuming import other_images
 from runner.sweep.single import execute_alone
 
 
@@ -93,7 +96,11 @@ def repeat(original: PointRecord | SweepRecord, points: Sequence[tuple[PointReco
     now = environment()
     changed = [
         *differences(points[0][0].record["environment"], now),
-        *(difference for record, point in points for difference in _other_images(record, point)),
+        *(
+            difference
+            for record, point in points
+            for difference in other_images(record.label, record.record["images"], point.images)
+        ),
     ]
     print_differences(changed)
     for _, point in points:
@@ -108,6 +115,7 @@ def repeat(original: PointRecord | SweepRecord, points: Sequence[tuple[PointReco
     outcomes = [_outcome(record, point) for record, point in points]
     content: RerunJson = {"of": original.record.get("id"), "differences": changed, "points": outcomes}
     write_atomically(folder / "rerun.json", lambda file: print(json.dumps(content, indent=1), file=file))
+    amend_manifest(folder, "rerun.json")
     print_agreement(outcomes)
     return exit_status.current()
 
@@ -121,17 +129,6 @@ def _outcome(record: PointRecord, point: Point) -> RepeatedPoint:
         "same_results": same_results,
         "metrics": [metric.record() for metric in agreement(record.record["metrics"], point.metrics)],
     }
-
-
-def _other_images(record: PointRecord, point: Point) -> Iterator[Difference]:
-    then, now = [image["sha256"] for image in record.record["images"]], [image.digest for image in point.images]
-    if then != now:
-        other = sum(one != two for one, two in zip(then, now, strict=False)) + abs(len(then) - len(now))
-        yield {
-            "what": f"images of {record.label}",
-            "then": f"{len(then)} images",
-            "now": f"{len(now)} images, {other} of them other",
-        }
 
 
 @contextlib.contextmanager
@@ -149,7 +146,7 @@ def _in_the_folder_of(record: PointRecord) -> Iterator[None]:
 def _make_folder(point: Point) -> None:
     """Make the point's folder, with the files that Hydra would have written into it."""
     hydra = point.folder / ".hydra"
-    hydra.mkdir(parents=True)
+    make_folder(hydra)
     from runner.config.check import plain
 
     config = masked(OmegaConf.to_yaml(OmegaConf.create(plain(point.config))))

@@ -67,7 +67,7 @@ class Session:
         idle_cpu_pct: CPU usage of the host before the first trial, 100 is all CPUs; None before ``run``.
 
     Args:
-        points: to be executed; their folders exist. Trials that they already have are not run again.
+        points: to be executed; their folders exist. Trials that they already have are not run again. Those with more to come are ``running`` from now on.
         seed: orders the trials, together with ``identity``.
         display: shows the progress.
         supervisor: starts the trials; a new one if None.
@@ -109,6 +109,8 @@ class Session:
         self._block = f"{time.strftime('%Y-%m-%dT%H:%M:%S')}-{socket.gethostname()}-{os.getpid()}"
         self.gpus = Gpus()
         self.idle_cpu_pct: float | None = None
+        for point in self._to_measure():
+            point.running = True
 
     def run(self) -> None:
         """Run every round of every point. A point that has failed is not tried again; the others go on.
@@ -134,8 +136,20 @@ class Session:
                 if not point.has_failed and point in self._due(len(point.trials)):
                     point.interrupted = True
                     point.write()
+            self._end()
             if isinstance(end, KeyboardInterrupt):
                 raise
+
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        """Write down that nothing is measured any more. A program that is killed before leaves records that say ``running``."""
+        for point in self._points:
+            if point.running:
+                point.running = False
+                if point.trials:
+                    point.write()
 
     def _warm(self) -> None:
         """Let the fork servers import what the remaining trials need. Complete points of a resumed sweep have none."""

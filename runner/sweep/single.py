@@ -5,6 +5,7 @@ from __future__ import annotations
 from runner.analysis.stopping import own_half_width
 from runner.display.progress import LineDisplay, ProgressDisplay
 from runner.display.summary import print_point
+from runner.record.manifest import write_manifest
 from runner.record.trace import write_trace
 from runner.sweep import exit_status
 from runner.sweep.images import settle_alone
@@ -25,6 +26,7 @@ def execute_alone(point: Point) -> float | None:
     finally:
         if point.trials:
             log_to_mlflow(point.folder, [point.config.tracking])
+    write_manifest(point.folder)
     if point.interrupted:
         raise KeyboardInterrupt  # so that a caller with more points stops too
     return point.objective

@@ -15,9 +15,9 @@ from runner.analysis.statistics import detectable
 from runner.analysis.stopping import own_half_width, widest_half_width
 from runner.analysis.verdicts import FASTER, SLOWER, Comparison, Side, compare_points
 from runner.analysis.warnings import at_the_edge, of_hosts, of_rounds, of_sweep
+from runner.disk import write_atomically
 from runner.display.markdown import comparison_table
 from runner.errors import ConfigurationError, RunnerError
-from runner.files import write_atomically
 from runner.record.gate import SCHEMA_VERSION
 from runner.record.metric_schema import MetricName
 from runner.record.reading import SELF_CHECK, SWEEP, read_sweep_json, spoken_name

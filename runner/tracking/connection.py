@@ -30,10 +30,16 @@ from filelock import FileLock
 from mlflow import MlflowClient, __version__
 from mlflow.exceptions import MlflowException
 
+from runner.disk import make_folder
 from runner.errors import TrackingError
 from runner.files import outputs
 from runner.secrets import masked
+from runner.tracking import bounded_answers
+from runner.tracking.creation import create_database
 from runner.tracking.store import artifacts_beside, database_file, database_uri
+
+# A server whose answer drips, or has no end, costs no more.
+bounded_answers.apply(float(os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]))
 
 # Warnings help the user; notes on creating tables do not.
 for _talkative in ("mlflow", "alembic"):
@@ -58,6 +64,13 @@ _REASONS = (
     (("Connection refused",), "nothing answers there (connection refused)"),
     (("NameResolutionError", "Name or service not known"), "there is no such host"),
     (("timed out", "Timeout"), f"no answer within {os.environ['MLFLOW_HTTP_REQUEST_TIMEOUT']} s"),
+    ((bounded_answers.TOO_MUCH,), f"the server's answer {bounded_answers.TOO_MUCH}"),
+    (
+        ("OperationalError) table", "duplicate column name", "no such table"),
+        (
+            "is only half made: a program was ended while it made it. Move it away; what was in it comes back by syncing the folders with the records"
+        ),
+    ),
     (("disk is full", "No space left on device"), "the disk is full"),
     (("RemoteDisconnected", "Connection aborted", "ConnectionReset"), "the server broke the connection"),
     (
@@ -121,7 +134,7 @@ def connect(uri: str | None, experiment: str) -> Connection:
     """
     if uri is None:
         uri = database_uri()
-        outputs().mkdir(parents=True, exist_ok=True)
+        make_folder(outputs())
     with as_tracking_errors(uri):
         database = database_file(uri)
         if database is None:
@@ -130,6 +143,8 @@ def connect(uri: str | None, experiment: str) -> Connection:
         _probe(database)
         # Several programs that create one fresh database at once break each other.
         with FileLock(database.with_name(".mlflow.lock"), timeout=120):
+            if not database.exists():
+                create_database(database)
             client = MlflowClient(tracking_uri=uri)
             return Connection(client, uri, _experiment(client, experiment, artifacts_beside(database)))
 

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 from runner.config.options import TrackingOption
 from runner.config.registry import mode_of
+from runner.display.words import cut_short_text
 from runner.outside import plain_file
 from runner.record.factors import flattened
 from runner.record.metrics import summaries_of, trial_metrics, values_of
 from runner.record.point_schema import ResultJson
-from runner.record.reading import PointRecord, SweepRecord, good_trials, median_trial, value_of, was_interrupted
+from runner.record.reading import PointRecord, SweepRecord, good_trials, median_trial, value_of, was_cut_short
 from runner.record.rows import image_files, samples_of_trial
 from runner.record.trial_schema import TrialRecord
 from runner.tracking.note import LeftOut, point_note, sweep_note
@@ -29,7 +30,7 @@ _POINT_ARTIFACTS = ("result.json", "samples.csv", "trace.json", "runner.log")
 _SWEEP_ARTIFACTS = ("sweep.json", "comparison.md", "report.html")
 
 # MLflow's words for how a run ended.
-_STATUS = {"ok": "FINISHED", "failed": "FAILED", "timeout": "FAILED", "killed": "FAILED"}
+_STATUS = {"ok": "FINISHED", "failed": "FAILED", "timeout": "FAILED", "killed": "FAILED", "running": "KILLED"}
 
 
 class Artifact(NamedTuple):
@@ -95,6 +96,8 @@ def point_content(point: PointRecord, sweep: SweepRecord | None) -> RunContent:
         tags["images"] = str(left_out.path)
     if record["error"] is not None:
         tags["error"] = f"{record['error']['type']}: {record['error']['message']}"
+    if was_cut_short(record):
+        tags["cut_short"] = cut_short_text(record)
     if sweep is not None:
         tags["sweep"] = sweep.id
     if digests := sorted({trial["digest"] for trial in record["trials"] if trial["digest"] is not None}):
@@ -103,7 +106,7 @@ def point_content(point: PointRecord, sweep: SweepRecord | None) -> RunContent:
         key=point.id,
         digest=_digest(record, verdicts),
         name=point.label,
-        status="KILLED" if was_interrupted(record) else _STATUS[record["status"]],
+        status="KILLED" if was_cut_short(record) else _STATUS[record["status"]],
         start_ms=start_ms,
         end_ms=end_ms,
         tags=_cut(tags, _TAG_LENGTH),
@@ -121,8 +124,7 @@ def sweep_content(sweep: SweepRecord) -> RunContent:
     spans = [_span_ms(record["trials"]) for record in measured]
     trials = [trial for record in measured for trial in record["trials"]]
     first = measured[0]
-    interrupted = any(was_interrupted(record) for record in measured)
-    cut_short = interrupted or len(measured) < len(sweep.record["points"])
+    cut_short = any(was_cut_short(record) for record in measured) or len(measured) < len(sweep.record["points"])
     failed = any(record["status"] != "ok" for record in measured)
     end_ms = int(max(trial["ended_at"] for trial in trials) * 1000)
     answer = sweep.record.get("answer")

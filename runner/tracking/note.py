@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.display.ranking import SHOWN, against_baseline, rows
-from runner.display.words import metric_name, ratio_text, self_check_text, verdict_text, with_interval
+from runner.display.words import cut_short_text, metric_name, ratio_text, self_check_text, verdict_text, with_interval
 from runner.record.point_schema import ResultJson
-from runner.record.reading import workers_of
+from runner.record.reading import was_cut_short, workers_of
 from runner.record.sweep_schema import ComparisonRecord, SweepJson
 
 
@@ -44,6 +44,8 @@ def point_note(record: ResultJson, verdicts: Sequence[ComparisonRecord], folder:
     ]
     if record["error"] is not None:
         lines += [f"**{record['status']}**: {record['error']['type']}: {record['error']['message']}", ""]
+    if was_cut_short(record):
+        lines += [f"**{cut_short_text(record)}**", ""]
     if record["metrics"]:
         metrics = record["metrics"]
         shown = [

@@ -12,7 +12,12 @@ _SQLITE = "sqlite:///"
 
 def database_uri() -> str:
     """The tracking URI of the local store."""
-    return f"sqlite:///{(outputs() / 'mlflow.db').as_posix()}"
+    return uri_of(outputs() / "mlflow.db")
+
+
+def uri_of(database: Path) -> str:
+    """The tracking URI of a database."""
+    return f"{_SQLITE}{database.as_posix()}"
 
 
 def artifacts_uri() -> str:

@@ -14,6 +14,8 @@ from functools import cache
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+import psutil
+
 from runner.errors import TrialFailed, TrialTimeout
 from runner.host.processes import kill_pid
 
@@ -62,6 +64,16 @@ class ForkServer:
             raise TrialFailed(f"the fork server ended before it started a process: {error}", kind="ForkServerEnded") from error
         finally:
             timer.cancel()
+
+    def has_ended(self) -> bool:
+        """Whether the server is gone, with all the processes that it has started."""
+        pid = self._server._forkserver_pid  # noqa: SLF001
+        try:
+            return pid is not None and psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+        except psutil.Error:
+            return False
 
     @contextlib.contextmanager
     def _in_place_of_the_usual(self) -> Iterator[None]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import gc
 import os
 import signal
 import sys
 import traceback
+from functools import partial
 from importlib import import_module
+from pathlib import Path
 from time import perf_counter_ns
 
 from runner.config.options import Cache
-from runner.errors import ConductorGone, TrialError
+from runner.disk import set_hook
+from runner.errors import ConductorGone, StorageError, TrialError
 from runner.host.affinity import allowed_cpus, restrict
 from runner.host.connections import Connection
 from runner.host.memory import Footprint
@@ -26,26 +30,36 @@ from runner.trial import preload
 from runner.trial.accounting import Accounting
 from runner.trial.epoch_clock import EpochClock
 from runner.trial.gil_probe import GilProbe, GilWaits
-from runner.trial.messages import EpochReport, Phase, Progress, Report, TrialFailure, TrialPlan
+from runner.trial.messages import EpochReport, Phase, Progress, Report, TrialFailure, TrialPlan, mode_class
 from runner.trial.page_cache import PageCache
 
 
 def run_trial(connection: Connection, plan: TrialPlan, forked_by_server: bool) -> None:
     """All that the trial process does. Its last message is a ``Report`` or a ``TrialFailure``."""
     lead_session()
+    set_hook(plan.disk_hook)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if plan.log is not None:
-        _print_to(plan.log)
     faulthandler.enable()
     try:
+        if plan.log is not None:
+            _print_to(plan.log)
         connection.send(_Trial(connection, plan, os.getppid() if forked_by_server else None).run())
     except ConductorGone:
-        kill_own_group()
+        _leave_nothing(plan)
     except TrialError as error:
         text = error.remote_traceback or traceback.format_exc()
         connection.send(TrialFailure(error.status, error.kind, str(error), text))
     except BaseException as error:  # sent to the supervisor, which records it
         connection.send(TrialFailure("failed", type(error).__name__, str(error), traceback.format_exc()))
+
+
+def _leave_nothing(plan: TrialPlan) -> None:
+    """End this process and its workers, where the conductor, which would tidy up after them, is gone."""
+    with contextlib.suppress(Exception):
+        if plan.mode.spool is not None:
+            Path(plan.mode.spool).unlink(missing_ok=True)
+        mode_class(plan).after_trial(os.getpid())
+    kill_own_group()
 
 
 class _Trial:
@@ -109,12 +123,12 @@ class _Trial:
         """Start the workers; returns the seconds that took."""
         gc.collect()
         if not mode.forks:
-            die_with_parent(kill_own_group)
+            die_with_parent(partial(_leave_nothing, self._plan))
         began = self._enter("startup")
         self._workers = tuple(mode.start())
         startup_s = _since(began)
         if mode.forks:
-            die_with_parent(kill_own_group)
+            die_with_parent(partial(_leave_nothing, self._plan))
         self._accounting.add_workers(mode, self._workers)
         if any(worker.remote for worker in self._workers):
             self._cache.fail("workers on other hosts have page caches of their own")
@@ -202,7 +216,10 @@ def _larger(one: Footprint, other: Footprint) -> Footprint:
 
 def _print_to(log: str) -> None:
     """Redirect what this process and its workers print, from Python or C++, to ``log``."""
-    target = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        target = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise StorageError(Path(log), error) from error
     sys.stdout.flush()
     sys.stderr.flush()
     os.dup2(target, 1)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
+from runner.disk import Hook
 from runner.host.memory import Footprint
 from runner.host.usage import Usage
-from runner.modes import ModePlan, Worker
+from runner.modes import Mode, ModePlan, Worker
 from runner.pipeline.sinks import Sent
 from runner.pipeline.stamps import Records
 from runner.trial.gil_probe import GilWaits
@@ -27,6 +29,7 @@ class TrialPlan:
         cpus: the CPUs that the trial and its workers may use; None for those of this process.
         gil_probe: whether to measure how long a waking thread waits for Python's interpreter lock.
         cache: what is done about the system's page cache before epochs.
+        disk_hook: is called before each change of a file, so that a test can let it fail; None outside of tests.
         log: the file that gets what the trial's processes print; None leaves it on this process's own streams.
     """
 
@@ -39,12 +42,19 @@ class TrialPlan:
     cpus: tuple[int, ...] | None = None
     gil_probe: bool = False
     cache: CachePlan = field(default_factory=CachePlan)
+    disk_hook: Hook | None = None
 
     @property
     def uses_tensorflow(self) -> bool:
         """Whether its mode, task or sink uses TensorFlow; otherwise the trial does not import it."""
         pipeline = self.mode.pipeline
         return any(option.uses_tensorflow for option in (self.mode.mode, pipeline.task, pipeline.sink))
+
+
+def mode_class(plan: TrialPlan) -> type[Mode]:
+    """The class of the plan's mode; ``Mode`` itself if the module provides a function that makes one."""
+    provided = import_module(plan.mode_module).PROVIDES
+    return provided if isinstance(provided, type) and issubclass(provided, Mode) else Mode
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,18 @@ BLAS is loaded with one thread; the trial gives it more if it is asked to.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import os
+import shutil
 import signal
 from collections.abc import Iterator, Sequence
 from importlib import import_module
+from pathlib import Path
 from time import perf_counter
+
+import psutil
 
 from runner.config.registry import options
 from runner.host.mapped_files import write_back_mapped_files
@@ -30,6 +35,7 @@ def preload(modules: Sequence[str] = ()) -> None:
     global import_s  # noqa: PLW0603
     # Ctrl-C reaches every process of the terminal, but only the conductor reacts to it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    atexit.register(_remove_sockets, os.getppid())
     began = perf_counter()
     with _one_blas_thread(), _silence():
         for module in (*modules, "threadpoolctl", "numpy", "runner.trial.main"):
@@ -42,6 +48,25 @@ def preload(modules: Sequence[str] = ()) -> None:
     # Every trial inherits the objects of now. The garbage collector does not touch frozen ones, so their pages stay shared.
     gc.collect()
     gc.freeze()
+
+
+def _remove_sockets(conductor: int) -> None:
+    """Remove the folder of this server's socket, where the conductor, which would do so at its end, has been killed."""
+    if not _is_gone(conductor):
+        return
+    with contextlib.suppress(psutil.Error, OSError, AttributeError):
+        for socket in psutil.Process().net_connections("unix"):
+            folder = Path(str(socket.laddr)).parent
+            if folder.name.startswith("pymp-"):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_gone(process: int) -> bool:
+    """Whether a process has ended, or is about to: its command line goes before its files are closed."""
+    try:
+        return os.getppid() != process or not psutil.Process(process).cmdline()
+    except psutil.Error:
+        return True
 
 
 @contextlib.contextmanager

@@ -11,7 +11,6 @@ import multiprocessing
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from time import monotonic
@@ -19,9 +18,8 @@ from time import monotonic
 from runner.errors import TrialError, TrialFailed, TrialKilled, TrialSilent, TrialTimeout, ended_by
 from runner.host.connections import Connection
 from runner.host.processes import GRACE_S, end, kill_group
-from runner.modes import Mode
 from runner.trial.fork_server import fork_server
-from runner.trial.messages import Phase, Progress, Report, TrialFailure, TrialPlan
+from runner.trial.messages import Phase, Progress, Report, TrialFailure, TrialPlan, mode_class
 from runner.trial.start import ready, start_trial
 
 # How long a fresh process may take until its first message; the fork server may import TensorFlow before the first.
@@ -102,13 +100,22 @@ class Supervisor:
             try:
                 report = _until_report(process, here, _Deadline(process, timeout_s, self._start_limit_s), on_event, phases)
             except TrialError as error:
-                return Outcome(None, _explained(plan, error), tuple(phases))
+                return Outcome(None, self._explained(plan, error), tuple(phases))
             process.join(EXIT_S)
             return Outcome(report, None, tuple(phases))
         finally:
             end(process)
             here.close()
-            _clean_up(plan)
+            if process.pid is not None:
+                mode_class(plan).after_trial(process.pid)
+
+    def _explained(self, plan: TrialPlan, error: TrialError) -> TrialError:
+        """The error; for an exit without a report, the fork server's end or the mode's own explanation if there is one."""
+        if not isinstance(error, TrialSilent):
+            return error
+        if self.start_method == "forkserver" and fork_server(tensorflow=plan.uses_tensorflow).has_ended():
+            return TrialKilled("the fork server was ended, and the trial with it", kind="ForkServerEnded")
+        return mode_class(plan).why_silent(plan.mode.mode) or error
 
 
 def _until_report(
@@ -198,24 +205,6 @@ class _Deadline:
 def _as_error(failure: TrialFailure) -> TrialError:
     kind = TrialKilled if failure.status == TrialKilled.status else TrialFailed
     return kind(failure.message, kind=failure.kind, remote_traceback=failure.traceback)
-
-
-def _explained(plan: TrialPlan, error: TrialError) -> TrialError:
-    """The error; for an exit without a report, the mode's own explanation if it has one."""
-    if not isinstance(error, TrialSilent):
-        return error
-    return _mode_class(plan).why_silent(plan.mode.mode) or error
-
-
-def _clean_up(plan: TrialPlan) -> None:
-    """Let the mode remove what its trial left behind, apart from processes; most modes leave nothing."""
-    _mode_class(plan).after_trial()
-
-
-def _mode_class(plan: TrialPlan) -> type[Mode]:
-    """The class of the mode; ``Mode`` itself if the module provides a function that makes one."""
-    provided = import_module(plan.mode_module).PROVIDES
-    return provided if isinstance(provided, type) and issubclass(provided, Mode) else Mode
 
 
 __all__ = ["Event", "Outcome", "Supervisor"]

@@ -57,7 +57,7 @@ class Config:
     )
     fail_fast: bool = option(False, "whether a sweep ends at the first point that fails", role=SWEEP)
     host: Host = option(Host, "how this host is shared", role=HOST)
-    resume: str | None = option(None, "the folder of a sweep to go on with", role=START)
+    resume: str | None = option(None, "the folder of a sweep or a run to go on with", role=START)
 
     @property
     def epoch_images(self) -> int:

@@ -108,7 +108,7 @@ class RayMode(ClusterMode):
         return head_gone(option.address)
 
     @staticmethod
-    def after_trial() -> None:
+    def after_trial(pid: int) -> None:  # noqa: ARG004
         remove_abandoned()
 
     @contextlib.contextmanager

@@ -110,6 +110,7 @@ class TfDataMode(Mode):
         for element in elements(iter(dataset)):
             one = work.handled(element)
             records.digests[one.item] = self._pipeline.task.digest(one.result)
+            self._pipeline.check_unchanged(one.item, records)
             yield one.item
 
     def _verify_again(self, failed: Iterable[int], errors: Mapping[int, str], records: Records) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import http.client
-import io
 import socket
 import ssl
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from runner.host.bounded_answer import BoundedSocket
 from runner.pipeline.proxies import Proxies
 from runner.pipeline.sources.failures import AnswerError, TooLargeError
 
@@ -158,7 +158,7 @@ class _Connection(http.client.HTTPConnection):
             raise
 
     def response_class(self, sock: socket.socket, *arguments: Any, **named: Any) -> http.client.HTTPResponse:  # type: ignore[override]
-        timed: Any = _Timed(sock, self._deadline)
+        timed: Any = BoundedSocket(sock, self._deadline)
         return http.client.HTTPResponse(timed, *arguments, **named)
 
 
@@ -167,41 +167,6 @@ class _TlsConnection(_Connection, http.client.HTTPSConnection):
 
     def __init__(self, host: str, port: int | None, timeout: float) -> None:
         http.client.HTTPSConnection.__init__(self, host, port, timeout=timeout, context=_tls())
-
-
-class _Timed(io.RawIOBase):
-    """A socket as a file. A socket's own timeout is that of one call: a server that sends a byte now and then would never end."""
-
-    def __init__(self, sock: socket.socket, deadline: float) -> None:
-        self._sock = sock
-        self._file = sock.makefile("rb", buffering=0)
-        self._deadline = deadline
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return _Buffered(self)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        left_s = self._deadline - monotonic()
-        if left_s <= 0:
-            raise TimeoutError
-        self._sock.settimeout(left_s)
-        return self._file.readinto(buffer)
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-
-class _Buffered(io.BufferedReader):
-    """A file from which http.client reads no more than was asked for: it takes a chunk of size -1 to be all that is ever sent."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or size < 0:
-            raise OSError("the answer has a chunk of negative size")
-        return super().read(size)
 
 
 def _netloc(host: str, port: int | None) -> str:

@@ -14,8 +14,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from runner.disk import write_atomically
 from runner.errors import ConfigurationError
-from runner.files import outputs, write_atomically
+from runner.files import outputs
 from runner.pipeline.wire import Readable, Span, WireError, fields, records
 
 # Counts up when the index has another form.

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import Future
 from itertools import islice
+from queue import Empty, SimpleQueue
+from threading import Thread
 
 from runner.config.addresses import given
 from runner.config.options import Url
@@ -36,12 +40,7 @@ class UrlSource:
         reader = UrlReader(self._config)
         try:
             addresses = self._addresses(reader, limit)
-            with ThreadPoolExecutor(_INSPECTED_AT_A_TIME, thread_name_prefix="inspect") as pool:
-                inspections = [pool.submit(_inspected, reader, url) for url in addresses]
-                try:
-                    return tuple(inspection.result() for inspection in inspections)
-                finally:
-                    pool.shutdown(wait=False, cancel_futures=True)
+            return _all_inspected(reader, addresses)
         finally:
             reader.close()
 
@@ -68,6 +67,32 @@ class UrlSource:
             raise
         except Exception as error:  # drivers raise what they like
             raise _unreachable(", ".join(entries), error) from error
+
+
+def _all_inspected(reader: UrlReader, addresses: Sequence[str]) -> tuple[Image, ...]:
+    """The images, several at a time. The threads hold up nothing: neither an error of another image nor Ctrl-C waits for a server that hangs."""
+    left: SimpleQueue[int] = SimpleQueue()
+    inspections: list[Future[Image]] = [Future() for _ in addresses]
+    for number in range(len(addresses)):
+        left.put(number)
+
+    def work() -> None:
+        with contextlib.suppress(Empty):
+            while True:
+                number = left.get_nowait()
+                try:
+                    inspections[number].set_result(_inspected(reader, addresses[number]))
+                except BaseException as error:  # raised where it is waited for
+                    inspections[number].set_exception(error)
+
+    for _ in range(min(_INSPECTED_AT_A_TIME, len(addresses))):
+        Thread(target=work, name="inspect", daemon=True).start()
+    try:
+        return tuple(inspection.result() for inspection in inspections)
+    finally:
+        with contextlib.suppress(Empty):
+            while True:
+                left.get_nowait()
 
 
 def _inspected(reader: UrlReader, url: str) -> Image:
