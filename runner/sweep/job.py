@@ -49,7 +49,7 @@ def execute_job(composed: DictConfig, overrides: Sequence[str], folder: Path) ->
         with _sigterm_as_interrupt(), host_lock(print_error, typed(composed).host.wait_s):
             point = Point.prepared(composed, overrides, folder)
             resume([point], print_error)
-            if not complete(point):
+            if point.running or not complete(point):
                 measure(point, LineDisplay())
     finally:
         give_back(folder)

@@ -19,6 +19,7 @@ from runner.config.restore import quoted
 from runner.display.console import command_line, print_error, print_note, short
 from runner.errors import ConfigurationError, TrialError, TrialFailed, type_and_first_line
 from runner.files import mask_file
+from runner.record.reading import was_cut_short
 from runner.secrets import masked, masked_override
 from runner.sweep import exit_status
 from runner.sweep.composing import composed_and_checked
@@ -67,12 +68,16 @@ def launch_with_another(
     sweep.command = command([masked_override(word) for word in sys.argv[1:]])
     sweep.write()  # with all its points, so that it can be gathered later
     mask_file(folder / "multirun.yaml")
-    due = [index for index, point in enumerate(points) if not complete(point)]
+    due = [index for index, point in enumerate(points) if not complete(point) or _was_cut_short(point)]
     words = _words_of_jobs(job_overrides, composed, due)
     raised = _submitted(config, submit, words, first, [points[index] for index in due]) if due else {}
     gather(sweep, points, raised)
     earlier.extend(points)
     return [_returned(job, point) for job, point in zip(composed, points, strict=True)]
+
+
+def _was_cut_short(point: Point) -> bool:
+    return point.recorded is not None and was_cut_short(point.recorded)
 
 
 def _words_of_jobs(
