@@ -81,7 +81,9 @@ def test_a_file_is_as_it_was_where_it_cannot_be_replaced(tmp_path: Path, hook: F
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_content_is_on_the_disk_before_the_name_and_then_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_content_is_on_the_disk_before_the_name_and_then_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     done: list[str] = []
     sync = os.fsync
 

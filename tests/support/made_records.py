@@ -6,6 +6,7 @@ from typing import Any, TypeVar, cast
 
 from runner.host.environment import Environment
 from runner.host.load import HostLoad
+from runner.host.usage import Usage
 from runner.monitor.sampler import MonitorRecord
 from runner.record.point_schema import ResultJson
 from runner.record.sweep_schema import ComparisonRecord
@@ -64,6 +65,21 @@ def good_trial(**changes: Any) -> GoodTrial:
         "digest": "d", "gpu": {"absent": "no driver", "devices": []}, "host": host, "monitor": monitor,
     }  # fmt: skip
     return cast("GoodTrial", {**base, **changes})
+
+
+def written_trial(number: int) -> GoodTrial:
+    """A trial of one second that a record on disk can have, with the phase in which it worked."""
+    work: EndedPhase = {"name": "epoch", "at": 1e9, "wall_s": 1.0, **Usage().record()}
+    return {
+        **timed_trial(number, 1.0),
+        "phases": [work],
+        "gil": None,
+        "cache": None,
+        "cpus": None,
+        "nodes": [],
+        "sink": None,
+        "peak_memory_method": None,
+    }
 
 
 def killed(trial: GoodTrial) -> FailedTrial:
