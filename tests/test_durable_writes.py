@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,11 @@ def test_a_sweep_is_the_same_after_it_was_resumed(program: Program, deed: Deed, 
 
 
 @pytest.fixture
-def hook(request: pytest.FixtureRequest) -> FailingDisk:
+def hook() -> Iterator[FailingDisk]:
     failing = FailingDisk("count")
     disk.set_hook(failing)
-    request.addfinalizer(lambda: disk.set_hook(None))
-    return failing
+    yield failing
+    disk.set_hook(None)
 
 
 @pytest.mark.parametrize("step", [1, 2, 3])

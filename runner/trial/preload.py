@@ -12,10 +12,12 @@ import gc
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter
+from types import TracebackType
 
 import psutil
 
@@ -36,6 +38,7 @@ def preload(modules: Sequence[str] = ()) -> None:
     # Ctrl-C reaches every process of the terminal, but only the conductor reacts to it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     atexit.register(_remove_sockets, os.getppid())
+    _keep_quiet(os.getpid())
     began = perf_counter()
     with _one_blas_thread(), _silence():
         for module in (*modules, "threadpoolctl", "numpy", "runner.trial.main"):
@@ -48,6 +51,16 @@ def preload(modules: Sequence[str] = ()) -> None:
     # Every trial inherits the objects of now. The garbage collector does not touch frozen ones, so their pages stay shared.
     gc.collect()
     gc.freeze()
+
+
+def _keep_quiet(server: int) -> None:
+    """Print no traceback where this server itself fails: the conductor notices that it has ended, and says so."""
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if os.getpid() != server:
+            sys.__excepthook__(kind, error, trace)
+
+    sys.excepthook = hook
 
 
 def _remove_sockets(conductor: int) -> None:
