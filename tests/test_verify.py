@@ -42,8 +42,8 @@ def test_each_file_that_is_missing_changed_or_added_is_named(record: Path, capsy
     assert not _verified(record)
     assert capsys.readouterr().out.splitlines() == [
         f"{record}: missing: 0/runner.log",
-        f"{record}: changed: 0/images/round-00000.parquet",
         f"{record}: changed: 0/result.json",
+        f"{record}: changed: 0/images/round-00000.parquet",
         f"{record}: added: 0/images/round-00001.parquet",
     ]
 
@@ -59,7 +59,7 @@ def test_a_manifest_names_nothing_outside_of_its_folder(record: Path, name: str)
     manifest = json.loads((record / MANIFEST).read_text())
     manifest["files"][name] = manifest["files"]["sweep.json"]
     (record / MANIFEST).write_text(json.dumps(manifest))
-    with pytest.raises(RunnerError, match="is no place in it"):
+    with pytest.raises(RunnerError, match="is no place in its folder"):
         deviations(record)
 
 

@@ -71,6 +71,13 @@ def dispatch(words: Sequence[str]) -> int:
 
         print_error(str(error))
         return exit_status.FAILED
+    except MemoryError:
+        from runner.display.console import print_error
+
+        print_error(
+            "there is not enough memory to go on; what was measured is on disk, and resume=FOLDER goes on with it\n  accepted: more memory, or a larger limit (ulimit -v)"
+        )
+        return exit_status.FAILED
     except KeyboardInterrupt:
         return exit_status.INTERRUPTED
 

@@ -8,12 +8,11 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from runner.disk import is_left_over, remove, write_atomically
 from runner.errors import RunnerError
 from runner.host.claim import LOCK
-from runner.outside import within
 from runner.record.gate import SCHEMA_VERSION, read_record
 from runner.record.manifest_schema import FileRecord, ManifestJson
 
@@ -80,10 +79,11 @@ def deviations(folder: Path) -> Deviations | None:
     there = set(_files_in(folder))
     found = Deviations(added=sorted(there - set(recorded)))
     for name, file in recorded.items():
-        path = within(folder, name)
+        if ".." in PurePath(name).parts or PurePath(name).is_absolute():
+            raise RunnerError(f"{folder / MANIFEST}: {name!r:.200} is no place in its folder")
         if name not in there:
             found.missing.append(name)
-        elif not _is_as(path, file):
+        elif not _is_as(folder / name, file):
             found.changed.append(name)
     return found
 

@@ -59,6 +59,11 @@ _BEST = ("best_images_per_s", "best_bound_pct")  # of a sweep's own run
 _METRICS = ("images_per_s", "startup_s", "latency_p95_ms", "cpu_s_per_image", "cpu_utilization_pct", "peak_memory_mb")
 
 
+_HALF_MADE = (
+    "is another program's, or only half made: a program was ended while it made it. Move it away, or name another; what was in it comes back by "
+    "syncing the folders with the records"
+)
+
 # Texts by which an error from below MLflow is recognised, and the reason for the user; {uri} is the store's address.
 _REASONS = (
     (("Connection refused",), "nothing answers there (connection refused)"),
@@ -67,9 +72,7 @@ _REASONS = (
     ((bounded_answers.TOO_MUCH,), f"the server's answer {bounded_answers.TOO_MUCH}"),
     (
         ("OperationalError) table", "duplicate column name", "no such table"),
-        (
-            "is only half made: a program was ended while it made it. Move it away; what was in it comes back by syncing the folders with the records"
-        ),
+        _HALF_MADE,
     ),
     (("disk is full", "No space left on device"), "the disk is full"),
     (("RemoteDisconnected", "Connection aborted", "ConnectionReset"), "the server broke the connection"),
@@ -196,8 +199,11 @@ def _probe(database: Path) -> None:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("CREATE TABLE runner_probe (x)")  # fails if the file cannot be written; nothing else shows that
             connection.rollback()
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     except sqlite3.Error as error:
         raise TrackingError(f"{database}: {error}; move it away, or repair it") from error
+    if tables and "alembic_version" not in tables:
+        raise TrackingError(f"{database}: {_HALF_MADE}")
 
 
 def _experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:

@@ -115,7 +115,7 @@ def _records(attempt: Attempt) -> Iterator[dict[str, object]]:
 
 def _hostile(attempt: Attempt) -> None:
     """A file of the record is damaged: every verb refuses it, or does without."""
-    hold(attempt.ended(attempt.start_sweep()) == 0, attempt.last()[-2000:])
+    attempt.whole_sweep()
     path = attempt.draw.choice([path for path in sorted(attempt.sweep.rglob("*")) if path.is_file()])
     data = bytearray(path.read_bytes())
     for _ in range(attempt.draw.randint(1, 20)):
@@ -131,7 +131,7 @@ def _hostile(attempt: Attempt) -> None:
 
 def _store(attempt: Attempt) -> None:
     """Programs that log the sweep are killed; the next one logs it, and once only."""
-    hold(attempt.ended(attempt.start_sweep()) == 0, attempt.last()[-2000:])
+    attempt.whole_sweep()
     uri = f"sqlite:///{attempt.folder}/mlflow.db"
     for _ in range(2):
         process = attempt.started("sync", "sweep", "--uri", uri)
@@ -160,7 +160,7 @@ def _dripping(what: str, attempt: Attempt) -> None:
             status, text = attempt.run("task=pillow", "mode=thread", "protocol=once", "images=1", "tracking=none", *words)
             hold(status == 1, f"{status}: {text[-2000:]}")
         else:
-            hold(attempt.ended(attempt.start_sweep()) == 0, attempt.last()[-2000:])
+            attempt.whole_sweep()
             status, text = attempt.run("sync", "sweep", "--uri", url, MLFLOW_HTTP_REQUEST_TIMEOUT="2")
             hold(status == 1, f"{status}: {text[-2000:]}")
         hold(time.monotonic() - began < 120, "beyond every deadline")
@@ -199,8 +199,7 @@ KINDS: dict[str, Kind] = {
     "files of 20 kB at most (RLIMIT_FSIZE)": partial(_limited, "ulimit -f 40"),
     "40 open files (RLIMIT_NOFILE)": partial(_limited, "ulimit -n 40"),
     "12 open files (RLIMIT_NOFILE)": partial(_limited, "ulimit -n 12"),
-    "1.5 GB of addresses (RLIMIT_AS)": partial(_limited, "ulimit -v 1500000"),
-    "0.4 GB of addresses (RLIMIT_AS)": partial(_limited, "ulimit -v 400000"),
+    "3 GB of addresses (RLIMIT_AS)": partial(_limited, "ulimit -v 3000000"),
     "a damaged file of the record": _hostile,
     "killed while it logs to MLflow": _store,
     "an image's server drips, or has no end": partial(_dripping, "image"),
