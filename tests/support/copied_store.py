@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 
 import mlflow.store.db.utils
 import sqlalchemy
 from sqlalchemy.pool import StaticPool
 
-_make = mlflow.store.db.utils._initialize_tables
+_make: Callable[[sqlalchemy.Engine], None] = mlflow.store.db.utils._initialize_tables
 
 
 def _made_once() -> sqlite3.Connection:
