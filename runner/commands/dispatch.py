@@ -39,6 +39,9 @@ VERBS = {
 }
 RUN = "run"
 
+_NO_MEMORY = """there is not enough memory to go on; what was measured is on disk, and resume=FOLDER goes on with it
+  accepted: more memory, or a larger limit (ulimit -v)"""
+
 
 def main() -> None:
     """``runner [VERB] ...``; exits with 0, 1 (bad configuration, failed point) or 130 (interrupted)."""
@@ -66,17 +69,10 @@ def dispatch(words: Sequence[str]) -> int:
         module = import_module(f"runner.commands.{verb}")
         arguments = _parser(verb, module).parse_intermixed_args(words[1:])
         return int(module.run(arguments))
-    except RunnerError as error:
+    except (RunnerError, MemoryError) as error:
         from runner.display.console import print_error
 
-        print_error(str(error))
-        return exit_status.FAILED
-    except MemoryError:
-        from runner.display.console import print_error
-
-        print_error(
-            "there is not enough memory to go on; what was measured is on disk, and resume=FOLDER goes on with it\n  accepted: more memory, or a larger limit (ulimit -v)"
-        )
+        print_error(str(error) if isinstance(error, RunnerError) else _NO_MEMORY)
         return exit_status.FAILED
     except KeyboardInterrupt:
         return exit_status.INTERRUPTED
