@@ -4,10 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PORT ?= 5000
+MINUTES ?= 60
+SEED ?= 0
 # A link that leads nowhere is an error; --quiet would hide it. The variable silences an advertisement.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast fuzz coverage lint docs schema table lock ui clean
+.PHONY: help demo test test-fast fuzz chaos coverage lint docs schema table lock ui clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +37,9 @@ test-fast: $(VENV)/.dev  ## Run the tests that take no cluster, no browser, no s
 
 fuzz: $(VENV)/.dev  ## Run the property tests with 2 000 examples each, which are others every time
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=worksteal --timeout=3600 -m hypothesis
+
+chaos: $(VENV)/.dev  ## Do harm to the program in every way there is, for MINUTES minutes with SEED; print what was survived
+	PYTHONPATH=.:tests $(BIN)/python -m support.chaos --minutes $(MINUTES) --seed $(SEED)
 
 coverage: $(VENV)/.dev  ## Run every test and show which lines of runner/ none has run, in whichever process
 	$(BIN)/coverage erase

@@ -28,8 +28,8 @@ RUN = [
 def limited(program: Program, most_bytes: int, *words: str) -> subprocess.CompletedProcess[str]:
     """The program where no file may be larger (RLIMIT_FSIZE)."""
     line = f"ulimit -f {most_bytes // 512}; exec {shlex.join(program.command(*words))}"
-    words = ["sh", "-c", line]
-    return subprocess.run(words, cwd=program.folder, capture_output=True, text=True, timeout=200, check=False)
+    shell = ["sh", "-c", line]
+    return subprocess.run(shell, cwd=program.folder, capture_output=True, text=True, timeout=200, check=False)
 
 
 @pytest.mark.parametrize("kind", ["run", "sweep"])

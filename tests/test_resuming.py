@@ -94,7 +94,8 @@ def test_trials_of_another_host_or_version_are_set_aside_and_what_differs_is_sai
     subject.write()
     before = json.loads((subject.folder / "result.json").read_text())["environment"]
     changed(subject.folder, environment=before | change)
-    back, lines = point(tmp_path / "point", protocol=Protocol(rounds=3)), []
+    lines: list[str] = []
+    back = point(tmp_path / "point", protocol=Protocol(rounds=3))
     resume([back], lines.append)
     assert len(back.trials) == (0 if differs else 1)
     assert (said in " ".join(lines)) if said else not lines
@@ -178,7 +179,8 @@ def test_what_was_ended_from_outside_is_tried_again_and_what_went_wrong_by_itsel
     failed["error"] = {"type": kind, "message": message, "traceback": None}
     subject.trials = [written_trial(0), failed]
     subject.write()
-    back, said = point(tmp_path / "point", protocol=Protocol(rounds=3)), []
+    said: list[str] = []
+    back = point(tmp_path / "point", protocol=Protocol(rounds=3))
     resume([back], said.append)
     assert [trial["round"] for trial in back.trials] == ([0] if again else [0, 1])
     assert back.has_failed is not again

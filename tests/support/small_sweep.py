@@ -44,6 +44,6 @@ def _point(folder: Path, entry: dict[str, Any]) -> dict[str, Any]:
 
 def rows_of(folder: Path) -> list[tuple[int, int, int, str]]:
     """Round, epoch, item and image of every row."""
-    tables = [pq.ParquetFile(path).read() for path in sorted((folder / "images").glob("*.parquet"))]  # type: ignore[no-untyped-call]
+    tables = [pq.ParquetFile(path).read() for path in sorted((folder / "images").glob("*.parquet"))]
     columns = ("round", "epoch", "item", "image")
-    return [tuple(row[name] for name in columns) for table in tables for row in table.to_pylist()]  # type: ignore[misc]
+    return [tuple(row[name] for name in columns) for table in tables for row in table.to_pylist()]
