@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from functools import cache
 from multiprocessing.process import BaseProcess
+from time import monotonic, sleep
 from typing import Any
 
 import psutil
@@ -65,15 +66,19 @@ class ForkServer:
         finally:
             timer.cancel()
 
-    def has_ended(self) -> bool:
-        """Whether the server is gone, with all the processes that it has started."""
-        pid = self._server._forkserver_pid  # noqa: SLF001
+    def ends_within(self, limit_s: float) -> bool:
+        """Whether the server is gone, with all the processes that it has started, or will be in so many seconds; its files are closed before."""
+        pid, end = self._server._forkserver_pid, monotonic() + limit_s  # noqa: SLF001
         try:
-            return pid is not None and psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+            while pid is not None and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                if monotonic() >= end:
+                    return False
+                sleep(0.01)
         except psutil.NoSuchProcess:
             return True
         except psutil.Error:
             return False
+        return pid is not None
 
     @contextlib.contextmanager
     def _in_place_of_the_usual(self) -> Iterator[None]:

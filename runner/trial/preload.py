@@ -37,7 +37,7 @@ def preload(modules: Sequence[str] = ()) -> None:
     global import_s  # noqa: PLW0603
     # Ctrl-C reaches every process of the terminal, but only the conductor reacts to it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    atexit.register(_remove_sockets, os.getppid())
+    atexit.register(_remove_sockets, os.getppid(), _folders_of_sockets())
     _keep_quiet(os.getpid())
     began = perf_counter()
     with _one_blas_thread(), _silence():
@@ -63,15 +63,19 @@ def _keep_quiet(server: int) -> None:
     sys.excepthook = hook
 
 
-def _remove_sockets(conductor: int) -> None:
+def _remove_sockets(conductor: int, folders: Sequence[Path]) -> None:
     """Remove the folder of this server's socket, where the conductor, which would do so at its end, has been killed."""
-    if not _is_gone(conductor):
-        return
+    if _is_gone(conductor):
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folders_of_sockets() -> list[Path]:
+    """The folders that ``multiprocessing`` made for the sockets that this process has."""
     with contextlib.suppress(psutil.Error, OSError, AttributeError):
-        for socket in psutil.Process().net_connections("unix"):
-            folder = Path(str(socket.laddr)).parent
-            if folder.name.startswith("pymp-"):
-                shutil.rmtree(folder, ignore_errors=True)
+        folders = {Path(str(socket.laddr)).parent for socket in psutil.Process().net_connections("unix")}
+        return [folder for folder in folders if folder.name.startswith("pymp-")]
+    return []
 
 
 def _is_gone(process: int) -> bool:

@@ -28,6 +28,9 @@ START_LIMIT_S = 300.0
 # How long a trial may take to end after it has sent its report.
 EXIT_S = 10.0
 
+# What ``multiprocessing`` says of a process whose fork server does not answer any more; a process may also end so by itself.
+_SERVER_GONE = "status 255"
+
 Event = Phase | Progress
 Message = Event | Report | TrialFailure
 
@@ -113,7 +116,8 @@ class Supervisor:
         """The error; for an exit without a report, the fork server's end or the mode's own explanation if there is one."""
         if not isinstance(error, TrialSilent):
             return error
-        if self.start_method == "forkserver" and fork_server(tensorflow=plan.uses_tensorflow).has_ended():
+        server = fork_server(tensorflow=plan.uses_tensorflow) if self.start_method == "forkserver" else None
+        if server is not None and _SERVER_GONE in str(error) and server.ends_within(1.0):
             return TrialKilled("the fork server was ended, and the trial with it", kind="ForkServerEnded")
         return mode_class(plan).why_silent(plan.mode.mode) or error
 
