@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import resource
 import signal
 import socket
 import subprocess
@@ -17,6 +16,9 @@ import pytest
 from support.program import Program, processes_of
 from support.protocol import started
 from support.tracking import sync
+
+if sys.platform == "win32":
+    pytest.skip("signals and limits of POSIX", allow_module_level=True)
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="POSIX only")]
 
@@ -90,6 +92,8 @@ def test_mlflows_server_is_given_up_soon_and_with_one_message(copied: Program, k
 
 
 def test_an_answer_without_end_does_not_fill_the_memory(copied: Program) -> None:
+    import resource
+
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     words = [sys.executable, "-m", "runner", "sync", "outputs", "--uri"]
     with serving(*ANSWERS["a body without end"]) as server:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import signal
 import socket
@@ -29,6 +28,9 @@ from runner.trial.fork_server import fork_server
 from runner.trial.messages import Phase
 from runner.trial.supervisor import Supervisor
 
+if sys.platform == "win32":
+    pytest.skip("signals and limits of POSIX", allow_module_level=True)
+
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="signals, /dev/shm and /proc")]
 
 
@@ -41,6 +43,8 @@ def eventually(condition: Callable[[], object], what: str) -> None:
 
 def test_a_program_whose_terminal_is_closed_closes_its_sweep_which_can_be_resumed(program: Program, marker: str) -> None:
     """SIGHUP, and every line that it would print after that is an error."""
+    import pty
+
     master, slave = pty.openpty()
     words = ["setsid", "--ctty", *program.command(*SMALL, "protocol.rounds=30", "protocol.self_check=false", "tracking=none")]
     process = subprocess.Popen(

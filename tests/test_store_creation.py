@@ -15,6 +15,9 @@ from support.program import Program
 from support.stores import runs_at
 from support.tracking import sync
 
+if sys.platform == "win32":
+    pytest.skip("signals and limits of POSIX", allow_module_level=True)
+
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="POSIX only")]
 
 

@@ -7,6 +7,7 @@ import json
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -186,6 +187,8 @@ def _server(*, endless: bool) -> Iterator[str]:
         threading.Thread(target=accept, daemon=True).start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
+
+_SIGNALS = [signal.SIGINT, signal.SIGTERM, *([] if sys.platform == "win32" else [signal.SIGHUP])]
 
 KINDS: dict[str, Kind] = {
     **{f"{whom} killed": partial(_killed, whom) for whom in ("conductor", "trial", "worker", "fork server", "tracker")},
