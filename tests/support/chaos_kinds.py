@@ -188,15 +188,14 @@ def _server(*, endless: bool) -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-_SIGNALS = [signal.SIGINT, signal.SIGTERM, *([] if sys.platform == "win32" else [signal.SIGHUP])]
+_SIGNALS = [signal.SIGINT, signal.SIGTERM]
+if sys.platform != "win32":
+    _SIGNALS.append(signal.SIGHUP)
 
 KINDS: dict[str, Kind] = {
     **{f"{whom} killed": partial(_killed, whom) for whom in ("conductor", "trial", "worker", "fork server", "tracker")},
     **{f"{whom} stopped for 2 s": partial(_stopped, whom) for whom in ("conductor", "trial", "worker", "fork server")},
-    **{
-        f"{number.name} to the program": partial(_signalled, number)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    },
+    **{f"{number.name} to the program": partial(_signalled, number) for number in _SIGNALS},
     "disk full at the n-th write": partial(_write, "fail"),
     "killed at the n-th write": partial(_write, "die"),
     "files of 20 kB at most (RLIMIT_FSIZE)": partial(_limited, "ulimit -f 40"),
