@@ -8,6 +8,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from runner.record.failures import failed_in, in_words
 from runner.record.trial_schema import TrialRecord
 from runner.trial.messages import Phase
 from runner.trial.messages import Progress as TrialProgress
@@ -28,6 +29,7 @@ class LineDisplay:
     def __init__(self) -> None:
         self.console = Console(stderr=True)
         self._name = self._race = ""
+        self._said: set[str] = set()  # the points of which it was shown that images failed
 
     def tell(self, message: str) -> None:
         """Show a message."""
@@ -41,7 +43,10 @@ class LineDisplay:
         """Show nothing."""
 
     def trial_ends(self, trial: TrialRecord) -> None:
-        """Show why the trial failed, if it did."""
+        """Show why the trial failed, if it did; and, once for each point, which images failed."""
+        if trial["error"] is None and trial["image_errors"] and self._name not in self._said:
+            self._said.add(self._name)
+            self.tell(f"{self._name}: {in_words(failed_in([trial]))}")
         if trial["error"] is not None:
             error = trial["error"]
             self.console.print(

@@ -43,9 +43,7 @@ def print_point(record: ResultJson, folder: Path, samples: Sequence[Sample], gpu
     out.print(f"GPU usage: {_gpu_usage(samples, gpus)}")
     failed = int(metrics["images_failed"]["value"] or 0)
     if failed:
-        out.print(f"Processed {_images(trials[0]['epochs'][0]['images_ok'])}; {failed} failed:", style="yellow")
-        for path, reason in trials[0]["image_errors"].items():
-            out.print(f"  {path}: {reason}", markup=False)
+        out.print(f"Processed {_images(trials[0]['epochs'][0]['images_ok'])}; {failed} failed.", style="yellow")
     else:
         out.print(f"Processed {_images(config['images'])} successfully.", style="green")
     out.print()

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from runner.display.console import command_line, console, short
-from runner.display.ranking import print_ranking
+from runner.display.ranking import any_failed, failed_text, print_ranking
 from runner.display.words import metric_name, noise_text, ratio_text, self_check_text, verdict_text, with_interval
 from runner.record.point_schema import WarningRecord
 from runner.record.sweep_schema import SweepJson
@@ -42,6 +42,9 @@ def _points_table(record: SweepJson) -> Table:
     several_hosts = len({host for point in points if (host := point.get("host")) is not None}) > 1
     for title in ("point", "images/s", "speed-up", "startup s", "p50 ms", "CPU %", "memory MB", "rounds"):
         table.add_column(title, justify="left" if title == "point" else "right", no_wrap=title == "point")
+    failed = any_failed([point["metrics"] for point in points])
+    if failed:
+        table.add_column("failed", justify="right")
     if several_hosts:
         table.add_column("host")
     for point in points:
@@ -60,6 +63,7 @@ def _points_table(record: SweepJson) -> Table:
             f"{metrics['cpu_utilization_pct']['value']:.0f}",
             f"{metrics['peak_memory_mb']['value']:.0f}",
             str(metrics["images_per_s"]["n"]),
+            *([failed_text(metrics)] if failed else []),
             *([escape(str(point.get("host")))] if several_hosts else []),
         )
     return table

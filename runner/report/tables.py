@@ -10,6 +10,7 @@ from typing import Any
 from runner.analysis.amortised import SIZES, Cost, cost_of, quickest
 from runner.analysis.bounds import BINDS, KINDS, bounds_of
 from runner.analysis.scaling import Estimate, Law, law_text
+from runner.display.ranking import any_failed, failed_text
 from runner.display.words import metric_name, ratio_text, verdict_text, with_interval
 from runner.record.reading import PointRecord, good_trials, value_of
 from runner.report.charts.groups import fewest_workers_of
@@ -77,6 +78,9 @@ def of_points(subject: Subject) -> Table:
         Column("p50 ms", number=True), Column("p95 ms", number=True), Column("CPU ms/image", number=True),
         Column("CPU %", number=True), Column("memory MB", number=True), Column("trials", number=True), Column("status"),
     ]  # fmt: skip
+    failed = any_failed([point.record["metrics"] for point in subject.points])
+    if failed:
+        columns.append(Column("images failed", number=True))
     hosts = {point.record["environment"].get("host") for point in subject.points}
     if len(hosts) > 1:
         columns.append(Column("host"))
@@ -98,6 +102,7 @@ def of_points(subject: Subject) -> Table:
         ]
         ended = point.record["status"]
         cells = [Cell(point.label), *(Cell(text) for text in texts), Cell(ended, "" if ended == "ok" else "worse")]
+        cells += [Cell(failed_text(point.record["metrics"]))] if failed else []
         rows.append([*cells, Cell(str(point.record["environment"].get("host")))] if len(hosts) > 1 else cells)
     return Table("All points", columns, rows, "Medians over trials. CPU %: of the CPUs that may be used.")
 

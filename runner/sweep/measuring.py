@@ -17,7 +17,8 @@ from runner.monitor.gpu_record import gpu_record
 from runner.monitor.sampler import Sampler
 from runner.pipeline.servers.serving import serving
 from runner.pipeline.sinks import Destination
-from runner.record.trial import Observations, TrialPlace, node_records, trial_record
+from runner.record.failures import failed_images, in_words
+from runner.record.trial import Observations, TrialPlace, image_errors, node_records, trial_record
 from runner.record.trial_schema import ServiceRecord, SinkRecord, TrialRecord
 from runner.record.writing import Series
 from runner.secrets import masked
@@ -93,7 +94,8 @@ def _watched(point: Point, supervisor: Supervisor, gpus: Gpus, on_event: Callabl
         after, wall_s = HostState.now(), time.perf_counter() - began
         delivery, problem = _delivered(served.destination, outcome.report, point.config.epoch_images)
     if outcome.error is None:
-        outcome = Outcome(outcome.report, _no_image(outcome.report) or problem, outcome.phases)
+        failed = _too_many_failed(point, outcome.report)
+        outcome = Outcome(outcome.report, failed or problem, outcome.phases)
     own_cpu_s = max(_used_here_s(outcome), samples.tree_cpu_s or 0.0)
     own_cpu_s += ((delivery and delivery.get("receiver_cpu_s")) or 0.0) + served.cpu_s
     observations = Observations(
@@ -130,12 +132,21 @@ def _delivered(destination: Destination, report: Report | None, items: int) -> t
     return cast("SinkRecord", delivery.record()), problem
 
 
-def _no_image(report: Report | None) -> TrialError | None:
-    """The error of a trial with an epoch in which no image could be processed; None if there was no such epoch."""
-    if report is None or all(epoch.records.any_ok() for epoch in report.epochs):
+def _too_many_failed(point: Point, report: Report | None) -> TrialError | None:
+    """The error of a trial with an epoch of which too many images failed; None if there was no such epoch."""
+    epochs = [] if report is None else [(len(epoch.records.failed()), len(epoch.records)) for epoch in report.epochs]
+    failed, images = max(epochs, default=(0, 0))
+    if report is None or not failed:
         return None
-    errors = next(epoch.records.errors for epoch in report.epochs if epoch.records.errors)
-    return TrialFailed(f"no image could be processed; the first error is {next(iter(errors.values()))}", kind="NoImage")
+    why = in_words(failed_images([image_errors(report, point.images)]))
+    if failed == images:
+        return TrialFailed(f"no image could be processed: {why}", kind="NoImage")
+    most = point.config.protocol.max_failed_pct
+    if failed / images * 100 <= most:
+        return None
+    return TrialFailed(
+        f"{failed} of {images} images failed, more than protocol.max_failed_pct={most:g}: {why}", kind="TooManyFailed"
+    )
 
 
 def _log_trial(trial: TrialRecord, error: TrialError | None) -> None:

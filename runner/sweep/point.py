@@ -25,6 +25,7 @@ from runner.modes.workers.runtime import ThreadLimits
 from runner.pipeline.hot_path import PipelinePlan
 from runner.pipeline.servers.serving import Served
 from runner.pipeline.sources import Image
+from runner.record.failures import failed_in
 from runner.record.gate import SCHEMA_VERSION
 from runner.record.metric_schema import MetricName, Metrics
 from runner.record.metrics import point_metrics
@@ -204,6 +205,7 @@ class Point:
             ],
             "trials": self.trials,
             "metrics": self.metrics,
+            "failed_images": failed_in(self.trials),
             "warnings": [warning.record() for warning in self.warnings()],
         }
         masked: ResultJson = masked_data(record)
