@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from types import FrameType, ModuleType
 
-from runner.errors import RunnerError
+from runner.errors import RunnerError, type_and_first_line
 from runner.safe_path import leave_out_the_current_folder
 from runner.sweep import exit_status
 
@@ -38,6 +38,9 @@ VERBS = {
 }
 RUN = "run"
 
+# With this variable, which is Hydra's, errors come with their traceback.
+_FULL_ERROR = "HYDRA_FULL_ERROR"
+
 
 def main() -> None:
     """``runner [VERB] ...``; exits with 0, 1 (bad configuration, failed point) or 130 (interrupted)."""
@@ -48,30 +51,46 @@ def main() -> None:
 
 
 def dispatch(words: Sequence[str]) -> int:
-    """Run what the words of a command line ask for; returns the exit status."""
+    """Run what the words of a command line ask for; returns the exit status. Whatever goes wrong gives one message."""
+    wants_traceback = _FULL_ERROR in os.environ
     try:
-        verb = words[0] if words and _is_verb(words[0]) else None
-        if verb in {None, RUN}:
-            if any(word in words for word in ("-h", "--help")):
-                from runner.commands.help import print_help
-
-                print_help(words, VERBS)
-                return exit_status.OK
-            from runner.commands.run import run
-
-            return run(list(words) if verb is None else list(words[1:]))
-        if verb not in VERBS:
-            return _refused(str(verb))
-        module = import_module(f"runner.commands.{verb}")
-        arguments = _parser(verb, module).parse_intermixed_args(words[1:])
-        return int(module.run(arguments))
-    except RunnerError as error:
-        from runner.display.console import print_error
-
-        print_error(str(error))
-        return exit_status.FAILED
+        return _run(words)
     except KeyboardInterrupt:
         return exit_status.INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if wants_traceback and not isinstance(error, RunnerError):
+            raise
+        from runner.display.console import print_error
+
+        print_error(_message_of(error))
+        return exit_status.FAILED
+
+
+def _message_of(error: Exception) -> str:
+    if isinstance(error, RunnerError):
+        return str(error)
+    what = "there is no memory left for it" if isinstance(error, MemoryError) else "this is a fault of the program itself"
+    return f"{type_and_first_line(error)}\n  {what}; with {_FULL_ERROR}=1 in the environment it shows where"
+
+
+def _run(words: Sequence[str]) -> int:
+    verb = words[0] if words and _is_verb(words[0]) else None
+    if verb in {None, RUN}:
+        if any(word in words for word in ("-h", "--help")):
+            from runner.commands.help import print_help
+
+            print_help(words, VERBS)
+            return exit_status.OK
+        from runner.commands.run import run
+
+        return run(list(words) if verb is None else list(words[1:]))
+    if verb not in VERBS:
+        return _refused(str(verb))
+    module = import_module(f"runner.commands.{verb}")
+    arguments = _parser(verb, module).parse_intermixed_args(words[1:])
+    return int(module.run(arguments))
 
 
 def _is_verb(word: str) -> bool:

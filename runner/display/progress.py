@@ -24,10 +24,15 @@ _PHASES = {
 
 
 class LineDisplay:
-    """Shows only what the user should know at once: waits and failures."""
+    """Shows only what the user should know at once: waits and failures.
 
-    def __init__(self) -> None:
+    Args:
+        alone: whether a point is run by itself; why it failed is then said once, at its end.
+    """
+
+    def __init__(self, *, alone: bool = False) -> None:
         self.console = Console(stderr=True)
+        self._alone = alone
         self._name = self._race = ""
         self._said: set[str] = set()  # the points of which it was shown that images failed
 
@@ -47,7 +52,7 @@ class LineDisplay:
         if trial["error"] is None and trial["image_errors"] and self._name not in self._said:
             self._said.add(self._name)
             self.tell(f"{self._name}: {in_words(failed_in([trial]))}")
-        if trial["error"] is not None:
+        if trial["error"] is not None and not self._alone:
             error = trial["error"]
             self.console.print(
                 f"{self._name} {trial['status']}: {error['type']}: {error['message']}",
@@ -69,10 +74,11 @@ class ProgressDisplay(LineDisplay):
 
     Args:
         tensorflow: whether TensorFlow is imported before the first trial, which takes seconds.
+        alone: whether a point is run by itself.
     """
 
-    def __init__(self, *, tensorflow: bool) -> None:
-        super().__init__()
+    def __init__(self, *, tensorflow: bool, alone: bool = False) -> None:
+        super().__init__(alone=alone)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),

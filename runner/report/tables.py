@@ -12,6 +12,7 @@ from runner.analysis.bounds import BINDS, KINDS, bounds_of
 from runner.analysis.scaling import Estimate, Law, law_text
 from runner.display.ranking import any_failed, failed_text
 from runner.display.words import metric_name, ratio_text, verdict_text, with_interval
+from runner.host.environment import Environment
 from runner.record.reading import PointRecord, good_trials, value_of
 from runner.report.charts.groups import fewest_workers_of
 from runner.report.subject import Subject
@@ -257,7 +258,7 @@ def of_environment(subject: Subject) -> Table:
         ("host", environment.get("host")),
         ("system", environment.get("os")),
         ("CPU", f"{environment.get('cpu')}, {environment.get('cpus_usable')} of {environment.get('cpus')} usable"),
-        ("memory", f"{(environment.get('memory_bytes') or 0) / 1e9:.1f} GB"),
+        ("memory", _memory(environment)),
         ("GPU", ", ".join(str(gpu) for gpu in gpus) or "none"),
         (
             "Python",
@@ -271,6 +272,12 @@ def of_environment(subject: Subject) -> Table:
         ),
     ]
     return Table("Environment", [Column("what"), Column("it was")], [[Cell(name), Cell(str(value))] for name, value in known])
+
+
+def _memory(environment: Environment) -> str:
+    limit = environment.get("memory_limit_bytes")
+    allowed = "" if limit is None else f", of which the control group allows {limit / 1e9:.1f} GB"
+    return f"{(environment.get('memory_bytes') or 0) / 1e9:.1f} GB{allowed}"
 
 
 def _few(subject: Subject) -> Sequence[PointRecord]:

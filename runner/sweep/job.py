@@ -40,7 +40,7 @@ def execute_job(composed: DictConfig, overrides: Sequence[str], folder: Path) ->
         point = Point.prepared(composed, overrides, folder)
         point.restore_here()
         if not complete(point):
-            measure(point, LineDisplay())
+            measure(point, LineDisplay(alone=True))
     if point.interrupted:
         raise KeyboardInterrupt
     return point.objective

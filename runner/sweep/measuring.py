@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from runner.analysis.shortages import named
 from runner.errors import TrialError, TrialFailed
 from runner.host.gpu import Gpus
+from runner.host.limits import Limits
 from runner.host.load import HostState
 from runner.monitor.gpu_record import gpu_record
 from runner.monitor.sampler import Sampler
@@ -85,7 +87,7 @@ def _watched(point: Point, supervisor: Supervisor, gpus: Gpus, on_event: Callabl
             served = servers.enter_context(serving(point.config, point.images, point.folder, point.id))
         except TrialError as error:
             return _Watched(Outcome(None, error, ()), Observations.nothing(point.cpus_usable), wall_offset_s, started_at)
-        before, began = HostState.now(), time.perf_counter()
+        before, limits, began = HostState.now(), Limits.now(), time.perf_counter()
         sampler.start()
         try:
             outcome = supervisor.execute(point.trial_plan(served), point.config.protocol.timeout_s, on_any_event)
@@ -93,9 +95,10 @@ def _watched(point: Point, supervisor: Supervisor, gpus: Gpus, on_event: Callabl
             samples = sampler.stop()
         after, wall_s = HostState.now(), time.perf_counter() - began
         delivery, problem = _delivered(served.destination, outcome.report, point.config.epoch_images)
-    if outcome.error is None:
-        failed = _too_many_failed(point, outcome.report)
-        outcome = Outcome(outcome.report, failed or problem, outcome.phases)
+    failure = outcome.error or _too_many_failed(point, outcome.report) or problem
+    if failure is not None:
+        failure = named(failure, point.planned, limits, Limits.now())
+    outcome = Outcome(outcome.report, failure, outcome.phases)
     own_cpu_s = max(_used_here_s(outcome), samples.tree_cpu_s or 0.0)
     own_cpu_s += ((delivery and delivery.get("receiver_cpu_s")) or 0.0) + served.cpu_s
     observations = Observations(

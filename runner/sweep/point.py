@@ -13,6 +13,7 @@ from typing import cast
 
 from omegaconf import DictConfig
 
+from runner.analysis.needs import Planned
 from runner.analysis.stopping import least_rounds
 from runner.analysis.warnings import PointFacts, of_point
 from runner.config.check import config_hash, plain
@@ -99,6 +100,11 @@ class Point:
     def cpus_usable(self) -> float:
         """How many CPUs a trial may use: those of its affinity, or the control group's quota if that is less."""
         return usable_cpus(None if self.cpus is None else len(self.cpus))
+
+    @property
+    def planned(self) -> Planned:
+        """A trial of it, to be held against the system's limits."""
+        return Planned(self.config, self.images, self.cpus_usable)
 
     @property
     def spool(self) -> Path:
@@ -213,9 +219,7 @@ class Point:
 
     def warnings(self) -> list[ResultWarning]:
         """The warnings for readers of this point."""
-        if self.recorded is not None:
-            return [ResultWarning(**warning) for warning in self.recorded["warnings"]]
-        return of_point(self.facts())
+        return of_point(self.facts()) if self.recorded is None else [ResultWarning(**one) for one in self.recorded["warnings"]]
 
     def facts(self) -> PointFacts:
         """The facts that the checks for warnings need."""
@@ -291,5 +295,5 @@ def command(words: Sequence[str]) -> str:
 
 
 def complete(point: Point) -> bool:
-    """Whether there is nothing more to measure: it has failed or has all its rounds; with a precision, the least number of rounds."""
+    """Whether nothing is left to measure: it has failed or has all its rounds; with a precision, the least number of rounds."""
     return point.has_failed or len(point.trials) >= least_rounds(point.config.protocol)

@@ -20,7 +20,7 @@ def execute_alone(point: Point) -> float | None:
         KeyboardInterrupt: the user has stopped it. What was measured is on disk and logged.
     """
     try:
-        with ProgressDisplay(tensorflow=point.config.uses_tensorflow) as display:
+        with ProgressDisplay(tensorflow=point.config.uses_tensorflow, alone=True) as display:
             measure(point, display)
     finally:
         if point.trials:

@@ -14,6 +14,8 @@ from runner.pipeline.tasks.steps import StepsTask
 
 # Every format's reader is loaded now, not at the first image.
 PIL.Image.init()
+# What is too large is refused by source.max_megapixels, and does not come here.
+PIL.Image.MAX_IMAGE_PIXELS = None
 
 _MODES = {1: "L", 3: "RGB"}
 
