@@ -129,7 +129,7 @@ def test_a_kill_for_want_of_memory_is_told_from_other_kills() -> None:
 
 def shell(folder: Path, before: str, program: Program, *words: str) -> subprocess.CompletedProcess[str]:
     """The program, started by a shell that has done something before."""
-    command = ["sh", "-c", f'{before} && exec "$@"', "sh", *program.command(*words)]
+    command = ["/bin/sh", "-c", f'{before} && exec "$@"', "sh", *program.command(*words)]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=200, check=False)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -16,6 +19,7 @@ from runner.config.compose import without_hydra
 from runner.config.explain import explain
 from runner.display.console import print_error
 from runner.errors import ConfigurationError
+from runner.files import check_folder
 from runner.sweep import exit_status
 from runner.sweep.checking import checked
 
@@ -28,17 +32,17 @@ class CheckBeforeRun(Callback):
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Check a single run; the points of a sweep are checked by the launcher, all before the first starts."""
-        try:
+        with _refusing():
             checked_hydra(config)
+            check_folder("hydra.run.dir", Path(str(config.hydra.run.dir)).absolute())
             checked(without_hydra(config))
-        except (ConfigurationError, OmegaConfBaseException) as error:
-            print_error(str(explain(error, sys.argv[1:])))
-            raise SystemExit(exit_status.FAILED) from None
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Wrap a launcher of another kind, so that its sweep is gathered too, and tell ``HydraConfig`` the sweep's folder."""
         from runner.sweep.composing import put_into_gathering
 
+        with _refusing():
+            check_folder("hydra.sweep.dir", Path(str(config.hydra.sweep.dir)).absolute())
         put_into_gathering(config)
         chosen = copy.deepcopy(config)
         with read_write(chosen):
@@ -46,3 +50,13 @@ class CheckBeforeRun(Callback):
                 config.hydra.sweep.dir
             )  # resolved once: every copy would put another time into its name
         HydraConfig.instance().set_config(chosen)
+
+
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    """Print what is wrong, and leave."""
+    try:
+        yield
+    except (ConfigurationError, OmegaConfBaseException) as error:
+        print_error(str(explain(error, sys.argv[1:])))
+        raise SystemExit(exit_status.FAILED) from None

@@ -18,7 +18,9 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from types import FrameType, ModuleType
 
+from runner.display.streams import make_streams_writable, write_to_nothing
 from runner.errors import RunnerError, type_and_first_line
+from runner.host.home import make_sure_of_a_home
 from runner.safe_path import leave_out_the_current_folder
 from runner.sweep import exit_status
 
@@ -45,6 +47,8 @@ _FULL_ERROR = "HYDRA_FULL_ERROR"
 def main() -> None:
     """``runner [VERB] ...``; exits with 0, 1 (bad configuration, failed point) or 130 (interrupted)."""
     leave_out_the_current_folder()
+    make_streams_writable()
+    make_sure_of_a_home()
     signal.signal(signal.SIGTERM, _as_interrupt)
     with _no_message_about_a_closed_pipe():
         sys.exit(dispatch(sys.argv[1:]))
@@ -129,7 +133,8 @@ def _no_message_about_a_closed_pipe() -> Iterator[None]:
     except BrokenPipeError:
         sys.exit(exit_status.FAILED)
     finally:
-        try:
-            sys.stdout.flush()
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+            try:
+                stream.flush()
+            except OSError:  # it was said where it happened
+                write_to_nothing(number)

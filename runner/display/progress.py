@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from runner.display.console import error_console
 from runner.record.failures import failed_in, in_words
 from runner.record.trial_schema import TrialRecord
 from runner.trial.messages import Phase
@@ -31,7 +31,7 @@ class LineDisplay:
     """
 
     def __init__(self, *, alone: bool = False) -> None:
-        self.console = Console(stderr=True)
+        self.console = error_console()
         self._alone = alone
         self._name = self._race = ""
         self._said: set[str] = set()  # the points of which it was shown that images failed

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from runner.display.console import console, short
+from runner.display.console import console, print_recorded, short
 from runner.display.words import metric_name, with_interval
 from runner.host.environment import Difference
 from runner.host.gpu import Gpus
@@ -50,7 +50,8 @@ def print_point(record: ResultJson, folder: Path, samples: Sequence[Sample], gpu
     out.print(_metrics_table(record, trials[0]["tf"]))
     for warning in record["warnings"]:
         out.print(f"Note: {warning['message']}; {warning['advice']}", style="yellow", markup=False)
-    out.print(f"\n[dim]Recorded in[/] {escape(short(folder))}")
+    out.print()
+    print_recorded(folder)
 
 
 _METRICS: Sequence[tuple[MetricName, str]] = (
@@ -140,6 +141,7 @@ def _print_failure(out: Console, record: ResultJson, folder: Path) -> None:
         f"{name_of(record)} {record['status']}: {error['type']}: {error['message']}", style="red", markup=False, soft_wrap=True
     )
     out.print(f"  its log: {short(folder / 'runner.log')}", markup=False, style="dim", soft_wrap=True)
+    print_recorded(folder)
 
 
 def _before_and_after(before: float | None, samples: Sequence[Sample]) -> str:

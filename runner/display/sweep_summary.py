@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from runner.display.console import command_line, console, short
+from runner.display.console import command_line, console, print_recorded, short
 from runner.display.ranking import any_failed, failed_text, print_ranking
 from runner.display.words import metric_name, noise_text, ratio_text, self_check_text, verdict_text, with_interval
 from runner.record.point_schema import WarningRecord
@@ -31,7 +31,7 @@ def print_sweep(record: SweepJson, folder: Path, *, everything: bool = False) ->
     _print_warnings(out, record)
     _print_noise(out, record)
     print_ranking(out, record, everything=everything, more=f"all of it: {command_line('report', '--all', short(folder))}")
-    out.print(f"[dim]Recorded in[/] {escape(short(folder))}")
+    print_recorded(folder)
 
 
 def _points_table(record: SweepJson) -> Table:

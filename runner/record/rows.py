@@ -155,7 +155,8 @@ def _check_sample(row: Mapping[str, str]) -> None:
 def _from_parquet(path: Path, columns: Sequence[str]) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
+    # Opened here, because Arrow takes no name that is not UTF-8.
+    with path.open("rb") as opened, pq.ParquetFile(opened) as file:
         yield from file.iter_batches(_ROWS_AT_ONCE, columns=list(columns), use_threads=False)
 
 
@@ -172,7 +173,7 @@ def _from_text(path: Path, columns: Sequence[str], number: int | None, others: S
         strings_can_be_null=True,
     )
     parse = text.ParseOptions(newlines_in_values=True)
-    with text.open_csv(path, text.ReadOptions(use_threads=False), parse, convert) as file:
+    with path.open("rb") as opened, text.open_csv(opened, text.ReadOptions(use_threads=False), parse, convert) as file:
         for batch in file:
             rounds = batch["round"].to_numpy()
             wanted = ~np.isin(rounds, others) if number is None else rounds == number

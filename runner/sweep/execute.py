@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.analysis.warnings import nothing_provable
-from runner.display.console import command_line, print_error, print_note, print_report_path, short
+from runner.display.console import command_line, output_was_lost, print_error, print_note, print_report_path, short
 from runner.display.progress import ProgressDisplay
 from runner.display.sweep_summary import print_sweep
 from runner.files import mask_file
@@ -77,6 +77,8 @@ def close(sweep: Sweep, points: Sequence[Point]) -> None:
         exit_status.worsen(exit_status.FAILED)
     try:
         print_sweep(sweep.record(), sweep.folder)
+        if output_was_lost():
+            exit_status.worsen(exit_status.FAILED)
     finally:
         mask_file(sweep.folder / "multirun.yaml")
         log_to_mlflow(sweep.folder, [point.config.tracking for point in points if point.trials])

@@ -19,7 +19,7 @@ from runner.config.registry import keys_of, names_code
 from runner.config.restore import choices_of, with_overrides
 from runner.display.console import print_error
 from runner.display.summary import print_agreement, print_differences
-from runner.files import outputs, write_atomically
+from runner.files import check_folder, outputs, write_atomically
 from runner.host.environment import Difference, differences, environment
 from runner.record.reading import PointRecord, SweepRecord
 from runner.record.sweep_schema import RepeatedPoint, RerunJson
@@ -57,6 +57,7 @@ def prepared(
     folder = (
         outputs() / kind / time.strftime("%Y-%m-%d") / f"{time.strftime('%H-%M-%S')}-{time.time_ns() // 1000 % 1_000_000:06d}"
     )
+    check_folder("outputs", folder)
     for number, (_, point) in enumerate(points):
         point.folder = folder / str(number) if kind == "sweeps" else folder
     return points

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import unquote
 
 from runner.files import ARTIFACTS, outputs
 
@@ -12,7 +13,9 @@ _SQLITE = "sqlite:///"
 
 def database_uri() -> str:
     """The tracking URI of the local store."""
-    return f"sqlite:///{(outputs() / 'mlflow.db').as_posix()}"
+    # Of an address, the path ends at a question mark, and %2F is a slash.
+    path = (outputs() / "mlflow.db").as_posix().replace("%", "%25").replace("?", "%3F")
+    return f"{_SQLITE}{path}"
 
 
 def artifacts_uri() -> str:
@@ -27,7 +30,7 @@ def artifacts_beside(database: Path) -> str:
 
 def database_file(uri: str) -> Path | None:
     """The absolute path of the SQLite database that a tracking URI names; None if it names anything else."""
-    path = uri.removeprefix(_SQLITE).partition("?")[0]
+    path = unquote(uri.removeprefix(_SQLITE).partition("?")[0], errors="surrogateescape")
     return Path(path).absolute() if uri.startswith(_SQLITE) and path not in {"", ":memory:"} else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import gc
 import os
@@ -203,8 +204,11 @@ def _larger(one: Footprint, other: Footprint) -> Footprint:
 def _print_to(log: str) -> None:
     """Redirect what this process and its workers print, from Python or C++, to ``log``."""
     target = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # what it was open on is full
+            stream.flush()
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     os.dup2(target, 1)
     os.dup2(target, 2)
     os.close(target)
