@@ -15,6 +15,9 @@ from rich.markup import escape
 from runner.display.streams import write_to_nothing
 from runner.secrets import masked
 
+# Wide enough for any line.
+_UNFOLDED = 10_000
+
 # Why standard output could not be written; None where it could.
 _lost: OSError | None = None
 
@@ -41,7 +44,7 @@ class _Output(Console):
 def console() -> Console:
     """Standard output. Where it is no terminal, such as a file, lines are as long as they need to be."""
     out = _Output(highlight=False, emoji=False)
-    return out if out.is_terminal else _Output(highlight=False, emoji=False, width=160)
+    return out if out.is_terminal else _Output(highlight=False, emoji=False, width=_UNFOLDED)
 
 
 def error_console() -> Console:

@@ -80,7 +80,7 @@ class ProgressDisplay(LineDisplay):
     def __init__(self, *, tensorflow: bool, alone: bool = False) -> None:
         super().__init__(alone=alone)
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TextColumn("trials"),

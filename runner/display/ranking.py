@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from runner.display.labels import room_for_names, shortened
 from runner.display.words import metric_name, ratio_text, with_interval
 from runner.record.metric_schema import MetricName, Metrics, MetricSummary
 from runner.record.per_cent import pct_text
@@ -75,8 +76,9 @@ def print_ranking(out: Console, record: SweepJson, *, everything: bool = False, 
     table.add_column(last)
     every = rows(record)
     shown = every if everything else every[:SHOWN]
-    for one, cells in zip(ranking, shown, strict=False):
-        table.add_row(*map(escape, cells), style=_STYLES[one["state"]])
+    room = room_for_names(shown, columns(record), out.width)
+    for one, (name, *cells) in zip(ranking, shown, strict=False):
+        table.add_row(*map(escape, (shortened(name, room), *cells)), style=_STYLES[one["state"]])
     out.print(table)
     if rest := ranking[len(shown) :]:
         out.print(f"{folded(rest)}; {more}" if more else folded(rest), style="dim", markup=False, soft_wrap=True)

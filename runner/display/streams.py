@@ -27,6 +27,8 @@ _ERRORS = "runner.instead"
 
 def make_streams_writable() -> None:
     """Open the standard streams that are closed, on nothing, for this process and those that it starts; replace characters that a stream cannot have."""
+    if os.environ.get("COLUMNS", "1").strip() in {"", "0"}:  # as some shells without a terminal have it
+        del os.environ["COLUMNS"]
     codecs.register_error(_ERRORS, _replaced)
     for number in range(3):  # all of them before any other file is opened, which would get the number of one
         try:

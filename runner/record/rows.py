@@ -11,12 +11,15 @@ from typing import IO, Any
 import numpy as np
 
 from runner.errors import RunnerError, type_and_first_line
-from runner.outside import plain_file
+from runner.outside import in_one_line, plain_file
 from runner.record import parquet
 from runner.record.limits import LARGEST
 
 # More rows of images are not read for a picture: a distribution does not change any more.
 MOST_ROWS = 400_000
+
+# With these, a cell of a table is calculated (OWASP, CSV injection).
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 _STAGES = ("read_s", "task_s", "sink_s")
 _ROWS_AT_ONCE = 1 << 16
@@ -113,9 +116,18 @@ def write_csv(folder: Path, file: IO[str]) -> None:
     writer.writerow(parquet.COLUMNS)
     for batch in image_rows(folder, parquet.COLUMNS):
         columns = {name: batch[name].to_pylist() for name in parquet.COLUMNS}
+        for name in ("image", "error", "node"):
+            columns[name] = map(_as_text, columns[name])
         for name in parquet.TIMES:
             columns[name] = map("{:.9f}".format, columns[name])
         writer.writerows(zip(*columns.values(), strict=True))
+
+
+def _as_text(value: str | None) -> str | None:
+    """A text in one line, which a program for tables does not take for a formula: one that begins as those do gets an apostrophe before it."""
+    if value is None:
+        return None
+    return in_one_line(f"'{value}" if value.startswith(_FORMULAS) else value)
 
 
 def samples_of_trial(folder: Path, trial: Mapping[str, Any]) -> list[dict[str, str]]:

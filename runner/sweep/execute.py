@@ -37,7 +37,7 @@ def execute(
     """
     every = [*earlier, *points]
     sweep = Sweep.of(every, folder)
-    sweep.command = command([masked_override(word) for word in (sys.argv[1:] if words is None else words)])
+    sweep.command = sweep.command or command([masked_override(word) for word in (sys.argv[1:] if words is None else words)])
     protocol = sweep.baseline.config.protocol
     if protocol.verdicts and protocol.self_check and len(points) > 1 and sweep.baseline in points:
         sweep.duplicate = _duplicate(sweep.baseline, folder)

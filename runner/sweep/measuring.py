@@ -17,6 +17,7 @@ from runner.host.limits import Limits
 from runner.host.load import HostState
 from runner.monitor.gpu_record import gpu_record
 from runner.monitor.sampler import Sampler
+from runner.outside import in_one_line
 from runner.pipeline.servers.serving import serving
 from runner.pipeline.sinks import Destination
 from runner.record.failures import failed_images, in_words
@@ -52,7 +53,7 @@ def measured_trial(
     """Execute one trial of ``point`` and write it into the point's folder; returns its record."""
     try:
         with _logging_to(point.folder / "runner.log"):
-            log.info("round %d: %s", place.round, point.name)
+            log.info("round %d: %s", place.round, in_one_line(point.name))
             watched = _watched(point, supervisor, gpus, on_event)
             outcome = watched.outcome
             trial = trial_record(
@@ -161,7 +162,7 @@ def _log_trial(trial: TrialRecord, error: TrialError | None) -> None:
         if error.remote_traceback:
             log.error("%s", error.remote_traceback.rstrip())
     for path, reason in trial["image_errors"].items():
-        log.warning("round %d: %s failed: %s", number, path, reason)
+        log.warning("round %d: %s failed: %s", number, in_one_line(path), in_one_line(reason))
 
 
 class _Masking(logging.Formatter):

@@ -17,6 +17,9 @@ MAX_MEGAPIXELS = 500.0
 # What TensorFlow's decoders call a format, by what Pillow calls it.
 _FORMATS = {"JPEG": "jpeg", "MPO": "jpeg", "PNG": "png", "GIF": "gif", "BMP": "bmp", "WEBP": "webp"}
 
+# A BMP whose bytes are numbers of colours; TensorFlow takes them for grey levels.
+PALETTE_BMP = "palette_bmp"
+
 
 @dataclass(frozen=True)
 class Image:
@@ -24,7 +27,7 @@ class Image:
 
     Attributes:
         path: absolute path, or the address, with its credentials if it has any: ``where`` is for showing.
-        format: ``jpeg``, ``png``, ``gif``, ``bmp``, ``webp``, or ``other`` where the header names none of them.
+        format: ``jpeg``, ``png``, ``gif``, ``bmp``, ``palette_bmp``, ``webp``, or ``other`` where the header names none of them.
         width, height: pixels as the header claims them; 0 where it says nothing.
         digest: SHA-256 of the image's bytes, hexadecimal.
         refused: why it must not be decoded, or None.
@@ -108,6 +111,8 @@ def described(path: str, file: BytesIO | BufferedReader, span: tuple[int, int] |
             with PIL.Image.open(file) as header:
                 width, height = header.size
                 kind = _FORMATS.get(header.format or "", "other")
+                if kind == "bmp" and header.mode == "P":
+                    kind = PALETTE_BMP
     except Exception:  # Pillow raises whatever a damaged header makes it trip over; the task reports it
         return Image(path, "other", 0, 0, digest, None, offset, length)
     return limited(Image(path, kind, width, height, digest, None, offset, length), MAX_MEGAPIXELS)

@@ -26,7 +26,7 @@ class PillowTask(StepsTask):
     def decoded(self, data: bytes) -> Any:
         mode = _MODES[self.config.channels]
         picture: PIL.Image.Image = PIL.Image.open(io.BytesIO(data))
-        if mode == "L" and picture.format == "JPEG":
+        if mode == "L" and picture.format in {"JPEG", "MPO"}:
             picture.draft("L", picture.size)  # a JPEG has its luma ready
         picture.load()
         if picture.mode.startswith("I"):
