@@ -196,7 +196,7 @@ def test_nothing_is_left_when_the_conductor_is_killed(program: Program, marker: 
 
 
 def test_an_interrupt_ends_the_trial_and_exits_with_130(program: Program, marker: str) -> None:
-    words = ["mode=process", "workers=2", "task=pillow", "protocol=once", "images=100000", "tracking=none"]
+    words = ["mode=process", "workers=2", "protocol=once", "images=20000", "tracking=none", *program.slow_words()]
     conductor = subprocess.Popen(
         program.command(*words), cwd=program.folder, env=os.environ | {"TEST_MARKER": marker},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,

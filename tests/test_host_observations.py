@@ -17,7 +17,7 @@ from support.points import Silent, measured, point
 from support.program import Program, compiled
 
 from runner.analysis.warnings import of_point
-from runner.config.options import Monitor, Process, ProcessPool, Protocol, StartMethod, Tensorflow, Thread
+from runner.config.options import Monitor, Pillow, Process, ProcessPool, Protocol, StartMethod, Tensorflow, Thread
 from runner.host.control_groups import cpu_quota, throttling
 from runner.record.trace import write_trace
 from runner.sweep.session import Session
@@ -30,7 +30,7 @@ def test_a_trial_and_its_workers_are_kept_to_their_cpus(tmp_path: Path, supervis
     if sys.platform != "linux":
         pytest.skip("Linux only")
     last = max(os.sched_getaffinity(0))
-    subject = point(tmp_path / "point", mode=mode, affinity=str(last))
+    subject = point(tmp_path / "point", mode=mode, task=Pillow(), affinity=str(last))
     seen: list[set[int]] = []
 
     class Looking(Silent):

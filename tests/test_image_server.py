@@ -241,7 +241,17 @@ def test_a_server_that_dies_is_told(serving: Serving, services: dict[str, Any]) 
 
 @pytest.mark.parametrize("words", [["mode=thread"], ["mode=process"], ["mode=process", "mode.start_method=spawn"]])
 def test_what_is_downloaded_gives_the_results_of_the_files(program: Program, words: list[str]) -> None:
-    common = [*words, "protocol=quick", "protocol.rounds=1", "protocol.epochs=2", "tracking=none", "images=6", "workers=2"]
+    task = "pillow" if "mode.start_method=spawn" in words else "tensorflow"  # each spawned worker imports its own
+    common = [
+        *words,
+        f"task={task}",
+        "protocol=quick",
+        "protocol.rounds=1",
+        "protocol.epochs=2",
+        "tracking=none",
+        "images=6",
+        "workers=2",
+    ]
     for more in ([], ["source.serve=true", "source.serve_latency_s=0.02", "source.serve_bandwidth_mb_per_s=50"]):
         answer = program(*common, *more)
         assert answer.returncode == 0, answer.stderr

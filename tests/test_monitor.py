@@ -19,7 +19,7 @@ from support.trials import Trials
 from runner.config.options import Monitor, Process, Protocol, StartMethod, Thread
 from runner.host.gpu import Gpus
 from runner.monitor.sampler import Sampler
-from runner.monitor.tree import Pacing
+from runner.monitor.tree import Pacing, Tree
 from runner.record.gil import gil_record
 from runner.sweep.session import Session
 from runner.trial.messages import Phase
@@ -60,7 +60,7 @@ def test_a_sample_is_of_the_moment_in_which_the_clocks_are_read(monkeypatch: pyt
     """To search the system for more processes takes milliseconds, in which CPU seconds are used."""
     sampler = Sampler(Monitor(cost_limit_pct=100), Gpus())
     found: list[int] = []
-    monkeypatch.setattr(sampler._tree, "add_started_processes", lambda: found.append(time.perf_counter_ns()))
+    monkeypatch.setattr(Tree, "add_started_processes", lambda _: found.append(time.perf_counter_ns()))
     sampler._phase = "startup"
     sampler._sample(border=False)
     assert sampler._samples[-1].at_ns > found[-1]

@@ -28,7 +28,7 @@ GOOD = [
     b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nX-Item: 6\r\nX-Epoch: 1\r\n\r\n",
     b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
 ]
-SEVERAL = st.lists(anything_or(*GOOD), max_size=4).map(b"".join)
+SEVERAL = st.lists(st.one_of(st.sampled_from(GOOD), anything_or(*GOOD)), max_size=4).map(b"".join)
 CUTS = st.lists(st.integers(0, 400), max_size=6).map(sorted)
 ANSWER = re.compile(rb"HTTP/1\.1 (\d{3}) [\w ]+\r\nContent-Type: application/octet-stream\r\nContent-Length: (\d+)\r\n\r\n")
 
@@ -148,14 +148,19 @@ def test_the_receiver_counts_the_same_however_the_bytes_come_and_whenever_it_ans
 
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 3), st.binary(max_size=50)), max_size=6), CUTS)
 def test_the_receiver_counts_what_is_sent(results: list[tuple[int, int, bytes]], places: list[int]) -> None:
-    server = CountingServer(0.0)
     head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\nX-Item: {}\r\nX-Epoch: {}\r\n\r\n"
     data = b"".join(head.format(len(body), item, epoch).encode() + body for item, epoch, body in results)
-    assert answers(server, cut(data, places)) == ([200] * len(results), False)
     arrived: dict[int, Arrivals] = {}
     for item, epoch, body in results:
         arrived.setdefault(epoch, Arrivals()).take(item, body)
-    assert server.last_words()["arrivals"] == {epoch: arrivals.record() for epoch, arrivals in arrived.items()}
+    for server in (CountingServer(0.0), Later()):
+        assert answers(server, cut(data, places)) == ([200] * len(results), False)
+        assert server.last_words()["arrivals"] == {epoch: arrivals.record() for epoch, arrivals in arrived.items()}
+
+
+def test_a_result_of_unknown_length_is_refused() -> None:
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Item: 1\r\nX-Epoch: 0\r\n\r\n"
+    assert answers(CountingServer(0.0), [head]) == ([400], True)
 
 
 def test_a_head_without_an_end_is_not_kept() -> None:

@@ -139,6 +139,9 @@ def test_what_is_known_is_on_disk_after_each_round_and_a_race_goes_on_in_the_mid
     assert interrupted <= set(record["race"][-1]["in"])  # what has dropped out is complete
     for one in broken.points:
         one.interrupted = False
+    resumed = Sweep.of(broken.points, broken.folder).record()  # what it writes first
+    assert resumed["answer"] is not None
+    assert resumed["race"][: len(record["race"])] == record["race"]
     second = Measured(SECONDS)
     answer = run(broken, second).record()["answer"]
     assert first.done + second.done == whole.done

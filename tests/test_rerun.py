@@ -178,3 +178,19 @@ def test_another_way_to_do_the_work_is_run_in_turn_with_the_recorded_one(copied:
     assert ["task=pillow" in point["overrides"] for point in sweep["points"]] == [False, True]
     assert len(sweep["points"]) == 2
     assert {one["n"] for one in sweep["comparisons"]} == {2}  # in the same rounds
+
+
+def test_a_changed_sweep_is_run_in_turn_with_itself_as_recorded_and_each_point_gets_a_verdict(program: Program) -> None:
+    light = ("mode=sequential", "workers=1", "images=2", "task=pillow", "task.size=8,9", "monitor=off", "tracking=none")
+    assert program(*light, "protocol=quick", "protocol.self_check=false", "-m").returncode == 0
+    (folder,) = (path.parent for path in program.folder.glob("outputs/sweeps/*/*/sweep.json"))
+    answer = rerun(program, str(folder), "mode=thread")
+    assert answer.returncode == 0, answer.stderr
+    (path,) = program.folder.glob("outputs/sweeps/*/*/rerun.json")
+    in_turn = json.loads(path.read_text())["in_turn"]
+    assert [(one["baseline"], one["point"]) for one in in_turn] == [
+        ("sequential task.size=8", "thread-w1 task.size=8"),
+        ("sequential task.size=9", "thread-w1 task.size=9"),
+    ]
+    assert {(one["metric"], one["n"]) for one in in_turn} == {("images_per_s", 3)}
+    assert "in turn in this session" in answer.stdout

@@ -29,9 +29,9 @@ from runner.trial.supervisor import Supervisor
 
 
 def test_two_programs_do_not_measure_at_the_same_time(program: Program, marker: str) -> None:
-    first = started(program, marker, "mode=sequential", "images=200000", "protocol=once", "tracking=none")
+    first = started(program, marker, "mode=sequential", "images=20000", "protocol=once", "tracking=none", *program.slow_words())
     wait_for("the trial", lambda: list(program.folder.glob("outputs/runs/*/*/runner.log")), first)
-    second = started(program, marker, "mode=sequential", "images=1", "protocol=once", "tracking=none")
+    second = started(program, marker, "mode=sequential", "images=1", "protocol=once", "tracking=none", "task=pillow")
     assert second.stderr is not None
     said = b""
     while b"another run is measuring on this host" not in said:

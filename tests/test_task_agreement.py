@@ -116,20 +116,25 @@ def test_a_graph_and_eager_execution_agree_in_every_step(pictures: list[Image], 
 def test_a_graph_is_traced_once_for_a_format_whatever_chance_brings(
     pictures: list[Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from runner.pipeline.tasks.tensorflow import TensorflowTask
+    import tensorflow as tf
 
     traced = []
-    decode = TensorflowTask._decode
 
-    def counted(task: TensorflowTask, data: Any, form: str) -> Any:
-        traced.append(form)
-        return decode(task, data, form)
+    def counted(name: str) -> Any:
+        decode = getattr(tf.io, name)
 
-    monkeypatch.setattr(TensorflowTask, "_decode", counted)
+        def call(*arguments: Any, **options: Any) -> Any:
+            traced.append(name)
+            return decode(*arguments, **options)
+
+        return call
+
+    for name in ("decode_jpeg", "decode_image"):
+        monkeypatch.setattr(tf.io, name, counted(name))
     task = built(Tensorflow(steps=ALL_STEPS, execution=Execution.graph), pictures)
     for image in pictures * 2:
         task.run(Path(image.path).read_bytes(), image)
-    assert sorted(traced) == ["jpeg", "png"]
+    assert sorted(traced) == ["decode_image", "decode_jpeg"]
 
 
 def test_a_flat_picture_is_standardized_to_nothing_but_zeros(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ _OTHER_MEANING = ("-c", "--config", "-s", "--shell", "hydra.searchpath")
 
 # A key of this program, and values that stand for themselves in Hydra's grammar.
 _WORD = re.compile(r"(?P<key>\w+(\.\w+)?)=(?P<values>[\w.+/-]+(,[\w.+/-]+)*)")
+_TRUTH_VALUES = frozenset({"y", "yes", "n", "no", "on", "off"})
 _NUMBER = re.compile(r"[+-]?\d{1,18}(?P<fraction>\.\d{0,18})?")
 
 
@@ -30,7 +31,7 @@ def refuse_early(words: Sequence[str]) -> None:
     """Check each word by itself, and a field of an option against the chosen option, unless a preset could choose another option.
 
     Raises:
-        ConfigurationError: a key or a field is unknown, a group has no such option, a choice or a path does not exist, or a number is outside its rule.
+        ConfigurationError: a key or a field is unknown, a group has no such option, a choice or a path does not exist, or a number is none or is outside its rule.
     """
     if any(word.startswith(_OTHER_MEANING) for word in words):
         return
@@ -49,7 +50,7 @@ def _wrong_with(key: str, values: Sequence[str], chosen: Mapping[str, Sequence[s
         return _several_sweeps(key, values) if wrong is None else explain.no_such_option(key, wrong)
     if "." in key:
         return None if EXPERIMENT in chosen else _wrong_field(key, values, chosen)
-    return _number_out_of_range(key, values, Config, key) if key in KEYS else explain.unknown_key(key, ",".join(values), None)
+    return _wrong_number(key, values, Config, key) if key in KEYS else explain.unknown_key(key, ",".join(values), None)
 
 
 def _several_sweeps(key: str, values: Sequence[str]) -> ConfigurationError | None:
@@ -74,7 +75,7 @@ def _wrong_field(key: str, values: Sequence[str], chosen: Mapping[str, Sequence[
             return None
         if field not in {spec.name for spec in dataclasses.fields(kind)}:
             return explain.unknown_key(key, ",".join(values), kind)
-        for look in (_no_such_choice, _number_out_of_range, _not_there):
+        for look in (_no_such_choice, _wrong_number, _not_there):
             if (wrong := look(key, values, kind, field)) is not None:
                 return wrong
     return None
@@ -98,17 +99,30 @@ def _not_there(key: str, values: Sequence[str], owner: type[Any], field: str) ->
     return None if wrong is None else ConfigurationError(key, wrong, "does not exist", accepted)
 
 
-def _number_out_of_range(key: str, values: Sequence[str], owner: type[Any], field: str) -> ConfigurationError | None:
-    """The error for the first of ``values`` that is a number of the field's type and breaks its rule."""
+def _wrong_number(key: str, values: Sequence[str], owner: type[Any], field: str) -> ConfigurationError | None:
+    """The error for the first of ``values`` that is a text where the field's type is a number or a truth value, or a number that breaks its rule."""
     from runner.config import explain
 
     kind = get_type_hints(owner)[field]
     number = next((one for one in (int, float) if kind in {one, one | None}), None)
     rule: Rule = next(spec.metadata["rule"] for spec in dataclasses.fields(owner) if spec.name == field)
-    for value in values if number is not None else ():
+    for value in values:
+        if _is_text(value) and (number is not None or (kind is bool and value.lower() not in _TRUTH_VALUES)):
+            return ConfigurationError(key, value, "is not accepted", explain.accepted_by(owner, field))
+        if rule.word is not None and _is_text(value) and rule.broken_by(value):
+            return ConfigurationError(key, value, "is out of range", explain.accepted_by(owner, field))
         match = _NUMBER.fullmatch(value)
         if match is None or number is None or (number is int and match["fraction"] is not None):
             continue
         if rule.broken_by(number(value)):
             return ConfigurationError(key, number(value), "is out of range", explain.accepted_by(owner, field))
     return None
+
+
+def _is_text(value: str) -> bool:
+    """Whether Hydra reads neither a number nor a constant from ``value``, and no number can be made from its text."""
+    try:
+        float(value)
+    except ValueError:
+        return value.lower() not in {"null", "true", "false"}
+    return False

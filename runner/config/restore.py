@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -37,13 +38,13 @@ def choices_of(config: Any) -> list[str]:
         if key not in KEYS:
             raise unknown_key(str(key), _shown(config[key]), None)
     choices: list[str] = []
-    repeated = keys_of(lambda role: role.repeated)
+    repeated, defaults = keys_of(lambda role: role.repeated), _content_of(conf_dir() / "config.yaml")
     for key, value in config.items():
         if key not in repeated:
             continue
         if key in options():
             choices += _group(key, value)
-        elif value != _default(key):
+        elif value != defaults.get(key):
             choices.append(f"{key}={quoted(key, value)}")
     return choices
 
@@ -123,13 +124,12 @@ def _differences(value: Mapping[str, Any], fields: Mapping[str, Any]) -> list[st
 
 def _fields(group: str, option: str) -> dict[str, Any]:
     path = file_of(group, option)
-    content = None if path is None else OmegaConf.to_container(OmegaConf.load(path))
+    return {} if path is None else _content_of(path)
+
+
+def _content_of(path: Path) -> dict[str, Any]:
+    content = OmegaConf.to_container(OmegaConf.load(path))
     return {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}
-
-
-def _default(key: str) -> Any:
-    content = OmegaConf.to_container(OmegaConf.load(conf_dir() / "config.yaml"))
-    return content.get(key) if isinstance(content, dict) else None
 
 
 def _shown(value: Any) -> str:

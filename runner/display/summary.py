@@ -10,14 +10,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from runner.display.console import console, print_recorded, short
-from runner.display.words import metric_name, with_interval
+from runner.display.words import metric_name, ratio_text, verdict_text, with_interval
 from runner.host.environment import Difference
 from runner.host.gpu import Gpus
 from runner.monitor.sampler import Sample
 from runner.record.metric_schema import MetricName
 from runner.record.point_schema import ResultJson
 from runner.record.reading import name_of
-from runner.record.sweep_schema import AgreementRecord, RepeatedPoint
+from runner.record.sweep_schema import AgreementRecord, ComparisonRecord, RepeatedPoint
 from runner.record.trial_schema import ThreadSettings
 
 
@@ -122,6 +122,19 @@ def print_agreement(outcomes: Sequence[RepeatedPoint]) -> None:
         "[dim]Agrees: the two intervals allow a difference of 5 % at most. The two were measured in different sessions, so they also differ by what the "
         "machine did then and does now. This shows whether the record can be repeated, not which is faster.[/]"
     )
+
+
+def print_in_turn(compared: Sequence[ComparisonRecord]) -> None:
+    """How each changed point compares with the same point as recorded, where both have been run in turn."""
+    if not compared:
+        return
+    table = Table(title="Changed against as recorded, in turn in this session; 95 % together", title_justify="left")
+    for name in ("changed", "as recorded", "of", "ratio", "verdict"):
+        table.add_column(name, justify="right" if name == "ratio" else "left")
+    for one in compared:
+        names = (escape(one["point"]), escape(one["baseline"]), metric_name(one["metric"]))
+        table.add_row(*names, escape(ratio_text(one)), verdict_text(one))
+    console().print(table)
 
 
 def _agreement_text(metric: AgreementRecord) -> str:

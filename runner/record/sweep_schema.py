@@ -157,11 +157,15 @@ class RepeatedPoint(TypedDict):
 
 
 class RerunJson(TypedDict):
-    """The content of ``rerun.json``: what differs from the original ``of``, and how each point came out."""
+    """The content of ``rerun.json``: what differs from the original ``of``, and how each point came out.
+
+    ``in_turn`` compares each point that was changed with the same point as recorded, where both ran in the same rounds.
+    """
 
     of: str | None
     differences: list[Difference]
     points: list[RepeatedPoint]
+    in_turn: NotRequired[list[ComparisonRecord]]
 
 
 class DecisionJson(TypedDict):

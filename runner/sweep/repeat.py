@@ -7,20 +7,24 @@ import json
 import os
 import time
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 from omegaconf import OmegaConf
 
 from runner.analysis.agreement import agreement
+from runner.analysis.verdicts import Comparison, Side, compare_points
 from runner.config.compose import composed
 from runner.config.consent import Consent, ask_for, asking
 from runner.config.recorded_words import code_in, key_of, names_own_code
 from runner.config.registry import keys_of, names_code
 from runner.config.restore import choices_of, with_overrides
 from runner.display.console import print_error
-from runner.display.summary import print_agreement, print_differences
+from runner.display.summary import print_agreement, print_differences, print_in_turn
 from runner.files import check_folder, outputs, write_atomically
 from runner.host.environment import Difference, differences, environment
+from runner.record.metric_schema import MetricName
 from runner.record.reading import PointRecord, SweepRecord
 from runner.record.sweep_schema import RepeatedPoint, RerunJson
 from runner.safe_path import take_code_of_the_current_folder
@@ -36,8 +40,8 @@ def prepared(
 ) -> list[tuple[PointRecord, Point]]:
     """Each recorded point with the point that repeats it. All are checked, and nothing is written yet.
 
-    If ``overrides`` change the work of a single point, the point is also repeated unchanged, before the changed one. The two are run in turn
-    and get a verdict, which the record and a rerun from another session cannot.
+    A point whose work ``overrides`` change is also repeated unchanged, before the changed one. The two are run in turn and get a verdict,
+    which the record and a rerun from another session cannot.
 
     Raises:
         ConfigurationError: a recorded configuration, or what ``overrides`` make of it, cannot be run, or would have something done that is
@@ -50,8 +54,7 @@ def prepared(
     consent = Consent("rerun", allowed, frozenset(map(key_of, overrides)), print_error)
     for record in records:
         with _in_the_folder_of(record), asking(consent):
-            if isinstance(original, PointRecord):
-                points += _recorded_way(record, overrides)
+            points += _recorded_way(record, overrides)
             points.append((record, _point(record, overrides)))
     kind = "runs" if len(points) == 1 and isinstance(original, PointRecord) else "sweeps"
     folder = (
@@ -107,10 +110,34 @@ def repeat(original: PointRecord | SweepRecord, points: Sequence[tuple[PointReco
         with contextlib.suppress(KeyboardInterrupt):  # its status says so
             execute_alone(points[0][1])
     outcomes = [_outcome(record, point) for record, point in points]
-    content: RerunJson = {"of": original.record.get("id"), "differences": changed, "points": outcomes}
+    content: RerunJson = {
+        "of": original.record.get("id"),
+        "differences": changed,
+        "points": outcomes,
+        "in_turn": [one.record() for one in _in_turn(points)],
+    }
     write_atomically(folder / "rerun.json", lambda file: print(json.dumps(content, indent=1), file=file))
     print_agreement(outcomes)
+    print_in_turn(content["in_turn"])
     return exit_status.current()
+
+
+def _in_turn(points: Sequence[tuple[PointRecord, Point]]) -> list[Comparison]:
+    """Each changed point against the same point as recorded, in the metric of the sweep; all of them share the level.
+
+    None of a race, in which a point may have dropped out in the very round in which it was unlucky.
+    """
+    pairs = [(old, new) for (record, old), (same, new) in pairwise(points) if record is same]
+    if not pairs or points[0][1].config.protocol.race:
+        return []
+    primary = cast("MetricName", points[0][1].config.objective)
+    compared = []
+    for old, new in pairs:
+        sides = [Side(point.label, point.trials, point.host) for point in (new, old)]
+        compared += [
+            one for one in compare_points(sides[:1], sides[1], comparisons=len(pairs), primary=primary) if one.metric == primary
+        ]
+    return compared
 
 
 def _outcome(record: PointRecord, point: Point) -> RepeatedPoint:

@@ -63,12 +63,14 @@ class Sweep:
 
     @classmethod
     def of(cls, points: Sequence[Point], folder: Path) -> Sweep:
-        """The sweep of these points. If it was begun in this folder before, it keeps its id."""
+        """The sweep of these points. If it was begun in this folder before, it keeps its id, and what was known stays known."""
         sweep = cls(points, folder, chosen_baseline(points))
         with contextlib.suppress(RunnerError):  # a new one
             begun = read_sweep_json(folder / SWEEP)
             sweep.id, sweep.images_per_epoch = begun.get("id", sweep.id), begun.get("images_per_epoch")
             sweep.command = begun["command"]  # a resumed one keeps the line that began it
+        if any(point.trials for point in points):
+            sweep.conclude()
         return sweep
 
     @property

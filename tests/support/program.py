@@ -35,6 +35,11 @@ class Program:
             timeout=280, check=False,
         )  # fmt: skip
 
+    def slow_words(self) -> list[str]:
+        """Words of a task that takes 50 ms of sleep an image, for a run that is to be ended before it has ended; it costs no CPU."""
+        (self.folder / "slow.py").write_text("import time\ndef go(data):\n    time.sleep(0.05)\n    return data\n")
+        return ["task=function", "task.function=slow:go"]
+
     def started(self, marker: str, *words: str) -> subprocess.Popen[bytes]:
         """The program, running unheard; ``marker`` is in the environment of all its processes."""
         env, unheard = os.environ | {"TEST_MARKER": marker}, subprocess.DEVNULL

@@ -21,6 +21,7 @@ def warm() -> ForkingProgram:
         "mlflow",
         "scipy.optimize",
         "scipy.stats",
+        "support.copied_store",
         "support.mlflow_reader",
         "runner.commands.dispatch",
         "runner.commands.run",
