@@ -212,12 +212,8 @@ def of_laws(laws: Mapping[str, Law]) -> Table | None:
             figures = ["-", "-", "it does not describe the measurements, so nothing is predicted from it"]
         rows.append([Cell(name), *(Cell(text) for text in figures), Cell(residuals)])
     columns = [
-        Column("kind"),
-        Column("contention σ", number=True),
-        Column("coherency κ", number=True),
-        Column("prediction"),
-        Column("residuals"),
-    ]
+        Column("kind"), Column("contention σ", number=True), Column("coherency κ", number=True), Column("prediction"), Column("residuals"),
+    ]  # fmt: skip
     note = (
         "Universal Scalability Law, X(N) = λN / (1 + σ(N − 1) + κN(N − 1)), fitted to the medians; intervals from rounds drawn again. A "
         "prediction, not a measurement; used only where no measured value is further than 5 % from it. Residuals: measured ÷ fitted − 1."
