@@ -55,8 +55,8 @@ from runner.record.trial import digest_of
     ids=lambda task: task.name,
 )
 def test_every_mode_gives_the_same_result(trials: Trials, task: Any) -> None:
-    # Spawned workers import TensorFlow each: one of the three tasks that use it shows that it makes no difference.
-    dear = isinstance(task, Inference) or (isinstance(task, Tensorflow) and task.execution is Execution.eager)
+    # Spawned workers import TensorFlow each: one of the four tasks that use it shows that it makes no difference.
+    dear = isinstance(task, Inference | Function) or (isinstance(task, Tensorflow) and task.execution is Execution.eager)
     method = StartMethod.fork if dear else StartMethod.spawn
     modes = [
         (Thread(), (1, 1)),
