@@ -23,6 +23,24 @@ def outputs() -> Path:
     return Path("outputs").absolute()
 
 
+def check_folder(key: str, folder: Path) -> None:
+    """A folder that is to be made and written to, or the nearest one around it that is there, is one, and this user may write to it.
+
+    Raises:
+        ConfigurationError: it could not be written to.
+    """
+    there = next((path for path in (folder, *folder.parents) if os.path.lexists(path)), folder)
+    if not there.exists():
+        reason = f"{there} is a link to nowhere"
+    elif not there.is_dir():
+        reason = f"{there} is no folder"
+    elif not os.access(there, os.W_OK | os.X_OK):
+        reason = f"{there} cannot be written to by this user"
+    else:
+        return
+    raise ConfigurationError(key, folder, reason, "a folder that this user may write to, or that can be made")
+
+
 def check_temporary_folder() -> None:
     """The processes of a trial talk through sockets in the system's folder for temporary files, for which its path must be short.
 

@@ -70,7 +70,7 @@ def bytes_of(path: Path, at_most: int) -> bytes:
         about = os.fstat(file.fileno())
         if not stat.S_ISREG(about.st_mode):
             raise ValueError("it is no regular file")
-        content = file.read(at_most + 1) if about.st_size <= at_most else b""
+        content = file.read(about.st_size + 1) if about.st_size <= at_most else b""  # no more room than it takes is asked for
         if about.st_size > at_most or len(content) > at_most:
             raise ValueError(f"it has more than {at_most // 1_000_000} MB")
         return content

@@ -15,7 +15,12 @@ def leave_out_the_current_folder() -> None:
     In a checkout of this program, which need not be installed, the folder is the program's own.
     """
     own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120  (pathlib is not loaded yet)
-    current = os.getcwd()  # noqa: PTH109
+    try:
+        current = os.getcwd()  # noqa: PTH109
+    except OSError as error:
+        sys.exit(
+            f"the current folder cannot be used: {error.strerror}\n  accepted: another folder; it may have been removed while this shell was in it"
+        )
     if current == own:
         return
     named = os.environ.get("PYTHONPATH", "").split(os.pathsep)

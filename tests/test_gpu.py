@@ -93,6 +93,25 @@ def test_a_card_that_is_lost_on_the_way_costs_its_figures_only(driver: Any) -> N
     assert gpus.devices[0].missing["utilization_pct"] == "GPU is lost"
 
 
+def test_a_card_whose_name_is_no_text_has_its_number(driver: Any) -> None:
+    """As a driver for WSL gives them."""
+    driver("odd")
+    gpus = Gpus()
+    assert ([device.name for device in gpus.devices], gpus.driver, gpus.absent) == (["GPU 0"], None, "")
+    assert gpus.sample([7])[0].utilization_pct == 40
+
+
+def test_a_driver_that_answers_with_anything_else_is_no_gpu_and_no_error(driver: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver("two")
+
+    def broken() -> int:
+        raise OSError("the library is broken")
+
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", broken)
+    gpus = Gpus()
+    assert (gpus.devices, gpus.absent) == ([], "the NVIDIA driver does not answer (the library is broken)")
+
+
 def test_no_driver_is_said_once_with_the_reason(driver: Any) -> None:
     driver("none")
     gpus = Gpus()

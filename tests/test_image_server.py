@@ -133,6 +133,20 @@ def test_a_name_that_is_not_this_machines_is_refused(serving: Serving) -> None:
         assert answers_to(port, *(request % host for host in hosts)) == [b"200", b"200", b"421", b"421"]
 
 
+def test_a_page_in_a_browser_is_refused(serving: Serving) -> None:
+    request = b"GET /0/x HTTP/1.1\r\nHost: localhost\r\nOrigin: %b\r\nConnection: close\r\n\r\n"
+    with serving() as port:
+        assert answers_to(port, request % b"http://evil.example", request % b"null") == [b"403", b"403"]
+
+
+def test_requests_that_are_never_finished_keep_no_other_from_its_answer(serving: Serving) -> None:
+    with serving() as port, contextlib.ExitStack() as half_open:
+        for _ in range(500):
+            connection = half_open.enter_context(socket.create_connection(("127.0.0.1", port), 60))
+            connection.sendall(b"GET /0/x HTTP/1.1\r\nHost: local")
+        assert get(port, "/0/x") == (200, PHOTOS[0])
+
+
 def test_very_many_requests_at_once_are_answered_one_after_the_other(serving: Serving) -> None:
     request, many = b"GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n", 1500
     with serving() as port, socket.create_connection(("127.0.0.1", port), 60) as connection:

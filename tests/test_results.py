@@ -70,7 +70,8 @@ def test_damaged_images_among_good_ones_are_named_in_the_record(tmp_path: Path, 
     (folder / "c_garbage.png").write_bytes(b"this is no image")
     png_bomb(folder / "d_bomb.png")
     photo(folder / "e.png")
-    subject = point(tmp_path / "point", source=Folder(path=str(folder)), images=10, mode=ProcessPool())
+    protocol = Protocol(rounds=1, epochs=2, warmup_epochs=1, timeout_s=240, max_failed_pct=60)
+    subject = point(tmp_path / "point", source=Folder(path=str(folder)), images=10, mode=ProcessPool(), protocol=protocol)
     Session([subject], 0, Silent(), supervisor).run()
     assert subject.status == "ok"
     (trial,) = subject.trials

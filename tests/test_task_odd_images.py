@@ -12,11 +12,13 @@ from support.tasks import LIBRARIES, result, saved
 
 from runner.config.options import (
     DctMethod,
+    Execution,
     Opencv,
     Pillow,
     StepsOption,
     Tensorflow,
 )
+from runner.errors import ImageError
 from runner.pipeline.sources.image import Image, inspect
 from runner.pipeline.sources.synthetic import photo_like
 
@@ -86,6 +88,52 @@ def test_odd_images_come_out_as_from_tensorflow(odd: dict[str, Image], library: 
         # OpenCV's way from CMYK to RGB rounds the other way.
         allowed = 1 if (library, name) == (Opencv, "cmyk.jpg") else 0
         assert np.abs(ours.astype(int) - theirs).max() <= allowed, name
+
+
+def test_what_follows_a_picture_does_not_make_it_damaged(odd: dict[str, Image], tmp_path: Path) -> None:
+    """As motion photos have a film behind them, with any bytes in it, and an MPO a second picture."""
+    data = Path(odd["turned.jpg"].path).read_bytes()
+    film = b"\x00\x00\x00\x18ftypmp42" + b"\xff\xd9\x12\x34\xff\xda\x00\x0c" * 40 + b"moov"
+    for name, rest in (("motion.jpg", film), ("cut_second.jpg", data[: len(data) * 2 // 3])):
+        (tmp_path / name).write_bytes(data + rest)
+        assert (
+            result(Opencv(steps=["decode"]), inspect(tmp_path / name)) == result(Opencv(steps=["decode"]), odd["turned.jpg"])
+        ).all()
+    (tmp_path / "cut_motion.jpg").write_bytes(data[: len(data) * 2 // 3])
+    with pytest.raises(ImageError, match="cut off"):
+        result(Opencv(), inspect(tmp_path / "cut_motion.jpg"))
+
+
+def test_a_damaged_animation_fails_in_opencv_as_elsewhere(tmp_path: Path) -> None:
+    frames = [PIL.Image.fromarray(photo_like(60, 40, (0, number))) for number in range(3)]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
+    data = bytearray((tmp_path / "a.png").read_bytes())
+    assert result(Opencv(steps=["decode"]), inspect(tmp_path / "a.png")).shape == (40, 60, 3)
+    data[len(data) // 2] ^= 0xFF
+    (tmp_path / "damaged.png").write_bytes(data)
+    (tmp_path / "cut.png").write_bytes(data[: len(data) // 3])
+    for name in ("damaged.png", "cut.png"):
+        with pytest.raises(ImageError, match="animated PNG that is damaged"):
+            result(Opencv(), inspect(tmp_path / name))
+
+
+def test_one_channel_of_a_picture_with_a_second_one_is_that_of_the_picture_alone(tmp_path: Path) -> None:
+    colour = PIL.Image.fromarray(photo_like(60, 40, (0, 0)))
+    colour.save(tmp_path / "a.mpo", format="MPO", save_all=True, append_images=[colour], quality=90)
+    colour.save(tmp_path / "a.jpg", quality=90)
+    theirs = result(Tensorflow(steps=["decode"], channels=1, dct_method=DctMethod.accurate), inspect(tmp_path / "a.mpo"))
+    assert (result(Pillow(steps=["decode"], channels=1), inspect(tmp_path / "a.mpo")) == theirs).all()
+
+
+@pytest.mark.parametrize("execution", list(Execution))
+def test_tensorflow_refuses_a_bmp_with_a_palette_instead_of_taking_it_for_grey(tmp_path: Path, execution: Execution) -> None:
+    colour = PIL.Image.fromarray(photo_like(60, 40, (0, 0)))
+    colour.convert("P").save(tmp_path / "a.bmp")
+    colour.convert("L").save(tmp_path / "grey.bmp")
+    with pytest.raises(Exception, match="a BMP with a palette"):
+        result(Tensorflow(execution=execution), inspect(tmp_path / "a.bmp"))
+    assert result(Pillow(steps=["decode"]), inspect(tmp_path / "a.bmp")).shape == (40, 60, 3)
+    assert result(Tensorflow(steps=["decode"]), inspect(tmp_path / "grey.bmp")).shape == (40, 60, 3)
 
 
 def test_tensorflow_alone_has_no_way_to_one_channel_from_some_formats(odd: dict[str, Image]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from support.composing import composed
+from support.photos import photo
 from support.troublesome_image_server import TroublesomeServer
 from support.url_source import PHOTOS, A, digests, expected, image_at
 
@@ -51,8 +52,23 @@ def test_a_listing_has_one_address_a_line(photo_server: TroublesomeServer) -> No
     assert digests(Url(url=photo_server.url("/list.txt"))) == expected("b", "a")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_listing_may_have_paths_which_begin_at_its_own_folder(photo_server: TroublesomeServer, encoding: str) -> None:
+    photo_server.files["/in/list.txt"] = "b.jpg\nsub\\c.jpg\n/a.jpg\n".encode(encoding)
+    photo_server.files |= {"/in/b.jpg": photo_server.files["/b.jpg"], "/in/sub/c.jpg": photo_server.files["/c.jpg"]}
+    assert digests(Url(url=photo_server.url("/in/list.txt"))) == expected("b", "c", "a")
+
+
+def test_a_listing_on_this_disk_may_have_paths_too(tmp_path: Path) -> None:
+    photo(tmp_path / "in" / "photo (1).jpg")
+    photo(tmp_path / "b.jpg")
+    (tmp_path / "in" / "list.txt").write_text(f"photo (1).jpg\n{tmp_path}/b.jpg\n")
+    images = images_of(Url(url=f"file://{tmp_path}/in/list.txt"), 9)
+    assert [image.name for image in images] == ["photo (1).jpg", "b.jpg"]
+
+
 @pytest.mark.parametrize(
-    ("content", "reason"), [(b"", "empty listing"), (b"# only\n", "empty listing"), (b"http://x/a.jpg\na.jpg\n", "line 2")]
+    ("content", "reason"), [(b"", "empty listing"), (b"# only\n", "empty listing"), (b"http://x/a.jpg\na*.jpg\n", "line 2")]
 )
 def test_a_listing_of_something_else_is_refused(photo_server: TroublesomeServer, content: bytes, reason: str) -> None:
     photo_server.files["/list.txt"] = content

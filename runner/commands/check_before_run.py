@@ -19,6 +19,7 @@ from runner.config.compose import without_hydra
 from runner.config.explain import explain
 from runner.display.console import print_error
 from runner.errors import RunnerError
+from runner.files import check_folder
 from runner.sweep import exit_status
 from runner.sweep.beginning import begin_in
 from runner.sweep.checking import checked
@@ -34,6 +35,7 @@ class CheckBeforeRun(Callback):
         """Check a single run, and claim its folder; the points of a sweep are checked by the launcher, all before the first starts."""
         with _refusals():
             checked_hydra(config)
+            check_folder("hydra.run.dir", Path(str(config.hydra.run.dir)).absolute())
             checked(without_hydra(config))
             folder = str(config.hydra.run.dir)
             with read_write(config):
@@ -44,6 +46,8 @@ class CheckBeforeRun(Callback):
         """Wrap a launcher of another kind, so that its sweep is gathered too; claim the sweep's folder, and tell ``HydraConfig`` where it is."""
         from runner.sweep.composing import put_into_gathering
 
+        with _refusals():
+            check_folder("hydra.sweep.dir", Path(str(config.hydra.sweep.dir)).absolute())
         put_into_gathering(config)
         chosen = copy.deepcopy(config)
         with read_write(chosen):

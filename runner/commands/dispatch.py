@@ -17,7 +17,9 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from types import ModuleType
 
-from runner.errors import RunnerError
+from runner.display.streams import make_streams_writable, write_to_nothing
+from runner.errors import RunnerError, type_and_first_line
+from runner.host.home import make_sure_of_a_home
 from runner.host.interrupts import interrupt_on_ends
 from runner.safe_path import leave_out_the_current_folder
 from runner.sweep import exit_status
@@ -39,6 +41,9 @@ VERBS = {
 }
 RUN = "run"
 
+# With this variable, which is Hydra's, errors come with their traceback.
+_FULL_ERROR = "HYDRA_FULL_ERROR"
+
 _NO_MEMORY = """there is not enough memory to go on; what was measured is on disk, and resume=FOLDER goes on with it
   accepted: more memory, or a larger limit (ulimit -v)"""
 
@@ -47,35 +52,54 @@ def main() -> None:
     """``runner [VERB] ...``; exits with 0, 1 (bad configuration, failed point) or 130 (interrupted)."""
     leave_out_the_current_folder()
     interrupt_on_ends()
+    make_streams_writable()
+    make_sure_of_a_home()
     with _no_message_about_a_closed_pipe():
         sys.exit(dispatch(sys.argv[1:]))
 
 
 def dispatch(words: Sequence[str]) -> int:
-    """Run what the words of a command line ask for; returns the exit status."""
+    """Run what the words of a command line ask for; returns the exit status. Whatever goes wrong gives one message."""
+    wants_traceback = _FULL_ERROR in os.environ
     try:
-        verb = words[0] if words and _is_verb(words[0]) else None
-        if verb in {None, RUN}:
-            if any(word in words for word in ("-h", "--help")):
-                from runner.commands.help import print_help
-
-                print_help(words, VERBS)
-                return exit_status.OK
-            from runner.commands.run import run
-
-            return run(list(words) if verb is None else list(words[1:]))
-        if verb not in VERBS:
-            return _refused(str(verb))
-        module = import_module(f"runner.commands.{verb}")
-        arguments = _parser(verb, module).parse_intermixed_args(words[1:])
-        return int(module.run(arguments))
-    except (RunnerError, MemoryError) as error:
-        from runner.display.console import print_error
-
-        print_error(str(error) if isinstance(error, RunnerError) else _NO_MEMORY)
-        return exit_status.FAILED
+        return _run(words)
     except KeyboardInterrupt:
         return exit_status.INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if wants_traceback and not isinstance(error, RunnerError | MemoryError):
+            raise
+        from runner.display.console import print_error
+
+        print_error(_message_of(error))
+        return exit_status.FAILED
+
+
+def _message_of(error: Exception) -> str:
+    if isinstance(error, RunnerError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return _NO_MEMORY
+    return f"{type_and_first_line(error)}\n  this is a fault of the program itself; with {_FULL_ERROR}=1 in the environment it shows where"
+
+
+def _run(words: Sequence[str]) -> int:
+    verb = words[0] if words and _is_verb(words[0]) else None
+    if verb in {None, RUN}:
+        if any(word in words for word in ("-h", "--help")):
+            from runner.commands.help import print_help
+
+            print_help(words, VERBS)
+            return exit_status.OK
+        from runner.commands.run import run
+
+        return run(list(words) if verb is None else list(words[1:]))
+    if verb not in VERBS:
+        return _refused(str(verb))
+    module = import_module(f"runner.commands.{verb}")
+    arguments = _parser(verb, module).parse_intermixed_args(words[1:])
+    return int(module.run(arguments))
 
 
 def _is_verb(word: str) -> bool:
@@ -110,7 +134,8 @@ def _no_message_about_a_closed_pipe() -> Iterator[None]:
     except BrokenPipeError:
         sys.exit(exit_status.FAILED)
     finally:
-        try:
-            sys.stdout.flush()
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+            try:
+                stream.flush()
+            except OSError:  # it was said where it happened
+                write_to_nothing(number)

@@ -68,7 +68,7 @@ def rerun(target: str, overrides: Sequence[str], uri: str | None, allowed: froze
 @contextlib.contextmanager
 def _original(target: str, uri: str | None) -> Iterator[PointRecord | SweepRecord]:
     """The record to run again; one from MLflow lies in a temporary folder meanwhile."""
-    folder = Path(target).expanduser()
+    folder = Path(os.path.expanduser(target))  # noqa: PTH111  (pathlib's raises where there is no home)
     if folder.is_dir():
         yield _read(folder.absolute())
     elif _RUN_ID.fullmatch(target):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ from runner.sweep import exit_status
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
-
-_FLAGS_FIRST = ("-m", "--multirun")
 
 
 def run(words: list[str]) -> int:
@@ -29,6 +28,7 @@ def run(words: list[str]) -> int:
     from runner.config.registry import conf_dir
     from runner.config.resume import resumed
     from runner.config.store import register
+    from runner.config.words import as_hydra_reads
     from runner.display.console import print_error
     from runner.errors import RunnerError
     from runner.host.claim import give_back_folders
@@ -40,13 +40,12 @@ def run(words: list[str]) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         register()
-        # Hydra refuses overrides on both sides of a -m, so -m goes first.
         if names_own_code(words):
             take_code_of_the_current_folder()
-        words, consent = resumed(words, print_error)
+        words, consent = resumed(as_hydra_reads(words), print_error)
         if consent is not None and "import" in consent.allowed:
             take_code_of_the_current_folder()
-        sys.argv[1:] = sorted(credentials_to_environment(words), key=lambda word: word not in _FLAGS_FIRST)
+        sys.argv[1:] = credentials_to_environment(words)
         with asking(consent):
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(run_point)()
     except SystemExit as exit_:
@@ -56,9 +55,9 @@ def run(words: list[str]) -> int:
         cause = error.cause if isinstance(error, _PointEnded) else error
         if wants_traceback or isinstance(cause, BrokenPipeError):
             raise cause from None
-        _print_refusal(cause)
         give_back_folders()
         _remove_empty_sweep()
+        _print_refusal(cause)
         return exit_status.FAILED
     finally:
         give_back_folders()
@@ -74,7 +73,9 @@ class _PointEnded(BaseException):
 
 
 def _print_refusal(error: Exception) -> None:
+    """Print what is wrong with the user's words or machine; an error that is neither is raised again."""
     from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
 
     from runner.config.explain import explain
     from runner.display.console import print_error
@@ -88,8 +89,16 @@ def _print_refusal(error: Exception) -> None:
         print_error("\n".join([str(storage), *map(what_is_kept, claimed_folders())]))
     elif isinstance(error, RunnerError | OSError) and not isinstance(error, HydraException):
         print_error(str(error))
+    elif isinstance(error, HydraException | OmegaConfBaseException) or _module_that_raised(error) in {"hydra", "omegaconf"}:
+        print_error(str(explain(error, sys.argv[1:])))
     else:
-        print_error(str(explain(error, [word for word in sys.argv[1:] if "=" in word])))
+        raise error
+
+
+def _module_that_raised(error: BaseException) -> str:
+    """The name of the package in which an error was raised; Hydra raises a ValueError of its own for some choices."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return str(frames[-1].f_globals.get("__name__", "")).partition(".")[0] if frames else ""
 
 
 def _remove_empty_sweep() -> None:

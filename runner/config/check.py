@@ -110,5 +110,10 @@ def _hashed_part(value: Any) -> Any:
     """The value as plain data, without the fields whose own role excludes them from the hash."""
     if not dataclasses.is_dataclass(value):
         return plain(value)
-    roles = {spec.name: spec.metadata.get("role") for spec in dataclasses.fields(value)}
-    return {name: _hashed_part(getattr(value, name)) for name, role in roles.items() if role is None or role.hashed}
+    return {spec.name: _hashed_part(getattr(value, spec.name)) for spec in dataclasses.fields(value) if _is_hashed(spec, value)}
+
+
+def _is_hashed(spec: dataclasses.Field[Any], owner: Any) -> bool:
+    role = spec.metadata.get("role")
+    as_before = spec.metadata.get("later") and getattr(owner, spec.name) == spec.default
+    return (role is None or role.hashed) and not as_before

@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from runner.config.explain import explain
 from runner.config.registry import conf_dir
 from runner.config.store import register
+from runner.config.words import quoted_if_needed
 
 
 def composed(words: Sequence[str]) -> DictConfig:
@@ -26,7 +27,7 @@ def composed(words: Sequence[str]) -> DictConfig:
     try:
         GlobalHydra.instance().clear()
         with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-            return compose("config", overrides=list(words))
+            return compose("config", overrides=[quoted_if_needed(word) for word in words])
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise explain(error, words) from error
 

@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 
 from runner.config.fields import Rule
 from runner.config.options import Config
-from runner.config.registry import EXPERIMENT, GROUPS, KEYS, default_of, files_of, options
+from runner.config.registry import EXPERIMENT, GROUPS, KEYS, default_of, file_of, files_of, options
 from runner.errors import ConfigurationError
 
 # With these flags, other files or other programs decide what a word means.
@@ -47,10 +47,20 @@ def _wrong_with(key: str, values: Sequence[str], chosen: Mapping[str, Sequence[s
     if key in GROUPS or key == EXPERIMENT:
         known = files_of(EXPERIMENT) if key == EXPERIMENT else options()[key]
         wrong = next((value for value in values if value not in known and value != "null"), None)
-        return None if wrong is None else explain.no_such_option(key, wrong)
+        return _several_sweeps(key, values) if wrong is None else explain.no_such_option(key, wrong)
     if "." in key:
         return None if EXPERIMENT in chosen else _wrong_field(key, values, chosen)
     return _wrong_number(key, values, Config, key) if key in KEYS else explain.unknown_key(key, ",".join(values), None)
+
+
+def _several_sweeps(key: str, values: Sequence[str]) -> ConfigurationError | None:
+    """The error for several presets of which one is a sweep itself: its values would be left out."""
+    paths = [path for value in values if key == EXPERIMENT and len(values) > 1 and (path := file_of(key, value)) is not None]
+    sweeps = [path.stem for path in paths if re.search(r"^\s+sweeper:", path.read_text(encoding="utf-8"), re.MULTILINE)]
+    if not sweeps:
+        return None
+    reason = f"{sweeps[0]} is a sweep by itself, and its points would be left out"
+    return ConfigurationError(key, ",".join(values), reason, "one preset of a sweep at a time, or presets of single points")
 
 
 def _wrong_field(key: str, values: Sequence[str], chosen: Mapping[str, Sequence[str]]) -> ConfigurationError | None:

@@ -7,6 +7,7 @@ import difflib
 import re
 import typing
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -15,16 +16,17 @@ from omegaconf.errors import OmegaConfBaseException
 from runner.config.fields import accepted
 from runner.config.options import Config
 from runner.config.registry import EXPERIMENT, files_of, options
-from runner.errors import ConfigurationError
+from runner.config.words import config_folder, how_to_quote
+from runner.errors import ConfigurationError, first_line
 
 
-def explain(error: BaseException, overrides: Sequence[str]) -> ConfigurationError:
-    """The one message for an error that Hydra or OmegaConf raised while composing ``overrides``."""
-    chain = _chain(error)
+def explain(error: BaseException, words: Sequence[str]) -> ConfigurationError:
+    """The one message for an error that Hydra or OmegaConf raised while composing the words of a command line."""
+    chain, overrides = _chain(error), [word for word in words if "=" in word and not word.startswith("-")]
     for cause in chain:
         if isinstance(cause, ConfigurationError):
             return cause
-    choice = _bad_choice(chain, overrides)
+    choice = _bad_choice(chain, overrides, words)
     if choice is not None:
         return choice
     for cause in chain:
@@ -33,19 +35,18 @@ def explain(error: BaseException, overrides: Sequence[str]) -> ConfigurationErro
         no_override = re.search(r"Could not override '([^']+)'", str(cause))
         if no_override and not isinstance(cause.__cause__, OmegaConfBaseException):
             return unknown_key(no_override[1], _given(no_override[1], overrides), None)
-    first = str(error).strip().splitlines()
-    reason = first[0] if first else type(error).__name__
-    return ConfigurationError(
-        "command line", " ".join(overrides) or None, reason, "key=value, see --help; quote odd characters"
-    )
+    if (unreadable := how_to_quote(overrides)) is not None:
+        key, given, quoted = unreadable
+        return ConfigurationError(key, given, "cannot be read by Hydra as it is", f"its text in quotes, as in {quoted}")
+    return ConfigurationError("command line", " ".join(overrides) or None, first_line(error), "key=value, see --help")
 
 
-def _bad_choice(chain: Sequence[BaseException], overrides: Sequence[str]) -> ConfigurationError | None:
+def _bad_choice(chain: Sequence[BaseException], overrides: Sequence[str], words: Sequence[str]) -> ConfigurationError | None:
     """The message for an option that its group does not have, or for several options without -m."""
     for cause in chain:
         missing = re.search(r"(?:Could not find|Could not load) '?([\w/]+)/([^'/\s]+?)'?(?:\s|$|\.)", str(cause))
         if missing and missing[1] in _groups():
-            return no_such_option(missing[1], missing[2])
+            return no_such_option(missing[1], missing[2], config_folder(words))
         if "Config group override must be" in str(cause) and (unknown := _unknown_option(overrides)) is not None:
             return unknown
         ambiguous = re.search(r"Ambiguous value for argument '([^=']+)=([^']*)'", str(cause))
@@ -87,9 +88,11 @@ def _groups() -> dict[str, list[str]]:
     return {group: list(kinds) for group, kinds in options().items()} | {EXPERIMENT: files_of(EXPERIMENT)}
 
 
-def no_such_option(group: str, given: str) -> ConfigurationError:
-    """The message for an option that its group does not have."""
+def no_such_option(group: str, given: str, folder: str | None = None) -> ConfigurationError:
+    """The message for an option that its group does not have; ``folder`` is another one with options, of the user's."""
     known = _groups()[group]
+    if folder is not None:
+        known = sorted({*known, *(path.stem for path in Path(folder, group).glob("*.yaml"))})
     near = difflib.get_close_matches(given, known, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     return ConfigurationError(group, given, f"there is no such {group}{hint}", "one of " + ", ".join(known))

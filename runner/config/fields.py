@@ -115,14 +115,16 @@ def option(
     role: Role | None = None,
     names_code: bool = False,
     must_exist: str | None = None,
+    later: bool = False,
 ) -> Any:
     """A dataclass field that knows what it means (``doc``), what it accepts and what it is for.
 
     ``role`` is given for top-level keys; a field below has the same role, unless it has its own. ``names_code`` marks a value that names
     code to be run: it is taken from the user's command line only, never from a record. ``must_exist`` marks a path, and says what is accepted there.
+    ``later`` marks a field that came after records had been made: its default leaves the hash of a configuration as it was.
     """
     rule = Rule(at_least=at_least, at_most=at_most, above=above, choices=choices, matches=matches, word=word)
-    metadata = {"doc": doc, "rule": rule, "role": role, "names_code": names_code, "must_exist": must_exist}
+    metadata = {"doc": doc, "rule": rule, "role": role, "names_code": names_code, "must_exist": must_exist, "later": later}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
     if isinstance(default, type):  # a key with fields of its own

@@ -38,7 +38,7 @@ def resumed(words: Sequence[str], tell: Callable[[str], None]) -> tuple[list[str
                 _ALLOW, " ".join(sorted(allowed)), "is for what a record would have done", f"{_KEY}=FOLDER with it"
             )
         return words, None
-    folder = Path(given[-1].strip("'\"")).expanduser().absolute()
+    folder = Path(os.path.expanduser(given[-1].strip("'\""))).absolute()  # noqa: PTH111  (pathlib's raises where there is no home)
     again = [word for word in words if not word.startswith((f"{_KEY}=", "-"))]
     task, hydra = _words_of(folder, given[-1])
     refuse_links(folder)

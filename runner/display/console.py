@@ -7,24 +7,62 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
+from runner.display.streams import write_to_nothing
 from runner.secrets import masked
+
+# Wide enough for any line.
+_UNFOLDED = 10_000
+
+# Why standard output could not be written; None where it could.
+_lost: OSError | None = None
 
 
 class _Output(Console):
-    """A console that goes on when the reader of a pipe, such as ``head``, closes it early; the rest of the output is dropped."""
+    """A console that goes on when its stream cannot be written: the rest of the output is dropped.
+
+    Nothing is said where the reader of a pipe, such as ``head``, closes it early.
+    """
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        global _lost  # noqa: PLW0603
+        try:
+            super().print(*objects, **how)
+        except OSError as error:
+            if not self.stderr:
+                _lost = error
+            write_to_nothing(2 if self.stderr else 1)
 
     def on_broken_pipe(self) -> None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+        write_to_nothing(2 if self.stderr else 1)
 
 
 def console() -> Console:
-    """Standard output. Where it is no terminal, such as a file, lines have up to 160 characters."""
+    """Standard output. Where it is no terminal, such as a file, lines are as long as they need to be."""
     out = _Output(highlight=False, emoji=False)
-    return out if out.is_terminal else _Output(highlight=False, emoji=False, width=160)
+    return out if out.is_terminal else _Output(highlight=False, emoji=False, width=_UNFOLDED)
+
+
+def error_console() -> Console:
+    """Standard error."""
+    return _Output(stderr=True, highlight=False, emoji=False)
+
+
+def output_was_lost() -> bool:
+    """Whether standard output could not be written."""
+    return _lost is not None
+
+
+def print_recorded(folder: Path) -> None:
+    """Print where a point or sweep is recorded; to stderr where standard output could not be written."""
+    console().print(f"[dim]Recorded in[/] {escape(short(folder))}", soft_wrap=True)
+    if _lost is not None:
+        why = _lost.strerror or str(_lost)
+        print_error(f"standard output cannot be written: {why}\n  all of it is recorded in {short(folder)}")
 
 
 def print_line(text: str) -> None:
@@ -34,7 +72,7 @@ def print_line(text: str) -> None:
 
 def print_error(message: str) -> None:
     """Print an error to stderr, in red if there are colours, without secrets."""
-    Console(stderr=True).print(masked(message), style="red", markup=False, highlight=False, soft_wrap=True)
+    error_console().print(masked(message), style="red", markup=False, soft_wrap=True)
 
 
 def print_note(message: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runner.display.ranking import against_baseline, columns, rows
+from runner.display.ranking import against_baseline, any_failed, columns, failed_text, rows
 from runner.display.words import metric_name, noise_text, ratio_text, self_check_text, verdict_text, with_interval
 from runner.record.metric_schema import MetricName, Metrics
 from runner.record.sweep_schema import SweepJson
@@ -15,10 +15,13 @@ _COLUMNS: Sequence[MetricName] = ("images_per_s", "startup_s", "cpu_s_per_image"
 def comparison_table(record: SweepJson) -> str:
     """The table for the content of a ``sweep.json``."""
     lines = _ranked(record)
-    lines += ["| point | images/s | startup s | CPU s an image | memory MB | status |", "|---|---:|---:|---:|---:|---|"]
+    failed = any_failed([point["metrics"] for point in record["points"]])
+    titles = ["point", "images/s", "startup s", "CPU s an image", "memory MB", *(["failed"] if failed else []), "status"]
+    lines += [_row(titles), _row(["---", *["---:"] * (len(titles) - 2), "---"])]
     for point in record["points"]:
         cells = [_cell(point["metrics"], name) for name in _COLUMNS]
-        lines.append(f"| {' | '.join([_escaped(point['name']), *cells, point['status']])} |")
+        cells += [failed_text(point["metrics"])] if failed else []
+        lines.append(_row([_escaped(point["name"]), *cells, point["status"]]))
     if record["comparisons"]:
         lines += ["", f"Against {_escaped(record['baseline'])}, paired by round:", ""]
         lines += ["| point | of | ratio [95 % interval] | verdict |", "|---|---|---:|---|"]

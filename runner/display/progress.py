@@ -5,9 +5,10 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from runner.display.console import error_console
+from runner.record.failures import failed_in, in_words
 from runner.record.trial_schema import TrialRecord
 from runner.trial.messages import Phase
 from runner.trial.messages import Progress as TrialProgress
@@ -23,11 +24,17 @@ _PHASES = {
 
 
 class LineDisplay:
-    """Shows only what the user should know at once: waits and failures."""
+    """Shows only what the user should know at once: waits and failures.
 
-    def __init__(self) -> None:
-        self.console = Console(stderr=True)
+    Args:
+        alone: whether a point is run by itself; why it failed is then said once, at its end.
+    """
+
+    def __init__(self, *, alone: bool = False) -> None:
+        self.console = error_console()
+        self._alone = alone
         self._name = self._race = ""
+        self._said: set[str] = set()  # the points of which it was shown that images failed
 
     def tell(self, message: str) -> None:
         """Show a message."""
@@ -41,8 +48,11 @@ class LineDisplay:
         """Show nothing."""
 
     def trial_ends(self, trial: TrialRecord) -> None:
-        """Show why the trial failed, if it did."""
-        if trial["error"] is not None:
+        """Show why the trial failed, if it did; and, once for each point, which images failed."""
+        if trial["error"] is None and trial["image_errors"] and self._name not in self._said:
+            self._said.add(self._name)
+            self.tell(f"{self._name}: {in_words(failed_in([trial]))}")
+        if trial["error"] is not None and not self._alone:
             error = trial["error"]
             self.console.print(
                 f"{self._name} {trial['status']}: {error['type']}: {error['message']}",
@@ -64,12 +74,13 @@ class ProgressDisplay(LineDisplay):
 
     Args:
         tensorflow: whether TensorFlow is imported before the first trial, which takes seconds.
+        alone: whether a point is run by itself.
     """
 
-    def __init__(self, *, tensorflow: bool) -> None:
-        super().__init__()
+    def __init__(self, *, tensorflow: bool, alone: bool = False) -> None:
+        super().__init__(alone=alone)
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TextColumn("trials"),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from runner.display.labels import room_for_names, shortened
 from runner.display.words import metric_name, ratio_text, with_interval
-from runner.record.metric_schema import MetricName, MetricSummary
+from runner.record.metric_schema import MetricName, Metrics, MetricSummary
 from runner.record.per_cent import pct_text
 from runner.record.sweep_schema import ComparisonRecord, RankedRecord, SweepJson
 
@@ -23,6 +25,7 @@ _COSTS: Sequence[tuple[MetricName, str, float]] = (
     ("peak_memory_mb", "memory MB", 1),
     ("startup_s", "ready in s", 1),
 )
+_IMAGES: tuple[Literal["images_ok"], Literal["images_failed"]] = ("images_ok", "images_failed")
 _STATES = {"leader": "leader", "may_be_best": "may be best", "out": "out"}
 _STYLES = {"leader": "bold green", "may_be_best": "", "out": "dim"}
 _PAID: Mapping[MetricName, str] = {"cpu_s_per_image": "the CPU time an image", "peak_memory_mb": "the memory"}
@@ -32,8 +35,9 @@ def columns(record: SweepJson) -> list[str]:
     """The headings; the first is of text, the last too, those between are of numbers."""
     answer = record.get("answer")
     asked = "value" if answer is None else _ASKED.get(answer["criterion"], answer["criterion"])
+    failed = ["failed"] if _images_failed(record) else []
     hosts = ["host"] if _several_hosts(record) else []
-    return ["point", asked, "the best is better by at most", *(title for _, title, _ in _COSTS), *hosts, "stands"]
+    return ["point", asked, "the best is better by at most", *(title for _, title, _ in _COSTS), *failed, *hosts, "stands"]
 
 
 def rows(record: SweepJson) -> list[list[str]]:
@@ -46,6 +50,7 @@ def rows(record: SweepJson) -> list[list[str]]:
             with_interval({"value": one["value"], "low": one["low"], "high": one["high"], "n": 0}),
             bound_text(one),
             *(_cost(metrics.get(one["point"], {}).get(name), factor) for name, _, factor in _COSTS),
+            *([failed_text(metrics.get(one["point"], {}))] if _images_failed(record) else []),
             *([hosts[one["point"]]] if hosts else []),
             stands(one),
         ]
@@ -71,8 +76,9 @@ def print_ranking(out: Console, record: SweepJson, *, everything: bool = False, 
     table.add_column(last)
     every = rows(record)
     shown = every if everything else every[:SHOWN]
-    for one, cells in zip(ranking, shown, strict=False):
-        table.add_row(*map(escape, cells), style=_STYLES[one["state"]])
+    room = room_for_names(shown, columns(record), out.width)
+    for one, (name, *cells) in zip(ranking, shown, strict=False):
+        table.add_row(*map(escape, (shortened(name, room), *cells)), style=_STYLES[one["state"]])
     out.print(table)
     if rest := ranking[len(shown) :]:
         out.print(f"{folded(rest)}; {more}" if more else folded(rest), style="dim", markup=False, soft_wrap=True)
@@ -114,6 +120,21 @@ def against_baseline(record: SweepJson) -> str:
         if metric in compared and compared[metric]["verdict"] in {"faster", "slower"}
     ]
     return f"{said}, with {' and '.join(paid)}." if paid else f"{said}."
+
+
+def failed_text(metrics: Metrics) -> str:
+    """How many of an epoch's images failed: ``21 of 60``."""
+    ok, failed = (metrics.get(name, {}).get("value") for name in _IMAGES)
+    return "-" if ok is None or failed is None else f"{failed:.0f} of {ok + failed:.0f}"
+
+
+def _images_failed(record: SweepJson) -> bool:
+    return any_failed([point["metrics"] for point in record["points"]])
+
+
+def any_failed(points: Sequence[Metrics]) -> bool:
+    """Whether images of any of these points failed."""
+    return any(metrics.get("images_failed", {}).get("value") for metrics in points)
 
 
 def _several_hosts(record: SweepJson) -> bool:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from runner.display.console import console, short
+from runner.display.console import console, print_recorded, short
 from runner.display.words import metric_name, ratio_text, verdict_text, with_interval
 from runner.host.environment import Difference
 from runner.host.gpu import Gpus
@@ -43,16 +43,15 @@ def print_point(record: ResultJson, folder: Path, samples: Sequence[Sample], gpu
     out.print(f"GPU usage: {_gpu_usage(samples, gpus)}")
     failed = int(metrics["images_failed"]["value"] or 0)
     if failed:
-        out.print(f"Processed {_images(trials[0]['epochs'][0]['images_ok'])}; {failed} failed:", style="yellow")
-        for path, reason in trials[0]["image_errors"].items():
-            out.print(f"  {path}: {reason}", markup=False)
+        out.print(f"Processed {_images(trials[0]['epochs'][0]['images_ok'])}; {failed} failed.", style="yellow")
     else:
         out.print(f"Processed {_images(config['images'])} successfully.", style="green")
     out.print()
     out.print(_metrics_table(record, trials[0]["tf"]))
     for warning in record["warnings"]:
         out.print(f"Note: {warning['message']}; {warning['advice']}", style="yellow", markup=False)
-    out.print(f"\n[dim]Recorded in[/] {escape(short(folder))}")
+    out.print()
+    print_recorded(folder)
 
 
 _METRICS: Sequence[tuple[MetricName, str]] = (
@@ -155,6 +154,7 @@ def _print_failure(out: Console, record: ResultJson, folder: Path) -> None:
         f"{name_of(record)} {record['status']}: {error['type']}: {error['message']}", style="red", markup=False, soft_wrap=True
     )
     out.print(f"  its log: {short(folder / 'runner.log')}", markup=False, style="dim", soft_wrap=True)
+    print_recorded(folder)
 
 
 def _before_and_after(before: float | None, samples: Sequence[Sample]) -> str:

@@ -8,9 +8,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from runner.display.console import command_line, console, short
-from runner.display.ranking import print_ranking
+from runner.display.console import command_line, console, print_recorded, short
+from runner.display.labels import room_for_names, shortened
+from runner.display.ranking import any_failed, failed_text, print_ranking
 from runner.display.words import metric_name, noise_text, ratio_text, self_check_text, verdict_text, with_interval
+from runner.record.metric_schema import Metrics
 from runner.record.point_schema import WarningRecord
 from runner.record.sweep_schema import SweepJson
 
@@ -25,44 +27,54 @@ def print_sweep(record: SweepJson, folder: Path, *, everything: bool = False) ->
     """
     out = console()
     if everything:
-        out.print(_points_table(record))
+        out.print(_points_table(record, out.width))
         _print_comparisons(out, record)
     _print_failures(out, record, folder)
     _print_warnings(out, record)
     _print_noise(out, record)
     print_ranking(out, record, everything=everything, more=f"all of it: {command_line('report', '--all', short(folder))}")
-    out.print(f"[dim]Recorded in[/] {escape(short(folder))}")
+    print_recorded(folder)
 
 
-def _points_table(record: SweepJson) -> Table:
+def _points_table(record: SweepJson, width: int) -> Table:
     points = record["points"]
     baseline = next(point["metrics"] for point in points if point["name"] == record["baseline"]).get("images_per_s")
     base = None if baseline is None else baseline["value"]
-    table = Table(title=f"{len(points)} point{'' if len(points) == 1 else 's'}, medians over trials", title_justify="left")
     several_hosts = len({host for point in points if (host := point.get("host")) is not None}) > 1
-    for title in ("point", "images/s", "speed-up", "startup s", "p50 ms", "CPU %", "memory MB", "rounds"):
-        table.add_column(title, justify="left" if title == "point" else "right", no_wrap=title == "point")
-    if several_hosts:
-        table.add_column("host")
+    failed = any_failed([point["metrics"] for point in points])
+    titles = ["point", "images/s", "speed-up", "startup s", "p50 ms", "CPU %", "memory MB", "rounds"]
+    titles += [*(["failed"] if failed else []), *(["host"] if several_hosts else [])]
+    table = Table(title=f"{len(points)} point{'' if len(points) == 1 else 's'}, medians over trials", title_justify="left")
+    for title in titles:
+        table.add_column(title, justify="left" if title in {"point", "host"} else "right", no_wrap=title == "point")
+    rows = []
     for point in points:
-        metrics = point["metrics"]
-        name = escape(point["name"]) + ("" if point["error"] is None else f" [red]{point['status']}[/]")
-        if not metrics:
-            table.add_row(name, *["-"] * 6, "0")
-            continue
-        rate = metrics["images_per_s"]["value"]
-        table.add_row(
-            name,
-            escape(with_interval(metrics["images_per_s"])),
-            f"{rate / base:.2f} x" if rate and base else "-",
-            f"{metrics['startup_s']['value']:.3f}",
-            f"{metrics['latency_p50_ms']['value']:.1f}",
-            f"{metrics['cpu_utilization_pct']['value']:.0f}",
-            f"{metrics['peak_memory_mb']['value']:.0f}",
-            str(metrics["images_per_s"]["n"]),
-            *([escape(str(point.get("host")))] if several_hosts else []),
-        )
+        cells = _figures(point["metrics"], base)
+        cells += [failed_text(point["metrics"])] if failed else []
+        cells += [str(point.get("host"))] if several_hosts else []
+        rows.append([point["name"] + ("" if point["error"] is None else f" {point['status']}"), *cells])
+    room = room_for_names(rows, titles, width)
+    for point, (_, *cells) in zip(points, rows, strict=True):
+        status = "" if point["error"] is None else f" [red]{point['status']}[/]"
+        space = room - (0 if point["error"] is None else len(point["status"]) + 1)
+        table.add_row(escape(shortened(point["name"], max(1, space))) + status, *map(escape, cells))
     return table
+
+
+def _figures(metrics: Metrics, base: float | None) -> list[str]:
+    """The cells of a point's figures; ``base`` is the baseline's images per second."""
+    if not metrics:
+        return [*["-"] * 6, "0"]
+    rate = metrics["images_per_s"]["value"]
+    return [
+        with_interval(metrics["images_per_s"]),
+        f"{rate / base:.2f} x" if rate and base else "-",
+        f"{metrics['startup_s']['value']:.3f}",
+        f"{metrics['latency_p50_ms']['value']:.1f}",
+        f"{metrics['cpu_utilization_pct']['value']:.0f}",
+        f"{metrics['peak_memory_mb']['value']:.0f}",
+        str(metrics["images_per_s"]["n"]),
+    ]
 
 
 def _print_comparisons(out: Console, record: SweepJson) -> None:

@@ -13,15 +13,14 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypedDict
-
-import psutil
+from typing import Any, NotRequired, TypedDict
 
 from runner import __version__
 from runner.host.affinity import allowed_cpus
-from runner.host.control_groups import cpu_quota
+from runner.host.control_groups import cpu_quota, memory_limit_bytes
 from runner.host.git import GitState, git_state
 from runner.host.gpu import Gpus
+from runner.host.limits import host_memory_bytes
 from runner.secrets import masked_data
 
 _PACKAGES = (
@@ -42,7 +41,7 @@ _TOLD_ONLY = re.compile(r"git.*|memory_bytes|packages (mlflow|hydra-core|omegaco
 
 
 class Environment(TypedDict):
-    """What a run ran on. None is what the system does not provide."""
+    """What a run ran on. None is what the system does not provide. ``memory_bytes`` is the host's, the limit that of the control groups."""
 
     runner: str
     python: str
@@ -59,6 +58,7 @@ class Environment(TypedDict):
     cpus_usable: float
     cpu_quota: float | None
     memory_bytes: int | None
+    memory_limit_bytes: NotRequired[int | None]
     gpus: list[str]
     gpu_driver: str | None
     packages: dict[str, str]
@@ -93,7 +93,8 @@ def environment() -> Environment:
         "cpus": os.cpu_count(),
         "cpus_usable": usable_cpus(),
         "cpu_quota": cpu_quota(),
-        "memory_bytes": _memory_bytes(),
+        "memory_bytes": host_memory_bytes(),
+        "memory_limit_bytes": memory_limit_bytes(),
         "gpus": [device.name for device in gpus.devices],
         "gpu_driver": gpus.driver,
         "packages": {name: release for name in _PACKAGES if (release := _version(name)) is not None},
@@ -139,13 +140,6 @@ def usable_cpus(affinity: int | None = None) -> float:
     allowed = float(affinity or len(allowed_cpus() or ()) or os.cpu_count() or 1)
     quota = cpu_quota()
     return allowed if quota is None else min(allowed, quota)
-
-
-def _memory_bytes() -> int | None:
-    try:
-        return int(psutil.virtual_memory().total)
-    except (psutil.Error, OSError):
-        return None
 
 
 def cpu_model() -> str:

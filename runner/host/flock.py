@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import sys
@@ -91,6 +92,35 @@ def _is_at(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False
+
+
+# What a file system says that has no locks, as some network disks: nothing more can be done about it than to go on without.
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+
+
+@contextlib.contextmanager
+def file_lock(path: Path, wait_s: float = -1, tell: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+    """Hold the lock of a file that is made for it; where the file system has no locks, ``tell`` so and go on. By default wait without end.
+
+    Raises:
+        TimeoutError: another program held it for ``wait_s`` seconds.
+        OSError: the file cannot be made.
+    """
+    from filelock import FileLock
+
+    lock = FileLock(path, timeout=wait_s)
+    try:
+        lock.acquire()
+    except (OSError, NotImplementedError) as error:  # the library calls a system without flock so
+        if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+            raise
+        tell(
+            f"{path.parent}: its file system has no locks, so two programs that write there at the same time are not kept apart"
+        )
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def opened_to_lock(path: Path) -> int:

@@ -70,14 +70,14 @@ class Gpus:
         self._nvml = pynvml
         try:
             pynvml.nvmlInit()
-        except pynvml.NVMLError as error:
+        except Exception as error:  # pynvml raises what its decoding raises, too
             self.absent = f"no NVIDIA driver ({_text(error)})"
             return
         try:
             for index in range(pynvml.nvmlDeviceGetCount()):
                 self._add(index)
-            self.driver = _text(pynvml.nvmlSystemGetDriverVersion())
-        except pynvml.NVMLError as error:
+            self.driver = None if (version := self._answer(pynvml.nvmlSystemGetDriverVersion)) is None else _text(version)
+        except Exception as error:
             self.absent = "" if self.devices else f"the NVIDIA driver does not answer ({_text(error)})"
         if not self.devices and not self.absent:
             self.absent = "no NVIDIA GPU"
@@ -85,9 +85,8 @@ class Gpus:
 
     def _add(self, index: int) -> None:
         nvml = self._nvml
-        try:
-            whole = nvml.nvmlDeviceGetHandleByIndex(index)
-        except nvml.NVMLError:  # it has fallen off the bus, or this user may not see it
+        whole = self._answer(nvml.nvmlDeviceGetHandleByIndex, index)
+        if whole is None:  # it has fallen off the bus, or this user may not see it
             return
         for handle in self._instances(whole) or [whole]:
             name = self._answer(nvml.nvmlDeviceGetName, handle)
@@ -106,10 +105,10 @@ class Gpus:
         return [handle for handle in handles if handle is not None]
 
     def _answer(self, question: Callable[..., Any], *about: Any) -> Any:
-        """The driver's answer; None where it has none."""
+        """The driver's answer; None where it has none, or one that is no text, such as a name that is not UTF-8."""
         try:
             return question(*about)
-        except self._nvml.NVMLError:
+        except (self._nvml.NVMLError, UnicodeError):
             return None
 
     def sample(self, pids: Sequence[int]) -> list[GpuSample]:
@@ -139,9 +138,9 @@ class Gpus:
             return None
         try:
             answer = question()
-        except self._nvml.NVMLError as error:
+        except Exception as error:
             self.devices[index].missing[what] = _text(error)
-            if error.value == self._nvml.NVML_ERROR_NOT_SUPPORTED:
+            if getattr(error, "value", None) == self._nvml.NVML_ERROR_NOT_SUPPORTED:
                 self._unsupported.add((index, what))  # so it is not asked again
             return None
         if answer is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from importlib import import_module
 from time import perf_counter_ns
 from typing import Any
 
-from runner.errors import ImageRefused, ImageReplaced, type_and_first_line
+from runner.errors import ImageRefused, ImageReplaced
 from runner.pipeline.receipts import Receipt
 from runner.pipeline.sinks import HandsOver, Sink
 from runner.pipeline.sources import AsyncReader, Image, ImportsDrivers, Reader
@@ -202,6 +203,16 @@ class Pipeline:
         self.sink.close()
 
 
+# What TensorFlow puts around the reason (the function and the device, the node, the op; of a graph a traceback of how it was made), and
+# what Pillow puts behind it.
+_AROUND = re.compile(
+    r" <[\w.]+ object at 0x[0-9a-f]+>|\{\{function_node [^}]*\}\}\s*|\s*\[\[\{\{node [^}]*\}\}\]\]|\s*\[Op:\w+\]( name:.*)?"
+)
+_GRAPH = re.compile(r"Graph execution error:.*\n\n(?=\S)", re.DOTALL)
+
+
 def describe(error: BaseException) -> str:
-    """An error in one line of at most 300 characters."""
-    return masked(type_and_first_line(error))[:300]
+    """An error in one line of at most 300 characters: its type and its reason."""
+    name, text = type(error).__name__, _AROUND.sub("", _GRAPH.sub("", str(error)))
+    reason = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return masked(f"{name}: {reason}" if reason else name)[:300]

@@ -139,13 +139,6 @@ class Records:
         tables = (np.frombuffer(part, dtype=np.int64).reshape(-1, WIDTH) for part in self._parts() if len(part))
         return frozenset(item for table in tables for item in table[table[:, place] == 0, 0].tolist())
 
-    def any_ok(self) -> bool:
-        """Whether an image was handled well."""
-        import numpy as np
-
-        place = Record._fields.index("ok")
-        return any(bool(np.frombuffer(part, dtype=np.int64)[place::WIDTH].any()) for part in self._parts() if len(part))
-
     def drained(self, least: int = 1) -> Records | None:
         """Records of its own with what is here by now, which is here no more; None where it is fewer than ``least``."""
         if len(self.values) < least * WIDTH:

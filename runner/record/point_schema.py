@@ -47,6 +47,14 @@ class ImageRecord(TypedDict):
     sha256: str
 
 
+class FailedImages(TypedDict):
+    """Files that failed for alike reasons; ``examples`` names the first of them."""
+
+    reason: str
+    files: int
+    examples: list[str]
+
+
 class WarningRecord(TypedDict):
     """What a reader should know before believing the numbers."""
 
@@ -71,4 +79,5 @@ class ResultJson(TypedDict):
     images: list[ImageRecord]
     trials: list[TrialRecord]
     metrics: Metrics
+    failed_images: NotRequired[list[FailedImages]]
     warnings: list[WarningRecord]

@@ -11,12 +11,15 @@ from typing import IO, Any
 import numpy as np
 
 from runner.errors import RunnerError, type_and_first_line
-from runner.outside import plain_file
+from runner.outside import in_one_line, plain_file
 from runner.record import parquet
 from runner.record.limits import LARGEST
 
 # More rows of images are not read for a picture: a distribution does not change any more.
 MOST_ROWS = 400_000
+
+# With these, a cell of a table is calculated (OWASP, CSV injection).
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 _STAGES = ("read_s", "task_s", "sink_s")
 _ROWS_AT_ONCE = 1 << 16
@@ -113,9 +116,18 @@ def write_csv(folder: Path, file: IO[str]) -> None:
     writer.writerow(parquet.COLUMNS)
     for batch in image_rows(folder, parquet.COLUMNS):
         columns = {name: batch[name].to_pylist() for name in parquet.COLUMNS}
+        for name in ("image", "error", "node"):
+            columns[name] = map(_as_text, columns[name])
         for name in parquet.TIMES:
             columns[name] = map("{:.9f}".format, columns[name])
         writer.writerows(zip(*columns.values(), strict=True))
+
+
+def _as_text(value: str | None) -> str | None:
+    """A text in one line, which a program for tables does not take for a formula: one that begins as those do gets an apostrophe before it."""
+    if value is None:
+        return None
+    return in_one_line(f"'{value}" if value.startswith(_FORMULAS) else value)
 
 
 def samples_of_trial(folder: Path, trial: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -155,7 +167,8 @@ def _check_sample(row: Mapping[str, str]) -> None:
 def _from_parquet(path: Path, columns: Sequence[str]) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
+    # Opened here, because Arrow takes no name that is not UTF-8.
+    with path.open("rb") as opened, pq.ParquetFile(opened) as file:
         yield from file.iter_batches(_ROWS_AT_ONCE, columns=list(columns), use_threads=False)
 
 
@@ -172,7 +185,7 @@ def _from_text(path: Path, columns: Sequence[str], number: int | None, others: S
         strings_can_be_null=True,
     )
     parse = text.ParseOptions(newlines_in_values=True)
-    with text.open_csv(path, text.ReadOptions(use_threads=False), parse, convert) as file:
+    with path.open("rb") as opened, text.open_csv(opened, text.ReadOptions(use_threads=False), parse, convert) as file:
         for batch in file:
             rounds = batch["round"].to_numpy()
             wanted = ~np.isin(rounds, others) if number is None else rounds == number

@@ -19,6 +19,7 @@ WIDTH, HEIGHT = 5.2, 3.5
 
 _STYLE: Any = {
     "svg.fonttype": "none",  # text stays text: it is smaller, and can be searched and read aloud
+    "text.parse_math": False,  # a name with two dollars is a name
     "svg.hashsalt": "report",  # the same record gives the same file
     "font.family": "sans-serif",
     "font.size": 9.5,

@@ -10,7 +10,9 @@ from typing import Any
 from runner.analysis.amortised import SIZES, Cost, cost_of, quickest
 from runner.analysis.bounds import BINDS, KINDS, bounds_of
 from runner.analysis.scaling import Estimate, Law, law_text
+from runner.display.ranking import any_failed, failed_text
 from runner.display.words import cut_short_text, metric_name, ratio_text, verdict_text, with_interval
+from runner.host.environment import Environment
 from runner.record.reading import PointRecord, good_trials, value_of, was_cut_short
 from runner.report.charts.groups import fewest_workers_of
 from runner.report.subject import Subject
@@ -77,6 +79,9 @@ def of_points(subject: Subject) -> Table:
         Column("p50 ms", number=True), Column("p95 ms", number=True), Column("CPU ms/image", number=True),
         Column("CPU %", number=True), Column("memory MB", number=True), Column("trials", number=True), Column("status"),
     ]  # fmt: skip
+    failed = any_failed([point.record["metrics"] for point in subject.points])
+    if failed:
+        columns.append(Column("images failed", number=True))
     hosts = {point.record["environment"].get("host") for point in subject.points}
     if len(hosts) > 1:
         columns.append(Column("host"))
@@ -98,6 +103,7 @@ def of_points(subject: Subject) -> Table:
         ]
         ended = cut_short_text(point.record) if was_cut_short(point.record) else point.record["status"]
         cells = [Cell(point.label), *(Cell(text) for text in texts), Cell(ended, "" if ended == "ok" else "worse")]
+        cells += [Cell(failed_text(point.record["metrics"]))] if failed else []
         rows.append([*cells, Cell(str(point.record["environment"].get("host")))] if len(hosts) > 1 else cells)
     return Table("All points", columns, rows, "Medians over trials. CPU %: of the CPUs that may be used.")
 
@@ -206,12 +212,8 @@ def of_laws(laws: Mapping[str, Law]) -> Table | None:
             figures = ["-", "-", "it does not describe the measurements, so nothing is predicted from it"]
         rows.append([Cell(name), *(Cell(text) for text in figures), Cell(residuals)])
     columns = [
-        Column("kind"),
-        Column("contention σ", number=True),
-        Column("coherency κ", number=True),
-        Column("prediction"),
-        Column("residuals"),
-    ]
+        Column("kind"), Column("contention σ", number=True), Column("coherency κ", number=True), Column("prediction"), Column("residuals"),
+    ]  # fmt: skip
     note = (
         "Universal Scalability Law, X(N) = λN / (1 + σ(N − 1) + κN(N − 1)), fitted to the medians; intervals from rounds drawn again. A "
         "prediction, not a measurement; used only where no measured value is further than 5 % from it. Residuals: measured ÷ fitted − 1."
@@ -252,7 +254,7 @@ def of_environment(subject: Subject) -> Table:
         ("host", environment.get("host")),
         ("system", environment.get("os")),
         ("CPU", f"{environment.get('cpu')}, {environment.get('cpus_usable')} of {environment.get('cpus')} usable"),
-        ("memory", f"{(environment.get('memory_bytes') or 0) / 1e9:.1f} GB"),
+        ("memory", _memory(environment)),
         ("GPU", ", ".join(str(gpu) for gpu in gpus) or "none"),
         (
             "Python",
@@ -266,6 +268,12 @@ def of_environment(subject: Subject) -> Table:
         ),
     ]
     return Table("Environment", [Column("what"), Column("it was")], [[Cell(name), Cell(str(value))] for name, value in known])
+
+
+def _memory(environment: Environment) -> str:
+    limit = environment.get("memory_limit_bytes")
+    allowed = "" if limit is None else f", of which the control group allows {limit / 1e9:.1f} GB"
+    return f"{(environment.get('memory_bytes') or 0) / 1e9:.1f} GB{allowed}"
 
 
 def _few(subject: Subject) -> Sequence[PointRecord]:

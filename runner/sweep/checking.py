@@ -5,14 +5,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from omegaconf import DictConfig
 
+from runner.analysis.needs import Planned
+from runner.analysis.shortages import refuse_too_many
 from runner.config.check import typed
 from runner.config.consent import Demand, ask_for
 from runner.config.options import Config
 from runner.config.registry import GROUPS
 from runner.files import check_temporary_folder
+from runner.host.environment import usable_cpus
+from runner.host.limits import Limits
 from runner.pipeline.sources import Image, images_of
 
 
@@ -38,7 +43,15 @@ def checked(composed: DictConfig) -> CheckedConfig:
     config = typed(composed)
     ask_for(demands_of(config))
     check_temporary_folder()
-    return CheckedConfig(config, images_of(config.source, config.epoch_images))
+    images = images_of(config.source, config.epoch_images)
+    refuse_too_many(Planned(config, images, usable_cpus()), _limits())
+    return CheckedConfig(config, images)
+
+
+@cache
+def _limits() -> Limits:
+    """Read once: a sweep may have hundreds of points."""
+    return Limits.now()
 
 
 def demands_of(config: Config) -> list[Demand]:

@@ -17,6 +17,7 @@ from runner.config.compose import without_hydra
 from runner.errors import ConfigurationError
 from runner.files import mask_file, mask_hydra_files
 from runner.record.limits import FOLDER
+from runner.secrets import MASK
 from runner.sweep.checking import CheckedConfig, checked
 
 if TYPE_CHECKING:
@@ -51,6 +52,12 @@ def launch(
         ConfigurationError: one of the points cannot be run. No process was started.
     """
     folder = Path(str(config.hydra.sweep.dir)).absolute()
+    if config.hydra.job.env_set:
+        name = next(iter(config.hydra.job.env_set))
+        reason = "would have no effect, because all points of a sweep are run by one program"
+        raise ConfigurationError(
+            f"hydra.job.env_set.{name}", MASK, reason, f"the variable before the program: {name}=... runner ..."
+        )
     composed, points = composed_and_checked(config, hydra_context, job_overrides, earlier, first)
     from runner.sweep.execute import execute  # imported here, because a refusal does not need it
     from runner.sweep.images import settle_as_recorded
@@ -144,7 +151,9 @@ def _composed(config: DictConfig, context: HydraContext, overrides: Sequence[str
 
 
 def _overrides(job: DictConfig) -> list[str]:
-    return [str(override) for override in OmegaConf.to_container(job.hydra.overrides.task) or []]
+    """What the user chose, without ``resume``, which is no part of the point."""
+    words = [str(override) for override in OmegaConf.to_container(job.hydra.overrides.task) or []]
+    return [word for word in words if not word.startswith("resume=")]
 
 
 def _subfolder(job: DictConfig) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runner.analysis.warnings import nothing_provable
 from runner.disk import make_folder
-from runner.display.console import command_line, print_error, print_note, print_report_path, short
+from runner.display.console import command_line, output_was_lost, print_error, print_note, print_report_path, short
 from runner.display.progress import ProgressDisplay
 from runner.display.sweep_summary import print_sweep
 from runner.files import mask_file
@@ -40,7 +40,7 @@ def execute(
     """
     every = [*earlier, *points]
     sweep = Sweep.of(every, folder)
-    sweep.command = command([masked_override(word) for word in (sys.argv[1:] if words is None else words)])
+    sweep.command = sweep.command or command([masked_override(word) for word in (sys.argv[1:] if words is None else words)])
     protocol = sweep.baseline.config.protocol
     if protocol.verdicts and protocol.self_check and len(points) > 1 and sweep.baseline in points:
         sweep.duplicate = _duplicate(sweep.baseline, folder)
@@ -82,6 +82,8 @@ def close(sweep: Sweep, points: Sequence[Point]) -> None:
         exit_status.worsen(exit_status.FAILED)
     try:
         print_sweep(sweep.record(), sweep.folder)
+        if output_was_lost():
+            exit_status.worsen(exit_status.FAILED)
     finally:
         mask_file(sweep.folder / "multirun.yaml")
         log_to_mlflow(sweep.folder, [point.config.tracking for point in points if point.trials])

@@ -50,7 +50,7 @@ def execute_job(composed: DictConfig, overrides: Sequence[str], folder: Path) ->
             point = Point.prepared(composed, overrides, folder)
             resume([point], print_error)
             if point.running or not complete(point):
-                measure(point, LineDisplay())
+                measure(point, LineDisplay(alone=True))
     finally:
         give_back(folder)
     if point.interrupted:

@@ -10,17 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from runner.analysis.shortages import named
 from runner.disk import remove
 from runner.errors import ImageReplaced, StorageError, TrialError, TrialFailed
 from runner.host.clock import unix_time, wall_offset_s
 from runner.host.gpu import Gpus
+from runner.host.limits import Limits
 from runner.host.load import HostState
 from runner.monitor.gpu_record import gpu_record
 from runner.monitor.sampler import Sampler
+from runner.outside import in_one_line
 from runner.pipeline.servers.serving import serving
 from runner.pipeline.sinks import Destination
 from runner.pipeline.sources import Image
-from runner.record.trial import Observations, TrialPlace, node_records, trial_record
+from runner.record.failures import failed_images, in_words
+from runner.record.trial import Observations, TrialPlace, image_errors, node_records, trial_record
 from runner.record.trial_schema import ServiceRecord, SinkRecord, TrialRecord
 from runner.record.writing import Series
 from runner.secrets import masked
@@ -52,7 +56,7 @@ def measured_trial(
     """Execute one trial of ``point`` and write it into the point's folder; returns its record."""
     try:
         with _logging_to(point.folder / "runner.log"):
-            log.info("round %d: %s", place.round, point.name)
+            log.info("round %d: %s", place.round, in_one_line(point.name))
             watched = _watched(point, supervisor, gpus, on_event)
             outcome = watched.outcome
             trial = trial_record(
@@ -87,7 +91,7 @@ def _watched(point: Point, supervisor: Supervisor, gpus: Gpus, on_event: Callabl
             served = servers.enter_context(serving(point.config, point.images, point.folder, point.id))
         except TrialError as error:
             return _Watched(Outcome(None, error, ()), Observations.nothing(point.cpus_usable), offset_s, started_at)
-        before, began = HostState.now(), time.perf_counter()
+        before, limits, began = HostState.now(), Limits.now(), time.perf_counter()
         sampler.start()
         try:
             outcome = supervisor.execute(point.trial_plan(served), point.config.protocol.timeout_s, on_any_event)
@@ -95,9 +99,10 @@ def _watched(point: Point, supervisor: Supervisor, gpus: Gpus, on_event: Callabl
             samples = sampler.stop()
         after, wall_s = HostState.now(), time.perf_counter() - began
         delivery, problem = _delivered(served.destination, outcome.report, point.config.epoch_images)
-    if outcome.error is None:
-        wrong = _replaced(outcome.report, point.images) or _no_image(outcome.report) or problem
-        outcome = Outcome(outcome.report, wrong, outcome.phases)
+    failure = outcome.error or _replaced(outcome.report, point.images) or _too_many_failed(point, outcome.report) or problem
+    if failure is not None:
+        failure = named(failure, point.planned, limits, Limits.now())
+    outcome = Outcome(outcome.report, failure, outcome.phases)
     own_cpu_s = max(_used_here_s(outcome), samples.tree_cpu_s or 0.0)
     own_cpu_s += ((delivery and delivery.get("receiver_cpu_s")) or 0.0) + served.cpu_s
     observations = Observations(
@@ -145,12 +150,21 @@ def _replaced(report: Report | None, images: Sequence[Image]) -> TrialError | No
     return TrialFailed(f"images were replaced while it was measured: {first}{more}", kind="ImagesReplaced")
 
 
-def _no_image(report: Report | None) -> TrialError | None:
-    """The error of a trial with an epoch in which no image could be processed; None if there was no such epoch."""
-    if report is None or all(epoch.records.any_ok() for epoch in report.epochs):
+def _too_many_failed(point: Point, report: Report | None) -> TrialError | None:
+    """The error of a trial with an epoch of which too many images failed; None if there was no such epoch."""
+    epochs = [] if report is None else [(len(epoch.records.failed()), len(epoch.records)) for epoch in report.epochs]
+    failed, images = max(epochs, default=(0, 0))
+    if report is None or not failed:
         return None
-    errors = next(epoch.records.errors for epoch in report.epochs if epoch.records.errors)
-    return TrialFailed(f"no image could be processed; the first error is {next(iter(errors.values()))}", kind="NoImage")
+    why = in_words(failed_images([image_errors(report, point.images)]))
+    if failed == images:
+        return TrialFailed(f"no image could be processed: {why}", kind="NoImage")
+    most = point.config.protocol.max_failed_pct
+    if failed / images * 100 <= most:
+        return None
+    return TrialFailed(
+        f"{failed} of {images} images failed, more than protocol.max_failed_pct={most:g}: {why}", kind="TooManyFailed"
+    )
 
 
 def _log_trial(trial: TrialRecord, error: TrialError | None) -> None:
@@ -162,7 +176,7 @@ def _log_trial(trial: TrialRecord, error: TrialError | None) -> None:
         if error.remote_traceback:
             log.error("%s", error.remote_traceback.rstrip())
     for path, reason in trial["image_errors"].items():
-        log.warning("round %d: %s failed: %s", number, path, reason)
+        log.warning("round %d: %s failed: %s", number, in_one_line(path), in_one_line(reason))
 
 
 class _Masking(logging.Formatter):

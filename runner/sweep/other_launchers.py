@@ -65,7 +65,7 @@ def launch_with_another(
             take_over(point)
             point.trials = [trial for trial in point.trials if not ended_from_outside(trial)]
     sweep = Sweep.of([*earlier, *points], folder)
-    sweep.command = command([masked_override(word) for word in sys.argv[1:]])
+    sweep.command = sweep.command or command([masked_override(word) for word in sys.argv[1:]])
     sweep.write()  # with all its points, so that it can be gathered later
     mask_file(folder / "multirun.yaml")
     due = [index for index, point in enumerate(points) if not complete(point) or _was_cut_short(point)]

@@ -12,6 +12,7 @@ from typing import cast
 
 from omegaconf import DictConfig
 
+from runner.analysis.needs import Planned
 from runner.analysis.stopping import least_rounds
 from runner.analysis.warnings import PointFacts, of_point
 from runner.config.check import config_hash, plain
@@ -25,6 +26,7 @@ from runner.modes.workers.runtime import ThreadLimits
 from runner.pipeline.hot_path import PipelinePlan
 from runner.pipeline.servers.serving import Served
 from runner.pipeline.sources import Image
+from runner.record.failures import failed_in
 from runner.record.gate import SCHEMA_VERSION
 from runner.record.metric_schema import MetricName, Metrics
 from runner.record.metrics import point_metrics
@@ -99,6 +101,11 @@ class Point:
     def cpus_usable(self) -> float:
         """How many CPUs a trial may use: those of its affinity, or the control group's quota if that is less."""
         return usable_cpus(None if self.cpus is None else len(self.cpus))
+
+    @property
+    def planned(self) -> Planned:
+        """A trial of it, to be held against the system's limits."""
+        return Planned(self.config, self.images, self.cpus_usable)
 
     @property
     def spool(self) -> Path:
@@ -211,6 +218,7 @@ class Point:
             ],
             "trials": self.trials,
             "metrics": self.metrics,
+            "failed_images": failed_in(self.trials),
             "warnings": [warning.record() for warning in self.warnings()],
         }
         masked: ResultJson = masked_data(record)
@@ -218,9 +226,7 @@ class Point:
 
     def warnings(self) -> list[ResultWarning]:
         """The warnings for readers of this point."""
-        if self.recorded is not None:
-            return [ResultWarning(**warning) for warning in self.recorded["warnings"]]
-        return of_point(self.facts())
+        return of_point(self.facts()) if self.recorded is None else [ResultWarning(**one) for one in self.recorded["warnings"]]
 
     def facts(self) -> PointFacts:
         """The facts that the checks for warnings need."""
@@ -253,5 +259,5 @@ def command(words: Sequence[str]) -> str:
 
 
 def complete(point: Point) -> bool:
-    """Whether there is nothing more to measure: it has failed or has all its rounds; with a precision, the least number of rounds."""
+    """Whether nothing is left to measure: it has failed or has all its rounds; with a precision, the least number of rounds."""
     return point.has_failed or len(point.trials) >= least_rounds(point.config.protocol)

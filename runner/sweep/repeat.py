@@ -23,7 +23,7 @@ from runner.config.restore import choices_of, with_overrides
 from runner.disk import make_folder, write_atomically
 from runner.display.console import print_error
 from runner.display.summary import print_agreement, print_differences, print_in_turn
-from runner.files import outputs
+from runner.files import check_folder, outputs
 from runner.host.environment import differences, environment
 from runner.record.manifest import amend_manifest
 from runner.record.metric_schema import MetricName
@@ -63,6 +63,7 @@ def prepared(
     folder = (
         outputs() / kind / time.strftime("%Y-%m-%d") / f"{time.strftime('%H-%M-%S')}-{time.time_ns() // 1000 % 1_000_000:06d}"
     )
+    check_folder("outputs", folder)
     for number, (_, point) in enumerate(points):
         point.folder = folder / str(number) if kind == "sweeps" else folder
     return points

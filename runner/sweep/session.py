@@ -13,9 +13,11 @@ from typing import Protocol
 
 import psutil
 
+from runner.analysis.shortages import short_of_memory
 from runner.analysis.stopping import expected_rounds, least_rounds
 from runner.errors import TrialError
 from runner.host.gpu import Gpus
+from runner.host.limits import Limits
 from runner.host.lock import host_lock
 from runner.record.trial import TrialPlace
 from runner.record.trial_schema import TrialRecord
@@ -121,6 +123,7 @@ class Session:
         number = 0
         try:
             with host_lock(self._display.tell, self._points[0].config.host.wait_s):
+                self._predict()
                 self._warm()
                 if self._prepare is not None:
                     self._prepare(self._supervisor)
@@ -150,6 +153,13 @@ class Session:
                 point.running = False
                 if point.trials:
                     point.write()
+
+    def _predict(self) -> None:
+        """Say which points are likely to need more memory than they may use."""
+        limits = Limits.now()
+        for point in self._to_measure():
+            if (said := short_of_memory(point.label, point.planned, limits)) is not None:
+                self._display.tell(said)
 
     def _warm(self) -> None:
         """Let the fork servers import what the remaining trials need. Complete points of a resumed sweep have none."""

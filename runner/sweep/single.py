@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runner.analysis.stopping import own_half_width
+from runner.display.console import output_was_lost
 from runner.display.progress import LineDisplay, ProgressDisplay
 from runner.display.summary import print_point
 from runner.record.manifest import write_manifest
@@ -21,7 +22,7 @@ def execute_alone(point: Point) -> float | None:
         KeyboardInterrupt: the user has stopped it. What was measured is on disk and logged.
     """
     try:
-        with ProgressDisplay(tensorflow=point.config.uses_tensorflow) as display:
+        with ProgressDisplay(tensorflow=point.config.uses_tensorflow, alone=True) as display:
             measure(point, display)
     finally:
         if point.trials:
@@ -53,3 +54,5 @@ def measure(point: Point, display: LineDisplay) -> None:
         write_trace(point.folder)
         samples = point.series[-1].samples if point.series else ()
         print_point(point.record(), point.folder, samples, session.gpus, session.idle_cpu_pct)
+        if output_was_lost():
+            exit_status.worsen(exit_status.FAILED)

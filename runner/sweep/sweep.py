@@ -68,6 +68,7 @@ class Sweep:
         with contextlib.suppress(RunnerError):  # a new one
             begun = read_sweep_json(folder / SWEEP)
             sweep.id, sweep.images_per_epoch = begun.get("id", sweep.id), begun.get("images_per_epoch")
+            sweep.command = begun["command"]  # a resumed one keeps the line that began it
         if any(point.trials for point in points):
             sweep.conclude()
         return sweep

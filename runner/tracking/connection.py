@@ -26,13 +26,14 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
 os.environ.setdefault("MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER", "false")
 
-from filelock import FileLock
 from mlflow import MlflowClient, __version__
 from mlflow.exceptions import MlflowException
 
 from runner.disk import make_folder
+from runner.display.console import print_error
 from runner.errors import TrackingError
 from runner.files import outputs
+from runner.host.flock import file_lock
 from runner.secrets import masked
 from runner.tracking import bounded_answers
 from runner.tracking.creation import create_database
@@ -137,19 +138,30 @@ def connect(uri: str | None, experiment: str) -> Connection:
     """
     if uri is None:
         uri = database_uri()
-        make_folder(outputs())
     with as_tracking_errors(uri):
+        if not _is_utf_8(uri):
+            raise TrackingError("MLflow takes no folder whose name is not UTF-8; another one, or tracking=server, would do")
+        if uri == database_uri():
+            make_folder(outputs())
         database = database_file(uri)
         if database is None:
             client = MlflowClient(tracking_uri=uri)
             return Connection(client, uri, _experiment(client, experiment, None))
         _probe(database)
         # Several programs that create one fresh database at once break each other.
-        with FileLock(database.with_name(".mlflow.lock"), timeout=120):
+        with file_lock(database.with_name(".mlflow.lock"), wait_s=120, tell=print_error):
             if not database.exists():
                 create_database(database)
             client = MlflowClient(tracking_uri=uri)
             return Connection(client, uri, _experiment(client, experiment, artifacts_beside(database)))
+
+
+def _is_utf_8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -25,6 +25,7 @@ from runner.tracking.system import MEMORY, MOST_SAMPLES, system_metrics
 # MLflow's own limits.
 _PARAM_LENGTH = 6000
 _TAG_LENGTH = 5000
+_NAME_LENGTH = 250
 
 _POINT_ARTIFACTS = ("result.json", "samples.csv", "trace.json", "runner.log")
 _SWEEP_ARTIFACTS = ("sweep.json", "comparison.md", "report.html")
@@ -92,6 +93,8 @@ def point_content(point: PointRecord, sweep: SweepRecord | None) -> RunContent:
         "command": record["command"],
         "mlflow.note.content": point_note(record, verdicts, point.folder, left_out),
     }
+    if len(point.label) > _NAME_LENGTH:
+        tags["name"] = point.label
     if left_out is not None:
         tags["images"] = str(left_out.path)
     if record["error"] is not None:
@@ -105,7 +108,7 @@ def point_content(point: PointRecord, sweep: SweepRecord | None) -> RunContent:
     return RunContent(
         key=point.id,
         digest=_digest(record, verdicts),
-        name=point.label,
+        name=_short(point.label),
         status="KILLED" if was_cut_short(record) else _STATUS[record["status"]],
         start_ms=start_ms,
         end_ms=end_ms,
@@ -131,7 +134,7 @@ def sweep_content(sweep: SweepRecord) -> RunContent:
     return RunContent(
         key=sweep.id,
         digest=_digest(sweep.record, [point.id for point in sweep.measured]),
-        name=sweep.title,
+        name=_short(sweep.title),
         status="KILLED" if cut_short else "FAILED" if failed else "FINISHED",
         start_ms=min(start for start, _ in spans),
         end_ms=end_ms,
@@ -271,6 +274,11 @@ def _rows(point: PointRecord) -> tuple[list[Artifact], LeftOut | None]:
     if size_mb > limit_mb:
         return [], LeftOut(paths[-1] if paths[-1].parent == point.folder else paths[-1].parent, size_mb, limit_mb)
     return [Artifact(path, None if path.parent == point.folder else path.parent.name) for path in paths], None
+
+
+def _short(name: str) -> str:
+    """A name that MLflow's table of runs has room for."""
+    return name if len(name) <= _NAME_LENGTH else f"{name[: _NAME_LENGTH - 1]}…"
 
 
 def _cut(texts: Mapping[str, str], length: int) -> dict[str, str]:

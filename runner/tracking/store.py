@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import unquote
 
 from runner.files import ARTIFACTS, outputs
 
@@ -17,7 +18,9 @@ def database_uri() -> str:
 
 def uri_of(database: Path) -> str:
     """The tracking URI of a database."""
-    return f"{_SQLITE}{database.as_posix()}"
+    # Of an address, the path ends at a question mark, and %2F is a slash.
+    path = database.as_posix().replace("%", "%25").replace("?", "%3F")
+    return f"{_SQLITE}{path}"
 
 
 def artifacts_uri() -> str:
@@ -32,7 +35,7 @@ def artifacts_beside(database: Path) -> str:
 
 def database_file(uri: str) -> Path | None:
     """The absolute path of the SQLite database that a tracking URI names; None if it names anything else."""
-    path = uri.removeprefix(_SQLITE).partition("?")[0]
+    path = unquote(uri.removeprefix(_SQLITE).partition("?")[0], errors="surrogateescape")
     return Path(path).absolute() if uri.startswith(_SQLITE) and path not in {"", ":memory:"} else None
 
 

@@ -220,8 +220,11 @@ def _print_to(log: str) -> None:
         target = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     except OSError as error:
         raise StorageError(Path(log), error) from error
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # what it was open on is full
+            stream.flush()
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     os.dup2(target, 1)
     os.dup2(target, 2)
     os.close(target)

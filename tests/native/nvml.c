@@ -1,6 +1,6 @@
 /* Stands in for NVIDIA's libnvidia-ml.so.1 where there is no card, with the same binary interface.
    FAKE_NVML says what there is: two (cards), mig (one card cut in two), bare (a card that tells next to nothing),
-   lost (a card that is there and then is not), none (no driver). FAKE_NVML_PIDS are the processes that use the cards. */
+   odd (a card whose name is no UTF-8), lost (a card that is there and then is not), none (no driver). FAKE_NVML_PIDS are the processes that use the cards. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,11 +25,11 @@ int nvmlInitWithFlags(unsigned flags) { (void)flags; return is("none") ? DRIVER_
 int nvmlInit_v2(void) { return nvmlInitWithFlags(0); }
 int nvmlShutdown(void) { return OK; }
 const char *nvmlErrorString(int code) { return code == GPU_IS_LOST ? "GPU is lost" : "an error"; }
-int nvmlSystemGetDriverVersion(char *into, unsigned length) { snprintf(into, length, "555.42"); return OK; }
+int nvmlSystemGetDriverVersion(char *into, unsigned length) { snprintf(into, length, is("odd") ? "\xff\xfe" : "555.42"); return OK; }
 int nvmlDeviceGetCount_v2(unsigned *count) { *count = is("two") ? 2 : 1; return OK; }
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, Device **device) { *device = &cards[index]; return OK; }
 int nvmlDeviceGetName(Device *device, char *into, unsigned length) {
-  snprintf(into, length, slice(device) ? "Fake 100 MIG 3g.20gb" : "Fake 100");
+  snprintf(into, length, is("odd") ? "\xfc\xff" : slice(device) ? "Fake 100 MIG 3g.20gb" : "Fake 100");
   return OK;
 }
 int nvmlDeviceGetUtilizationRates(Device *device, Utilization *into) {

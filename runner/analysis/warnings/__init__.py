@@ -18,13 +18,21 @@ from runner.analysis.warnings.settings import (
     returned_otherwise,
     settings_not_applied,
 )
-from runner.analysis.warnings.workload import gil_bound, results_differ, short_epoch, slow_first_epoch, wide_spread
+from runner.analysis.warnings.workload import (
+    gil_bound,
+    images_failed,
+    results_differ,
+    short_epoch,
+    slow_first_epoch,
+    wide_spread,
+)
 from runner.record.warning import ResultWarning
 
 __all__ = ["PointFacts", "at_the_edge", "nothing_provable", "of_hosts", "of_point", "of_rounds", "of_sweep"]
 
 # In the order in which a record lists them.
 _MEASURED = (
+    images_failed,
     short_epoch,
     other_load,
     slow_first_epoch,

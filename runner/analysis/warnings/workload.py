@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from runner.analysis.warnings.facts import PointFacts
 from runner.config.check import plain
+from runner.record.failures import failed_in, in_words
 from runner.record.trial_schema import GoodTrial
 from runner.record.warning import ResultWarning
 
@@ -74,6 +75,20 @@ def gil_bound(good: Sequence[GoodTrial]) -> ResultWarning | None:
         "gil_bound",
         f"Python's interpreter lock was held in {held_pct:.0f} % of the time, and a waking thread waited {wait_ms:.1f} ms for it",
         "more threads do not help; processes do, or work that lets go of the lock, such as task.execution=graph",
+    )
+
+
+def images_failed(good: Sequence[GoodTrial]) -> ResultWarning | None:
+    """Some images failed."""
+    failed, images = max(
+        (epoch["images_failed"], epoch["images_failed"] + epoch["images_ok"]) for trial in good for epoch in trial["epochs"]
+    )
+    if not failed:
+        return None
+    return ResultWarning(
+        "images_failed",
+        f"{failed} of {images} images of an epoch failed: {in_words(failed_in(good))}",
+        "they are not in images/s; leave them out with source.pattern, or take a task that can decode them",
     )
 
 

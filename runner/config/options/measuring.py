@@ -42,6 +42,14 @@ class Protocol(Option):
         role=SWEEP,
     )
 
+    max_failed_pct: float = option(
+        50.0,
+        "per cent of an epoch's images that may fail; above that, the trial has failed",
+        at_least=0,
+        at_most=100,
+        role=SWEEP,
+    )
+
     def check(self, choices: Choices) -> None:
         if self.budget_s is not None and not self.race:
             raise ConfigurationError("protocol.budget_s", self.budget_s, "is for a race", "null; or protocol=race")

@@ -30,6 +30,9 @@ class SourceOption(CodeOption):
     package: ClassVar[str] = "runner.pipeline.sources"
 
     name: str = MISSING
+    max_megapixels: float = option(
+        500.0, "10^6 pixels up to which an image is decoded; one whose header claims more has failed", above=0, later=True
+    )
 
     @property
     def reads_files(self) -> bool:
@@ -109,7 +112,8 @@ class Folder(ServedOption):
     path: str = option(
         MISSING, "a folder, searched with all below it", must_exist="the path of a readable folder with images in it"
     )
-    pattern: str = option("*", "which file names count, as in a shell")
+    pattern: str = option("*", "which file names count, as in a shell, whether letters are large or small")
+    follow_links: bool = option(True, "whether linked subfolders are searched", later=True)
 
 
 class ImageFormat(Enum):

@@ -167,6 +167,8 @@ def parsed(head: str, longest_body_bytes: int) -> Request:
         raise Refused("400 Bad Request")
     if headers["host"].partition(":")[0].lower() not in _HOSTS:
         raise Refused("421 Misdirected Request")
+    if "origin" in headers:  # a page in a browser; the workers are no such
+        raise Refused("403 Forbidden")
     return Request(words[0], words[1], headers, length, headers.get("connection", "").lower() == "close")
 
 

@@ -202,7 +202,7 @@ def local_path(url: str) -> str | None:
     scheme, separator, rest = url.partition("://")
     if separator and scheme not in {"file", "local"}:
         return None
-    return str(Path(rest if separator else url).expanduser().absolute())
+    return str(Path(os.path.expanduser(rest if separator else url)).absolute())  # noqa: PTH111  (pathlib's raises where there is no home)
 
 
 def _cannot(verb: str, path: Path, error: OSError) -> SinkError:

@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from runner.config.check import plain
 from runner.config.options import SourceOption
-from runner.pipeline.sources.image import Image
+from runner.pipeline.sources.image import Image, limited
 
 __all__ = ["AsyncReader", "Image", "ImportsDrivers", "Reader", "Source", "SourceFactory", "images_of"]
 
@@ -74,7 +74,8 @@ def images_of(source: SourceOption, limit: int) -> tuple[Image, ...]:
     """
     key = (json.dumps(plain(source), sort_keys=True), limit)
     if key not in _inspected:
-        _inspected[key] = source.provided()(source).images(limit)
+        images = source.provided()(source).images(limit)
+        _inspected[key] = tuple(limited(image, source.max_megapixels) for image in images)
     return _inspected[key]
 
 

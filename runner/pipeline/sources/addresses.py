@@ -86,13 +86,29 @@ def _listed(entry: str, content: bytes) -> Iterator[str]:
     entries = [(number, line) for number, line in enumerate(lines, 1) if line and not line.startswith("#")]
     if not entries:
         raise ConfigurationError("source.url", masked(entry), "is an empty listing", "one address a line")
-    for number, line in entries:
+    for number, given in entries:
+        line = given if ADDRESS.fullmatch(given) else _beside(entry, given)
         if not ADDRESS.fullmatch(line) or Address.of(line).many:
-            shown = masked(line)[:100]
+            shown = masked(given)[:100]
             reason = f"line {number} is not the address of one image: {shown!r}"
-            raise ConfigurationError("source.url", masked(entry), reason, "one address a line, such as https://host/a.jpg")
+            raise ConfigurationError(
+                "source.url",
+                masked(entry),
+                reason,
+                "one address a line, such as https://host/a.jpg, or a path from the listing's folder",
+            )
         driver_class(line, Address.of(line).protocol)
         yield line
+
+
+def _beside(listing: str, path: str) -> str:
+    """The address of what a listing names by a path: relative to the listing's folder, or on the same server or disk."""
+    address = Address.of(listing)
+    scheme, _, rest = address.inner.partition("?")[0].partition("://")
+    place, _, folder = rest.rpartition("/")[0].partition("/")
+    path = path.replace("\\", "/")
+    inside = path.lstrip("/") if path.startswith("/") else f"{folder}/{path}".lstrip("/")
+    return str(Address(f"{scheme}://{place}/{inside}", address.outer))
 
 
 def _text(content: bytes) -> str:

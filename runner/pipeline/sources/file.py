@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from runner.config.options import File
 from runner.pipeline.sources.image import Image
-from runner.pipeline.sources.local import LocalSource, checked_file, inspected
+from runner.pipeline.sources.local import LocalSource, checked_file, inspected, user_path
 
 
 class FileSource(LocalSource):
@@ -17,7 +15,7 @@ class FileSource(LocalSource):
 
     def images(self, limit: int) -> tuple[Image, ...]:
         """The one image, whatever the limit."""
-        path = checked_file("source.path", Path(self._config.path).expanduser())
+        path = checked_file("source.path", user_path(self._config.path))
         return inspected("source.path", [path], limit)
 
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BufferedReader, BytesIO
 from pathlib import Path, PurePosixPath
 
 from runner.secrets import masked
 
-# Nobody photographs more; a header that claims more is damaged or a decompression bomb.
-MAX_PIXELS = 178_956_970
+# Phones make photographs of 200; a header that claims more than this is damaged or a decompression bomb, unless the user says otherwise.
+MAX_MEGAPIXELS = 500.0
 
 # What TensorFlow's decoders call a format, by what Pillow calls it.
 _FORMATS = {"JPEG": "jpeg", "MPO": "jpeg", "PNG": "png", "GIF": "gif", "BMP": "bmp", "WEBP": "webp"}
+
+# A BMP whose bytes are numbers of colours; TensorFlow takes them for grey levels.
+PALETTE_BMP = "palette_bmp"
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Image:
 
     Attributes:
         path: absolute path, or the address, with its credentials if it has any: ``where`` is for showing.
-        format: ``jpeg``, ``png``, ``gif``, ``bmp``, ``webp``, or ``other`` where the header names none of them.
+        format: ``jpeg``, ``png``, ``gif``, ``bmp``, ``palette_bmp``, ``webp``, or ``other`` where the header names none of them.
         width, height: pixels as the header claims them; 0 where it says nothing.
         digest: SHA-256 of the image's bytes, hexadecimal.
         refused: why it must not be decoded, or None.
@@ -98,21 +101,27 @@ def described(path: str, file: BytesIO | BufferedReader, span: tuple[int, int] |
     # Imported here: only the conductor inspects, and only after the configuration has been accepted.
     import PIL.Image
 
+    PIL.Image.MAX_IMAGE_PIXELS = None  # the limit that counts is the user's
     offset, length = span or (None, None)
     digest = hashlib.file_digest(file, "sha256").hexdigest()
     file.seek(0)
     try:
         with warnings.catch_warnings():
-            # Pillow warns of damage, which the task reports, and of sizes by its own limit; the limit that counts here is ours.
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("ignore")  # Pillow warns of damage, which the task reports
             with PIL.Image.open(file) as header:
                 width, height = header.size
                 kind = _FORMATS.get(header.format or "", "other")
-    except PIL.Image.DecompressionBombError as error:
-        return Image(path, "other", 0, 0, digest, f"the header claims absurd dimensions: {error}", offset, length)
+                if kind == "bmp" and header.mode == "P":
+                    kind = PALETTE_BMP
     except Exception:  # Pillow raises whatever a damaged header makes it trip over; the task reports it
         return Image(path, "other", 0, 0, digest, None, offset, length)
+    return limited(Image(path, kind, width, height, digest, None, offset, length), MAX_MEGAPIXELS)
+
+
+def limited(image: Image, megapixels: float) -> Image:
+    """The image; refused where its header claims more than so many million pixels."""
     refused = None
-    if width * height > MAX_PIXELS:
-        refused = f"the header claims absurd dimensions: {width} x {height} pixels, more than {MAX_PIXELS}"
-    return Image(path, kind, width, height, digest, refused, offset, length)
+    if image.width * image.height > megapixels * 1e6:
+        size = f"{image.width} x {image.height} pixels"
+        refused = f"the header claims absurd dimensions: {size}, more than source.max_megapixels={megapixels:g}"
+    return replace(image, refused=refused)

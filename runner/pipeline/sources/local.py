@@ -30,6 +30,11 @@ class LocalSource:
         return FileReader()
 
 
+def user_path(text: str) -> Path:
+    """A path as the user wrote it, with ``~`` for the home of a user whose home is known."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111  (pathlib's raises where there is no home)
+
+
 def checked_file(key: str, path: Path, accepted: str = "the path of a readable image file") -> Path:
     """``path`` if it is a file that may be read; otherwise a message that names ``key``."""
     if not path.exists():

@@ -14,11 +14,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from runner.config.check import plain
 from runner.config.options import ImageFormat, ServedOption, Synthetic
-from runner.files import outputs
+from runner.files import check_folder, outputs
+from runner.host.flock import file_lock
 from runner.pipeline.sources.image import Image
 from runner.pipeline.sources.local import LocalSource, inspected
 
@@ -39,8 +38,9 @@ class SyntheticSource(LocalSource):
         suffix = "jpg" if self._config.format is ImageFormat.jpeg else "png"
         paths = [folder / f"{index:06d}.{suffix}" for index in range(count)]
         if not all(path.exists() for path in paths):
+            check_folder("outputs", folder)
             folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder / ".lock"):
+            with file_lock(folder / ".lock"):
                 for index, path in enumerate(paths):
                     if not path.exists():
                         self._make(index, path)

@@ -10,7 +10,7 @@ from runner.config.options import Tfrecord
 from runner.errors import ConfigurationError
 from runner.host.random_access import RandomAccessFile
 from runner.pipeline.sources.image import Image, described
-from runner.pipeline.sources.local import checked_file
+from runner.pipeline.sources.local import checked_file, user_path
 from runner.pipeline.sources.tfrecord_index import ACCEPTED, spans
 
 
@@ -22,7 +22,7 @@ class TfrecordSource:
 
     def images(self, limit: int) -> tuple[Image, ...]:
         """The images of the first ``limit`` records, in their order."""
-        path = checked_file("source.path", Path(self._config.path).expanduser(), ACCEPTED).absolute()
+        path = checked_file("source.path", user_path(self._config.path), ACCEPTED).absolute()
         reader = TfrecordReader(str(path))
         try:
             return tuple(_inspected(reader, span) for span in islice(spans(path, self._config.feature), limit))
@@ -34,7 +34,7 @@ class TfrecordSource:
 
     def reader(self) -> TfrecordReader:
         """What reads them, in a worker."""
-        return TfrecordReader(str(Path(self._config.path).expanduser()))
+        return TfrecordReader(str(user_path(self._config.path)))
 
 
 class TfrecordReader:

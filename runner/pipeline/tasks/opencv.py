@@ -5,6 +5,8 @@ OpenCV has threads of its own; it gets as many as one op of TensorFlow would, ``
 
 from __future__ import annotations
 
+import re
+import zlib
 from typing import Any
 
 import cv2
@@ -20,7 +22,11 @@ _FLAGS = {
     3: cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION,
 }
 
-_JPEG, _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+_JPEG, _END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+# A marker of a JPEG: none of those that stand for a byte within a scan, or begin again after an error.
+_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7\x01])")
 
 
 class OpencvTask(StepsTask):
@@ -29,6 +35,8 @@ class OpencvTask(StepsTask):
     def decoded(self, data: bytes) -> Any:
         if data.startswith(_JPEG) and _is_cut_off(data):
             raise ImageError("a JPEG that is cut off, of which OpenCV would make a picture with a grey rest")
+        if data.startswith(_PNG) and _is_damaged_animation(data):
+            raise ImageError("an animated PNG that is damaged, of which OpenCV would make another picture each time")
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS[self.config.channels])
         if picture is None:
             raise ImageError("OpenCV finds no picture in it")
@@ -58,9 +66,32 @@ class OpencvTask(StepsTask):
 
 
 def _is_cut_off(data: bytes) -> bool:
-    """Whether no end of the image follows upon the last scan of a JPEG; cheap where the end is at the end."""
-    end = data.rfind(_END_OF_IMAGE)
-    return end < 0 or data.find(_START_OF_SCAN, end) >= 0
+    """Whether the first picture of a JPEG has no end; what may follow, such as a film or a second picture, does not matter."""
+    if data.endswith(_END_OF_IMAGE):
+        return False  # nearly always; looking through all of it takes milliseconds a megabyte
+    at = len(_JPEG)
+    while (marker := _MARKER.search(data, at)) is not None:
+        if marker[1] == _END_OF_IMAGE[1:]:
+            return False
+        at = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
+    return True
+
+
+def _is_damaged_animation(data: bytes) -> bool:
+    """Whether a PNG with several frames has a chunk that is cut off or does not agree with its checksum; OpenCV makes a picture of it, each time another."""
+    at, animated = len(_PNG), False
+    while at + 12 <= len(data):
+        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        end = at + 8 + length
+        if kind == b"IDAT" and not animated:
+            return False
+        animated |= kind == b"acTL"
+        if int.from_bytes(data[end : end + 4], "big") != zlib.crc32(data[at + 4 : end]):
+            return animated
+        if kind == b"IEND":
+            return False
+        at = end + 4
+    return animated
 
 
 PROVIDES = OpencvTask

@@ -14,6 +14,8 @@ from runner.pipeline.tasks.steps import StepsTask
 
 # Every format's reader is loaded now, not at the first image.
 PIL.Image.init()
+# What is too large is refused by source.max_megapixels, and does not come here.
+PIL.Image.MAX_IMAGE_PIXELS = None
 
 _MODES = {1: "L", 3: "RGB"}
 
@@ -24,7 +26,7 @@ class PillowTask(StepsTask):
     def decoded(self, data: bytes) -> Any:
         mode = _MODES[self.config.channels]
         picture: PIL.Image.Image = PIL.Image.open(io.BytesIO(data))
-        if mode == "L" and picture.format == "JPEG":
+        if mode == "L" and picture.format in {"JPEG", "MPO"}:
             picture.draft("L", picture.size)  # a JPEG has its luma ready
         picture.load()
         if picture.mode.startswith("I"):

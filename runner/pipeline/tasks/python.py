@@ -19,6 +19,8 @@ from runner.pipeline.sources.image import Image
 from runner.pipeline.tasks.arrays import ArrayTask
 
 PIL.Image.init()
+# What is too large is refused by source.max_megapixels, and does not come here.
+PIL.Image.MAX_IMAGE_PIXELS = None
 
 # For each pixel of the result the loops get this many, across and down.
 BOX = 4

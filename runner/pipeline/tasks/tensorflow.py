@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from runner.config.options import STEPS_BY_CHANCE, DctMethod, Execution, Tensorflow
 from runner.pipeline.arrays import array_digest
-from runner.pipeline.sources.image import Image
+from runner.pipeline.sources.image import PALETTE_BMP, Image
 from runner.pipeline.tasks.chances import Chances, chances
 
 _DCT = {DctMethod.default: "", DctMethod.fast: "INTEGER_FAST", DctMethod.accurate: "INTEGER_ACCURATE"}
@@ -85,6 +85,12 @@ class TensorflowTask:
         config = self._config
         if form == "jpeg":
             return tf.io.decode_jpeg(data, channels=config.channels, ratio=config.ratio, dct_method=_DCT[config.dct_method])
+        if form == PALETTE_BMP:
+            refusal = tf.debugging.Assert(
+                tf.constant(value=False), ["a BMP with a palette, which TensorFlow takes for grey levels"]
+            )
+            with tf.control_dependencies([] if refusal is None else [refusal]):
+                data = tf.identity(data)
         # The first frame of an animation: an image is one picture.
         return tf.io.decode_image(data, channels=config.channels, expand_animations=False)
 

@@ -1,0 +1,106 @@
+"""What a trial needs of memory, processes, threads and open files, as far as that can be known before it starts.
+
+Memory was measured on two CPUs with TensorFlow 2.21 (MB, pages counted once): three spawned workers 1 714, one 1 078; four forked ones 463, one
+388; four threads 380. Without TensorFlow: 143, 85; 75, 56; 60. Files and threads are what there is at least.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from runner.config.options import Config, ProcessOption, Returns, StartMethod
+from runner.host.processes import AUTOMATIC_START_METHOD
+
+# Megabytes of a trial without its workers, and of each worker process: with TensorFlow, and without.
+_FORKED = {True: (363, 25), False: (50, 6)}
+_SPAWNED = {True: (760, 318), False: (56, 29)}
+
+# Of a picture while it is decoded: three channels, and what the decoder keeps beside them.
+_BYTES_A_PIXEL = 4
+
+# Threads of a trial itself: its own, one that waits for the conductor's end, one of the monitor's.
+_TASKS = 3
+
+# Open files of a trial apart from those for its workers, and for each worker process.
+_FILES, _FILES_A_PROCESS = 16, 2
+
+
+class Picture(Protocol):
+    """The size of an image."""
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def height(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A trial that is to be run: its configuration, its different images, how many CPUs it may use."""
+
+    config: Config
+    images: Sequence[Picture]
+    cpus: float
+
+
+@dataclass(frozen=True)
+class Needs:
+    """The needs of one trial.
+
+    Attributes:
+        workers: how many processes, or how many threads where there are no worker processes.
+        kind: of the workers, in words: ``processes`` or ``threads``.
+        start_method: by which worker processes come to be; empty where there are none.
+        memory_base_bytes, memory_worker_bytes: without workers, and of each.
+        tasks: processes and threads.
+        files: open in one process.
+    """
+
+    workers: int
+    kind: str
+    start_method: str
+    memory_base_bytes: int
+    memory_worker_bytes: int
+    tasks: int
+    files: int
+
+    @property
+    def memory_bytes(self) -> int:
+        """With all workers."""
+        return self.memory_base_bytes + self.workers * self.memory_worker_bytes
+
+    def fitting(self, memory_bytes: int) -> int:
+        """How many workers fit into so much memory."""
+        return max(0, (memory_bytes - self.memory_base_bytes) // self.memory_worker_bytes)
+
+
+def needs_of(trial: Planned, start_method: str | None = None) -> Needs:
+    """The needs of a trial; ``start_method`` is another than the configuration's."""
+    config = trial.config
+    mode, tensorflow = config.mode, config.uses_tensorflow
+    processes, threads = mode.processes(config.workers), mode.threads(config.workers)
+    method = "" if not processes else start_method or _start_method(config)
+    base_mb, each_mb = (_FORKED if method in {"", "fork", "forkserver"} else _SPAWNED)[tensorflow]
+    pixels = max((image.width * image.height for image in trial.images), default=0)
+    at_once = min(threads, config.epoch_images)  # no more pictures are in memory than are handled
+    workers = processes or mode.effective_workers(config.workers)
+    picture_bytes = pixels * _BYTES_A_PIXEL * at_once // max(1, workers)
+    own_threads = sum(number or int(trial.cpus) for number in mode.tensorflow_threads(config.tf)) if tensorflow else 0
+    slots = isinstance(mode, ProcessOption) and mode.returns is Returns.shared_memory
+    return Needs(
+        workers=workers,
+        kind="processes" if processes else "threads",
+        start_method=method,
+        memory_base_bytes=base_mb * 1_000_000,
+        memory_worker_bytes=(each_mb if processes else 4) * 1_000_000 + picture_bytes,
+        tasks=_TASKS + threads + (processes * (1 + own_threads) if processes else own_threads),
+        files=_FILES + processes * (_FILES_A_PROCESS + slots),
+    )
+
+
+def _start_method(config: Config) -> str:
+    chosen = getattr(config.mode, "start_method", StartMethod.spawn)
+    return AUTOMATIC_START_METHOD if chosen is StartMethod.auto else str(chosen.value)
