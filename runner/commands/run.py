@@ -55,9 +55,11 @@ def run(words: list[str]) -> int:
         cause = error.cause if isinstance(error, _PointEnded) else error
         if wants_traceback or isinstance(cause, BrokenPipeError):
             raise cause from None
-        give_back_folders()
-        _remove_empty_sweep()
-        _print_refusal(cause)
+        try:
+            _print_refusal(cause)
+        finally:
+            give_back_folders()
+            _remove_empty_sweep()
         return exit_status.FAILED
     finally:
         give_back_folders()
