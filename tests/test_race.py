@@ -7,7 +7,6 @@ import math
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import pytest
 from support.composing import composed
@@ -19,9 +18,8 @@ from support.stores import sweep_in
 from runner.commands.compare import not_comparable
 from runner.config.options import Process, Protocol, Thread
 from runner.errors import ConfigurationError
-from runner.host.usage import Usage
 from runner.record.trial import TrialPlace
-from runner.record.trial_schema import PhaseRecord, TrialRecord
+from runner.record.trial_schema import TrialRecord
 from runner.sweep.course import Course
 from runner.sweep.point import Point
 from runner.sweep.session import Session
@@ -59,8 +57,6 @@ class Measured:
             raise KeyboardInterrupt
         noise = random.Random(f"{one.label}/{place.round}").gauss(0, 0.03)
         trial = timed_trial(place.round, self.seconds[one.label] * math.exp(noise))
-        trial["phases"] = [cast("PhaseRecord", {**Usage().record(), "name": "epoch", "at": 1e9, "wall_s": 1.0})]
-        trial["gil"], trial["peak_memory_method"] = None, "pss"
         made: TrialRecord = killed(trial) if self.fails == (one.label, place.round) else trial
         one.trials.append(made)
         self.done.append((place.round, one.label))

@@ -58,9 +58,9 @@ class Attempt:
             command = ["sh", "-c", f'{before}; exec "$@"', "sh", *command]
         path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
         settings = {"TEST_MARKER": self.marker, "PYTHONPATH": path, "RUNNER_LOCK_DIR": str(self.folder)} | environment
-        out = (self.folder / f"out-{len(self.said)}.txt").open("w+")
-        self.said.append(out.name)
-        return subprocess.Popen(command, cwd=self.folder, env=os.environ | settings, stdout=out, stderr=out, text=True)
+        self.said.append(str(self.folder / f"out-{len(self.said)}.txt"))
+        with Path(self.said[-1]).open("w", encoding="utf-8") as out:
+            return subprocess.Popen(command, cwd=self.folder, env=os.environ | settings, stdout=out, stderr=out, text=True)
 
     def run(self, *words: str, **environment: str) -> tuple[int, str]:
         """The exit status of a program that no harm is done to, and what it printed; it is imported already, which takes less time."""

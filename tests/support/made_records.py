@@ -121,5 +121,6 @@ def timed_trial(number: int, seconds: float, session: str = "a") -> GoodTrial:
     """The trial of a round whose work took so many seconds."""
     return good_trial(
         round=number, session=session, epochs=[epoch(work_s=seconds, images_per_s=10 / seconds)],
-        startup_s=1.0, teardown_s=0.1, total_s=1.1 + seconds, work_s=seconds,
+        startup_s=1.0, teardown_s=0.1, total_s=1.1 + seconds, work_s=seconds, gil=None, peak_memory_method="pss",
+        phases=[cast("PhaseRecord", {**Usage().record(), "name": "epoch", "at": 1e9, "wall_s": seconds})],
     )  # fmt: skip
