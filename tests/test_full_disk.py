@@ -89,4 +89,4 @@ def test_a_folder_that_is_a_file_is_said_to_be_one(program: Program) -> None:
     (program.folder / "here").write_text("")
     answer = program(*RUN, "hydra.run.dir=here")
     assert answer.returncode == 1
-    assert answer.stderr.splitlines()[0].endswith("here: cannot be written: File exists")
+    assert answer.stderr.splitlines()[0].endswith("here is no folder")

@@ -64,7 +64,8 @@ def test_output_that_cannot_be_written_is_said_with_the_place_of_the_record(tmp_
         "  all of it is recorded in outputs/x",
     ]
     assert status_of(tmp_path) == "ok"
-    assert shell(tmp_path, '"$@" 2>/dev/full', *ONCE).returncode == 0
+    elsewhere = [word.replace("outputs/x", "outputs/y") for word in ONCE]
+    assert shell(tmp_path, '"$@" 2>/dev/full', *elsewhere).returncode == 0
 
 
 def test_a_folder_for_results_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ def test_a_server_that_refuses_gives_failed_images(supervisor: Supervisor, tmp_p
     with TroublesomeServer("400") as server:
         trial = trial_of(supervisor, tmp_path / "all", ToHttp(url=server.url))
     assert trial["status"] == "failed"
-    assert "no image could be processed; the first error is SinkError: POST" in trial["error"]["message"]
+    assert "no image could be processed: 3 files: SinkError: POST" in trial["error"]["message"]
 
 
 def test_a_receiver_that_dies_gives_failed_images_and_a_failed_trial(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
 import subprocess
@@ -184,8 +183,8 @@ def test_the_pages_show_the_right_store(program: Program) -> None:
         location = json.loads(found)["experiment"]["artifact_location"]
         assert location == (program.folder / "outputs" / "mlartifacts").as_uri()
     finally:
-        os.killpg(pages.pid, 9)
-        pages.communicate()
+        pages.terminate()  # with which it ends MLflow's server, too
+        pages.communicate(timeout=60)
 
 
 def _ask(url: str, server: subprocess.Popen[bytes]) -> bytes:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from runner.display.console import console, print_recorded, short
+from runner.display.console import console, print_error, print_recorded, short
 from runner.display.words import metric_name, ratio_text, verdict_text, with_interval
 from runner.host.environment import Difference
 from runner.host.gpu import Gpus
@@ -35,7 +34,7 @@ def print_point(record: ResultJson, folder: Path, samples: Sequence[Sample], gpu
     metrics, config = record["metrics"], record["config"]
     trials = [trial for trial in record["trials"] if trial["status"] == "ok"]
     if not trials:
-        _print_failure(out, record, folder)
+        _print_failure(record, folder)
         return
     per_epoch_s = sorted(trial["work_s"] / len(trial["epochs"]) for trial in trials if trial["epochs"])
     out.print(f"[bold]Time taken: {per_epoch_s[len(per_epoch_s) // 2]:.3f} seconds[/] for {_images(config['images'])}")
@@ -148,12 +147,10 @@ def _plain_text(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def _print_failure(out: Console, record: ResultJson, folder: Path) -> None:
+def _print_failure(record: ResultJson, folder: Path) -> None:
     error = record["error"] or {"type": "", "message": "nothing was measured"}
-    out.print(
-        f"{name_of(record)} {record['status']}: {error['type']}: {error['message']}", style="red", markup=False, soft_wrap=True
-    )
-    out.print(f"  its log: {short(folder / 'runner.log')}", markup=False, style="dim", soft_wrap=True)
+    log = f"its log: {short(folder / 'runner.log')}"
+    print_error(f"{name_of(record)} {record['status']}: {error['type']}: {error['message']}\n  {log}")
     print_recorded(folder)
 
 

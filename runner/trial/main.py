@@ -48,9 +48,16 @@ def run_trial(connection: Connection, plan: TrialPlan, forked_by_server: bool) -
         _leave_nothing(plan)
     except TrialError as error:
         text = error.remote_traceback or traceback.format_exc()
-        connection.send(TrialFailure(error.status, error.kind, str(error), text))
+        _send_last(connection, plan, TrialFailure(error.status, error.kind, str(error), text))
     except BaseException as error:  # sent to the supervisor, which records it
-        connection.send(TrialFailure("failed", type(error).__name__, str(error), traceback.format_exc()))
+        _send_last(connection, plan, TrialFailure("failed", type(error).__name__, str(error), traceback.format_exc()))
+
+
+def _send_last(connection: Connection, plan: TrialPlan, failure: TrialFailure) -> None:
+    try:
+        connection.send(failure)
+    except OSError:  # the conductor is gone, which may be the failure itself
+        _leave_nothing(plan)
 
 
 def _leave_nothing(plan: TrialPlan) -> None:
