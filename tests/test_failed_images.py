@@ -125,8 +125,8 @@ def test_above_the_limit_the_point_has_failed_with_the_reasons(tmp_path: Path, p
     photos(tmp_path / "photos", good=1, bad=3)
     answer = program(*ONCE, "hydra.run.dir=outputs/a")
     assert answer.returncode == 1
-    assert "TooManyFailed: 3 of 4 images failed, more than protocol.max_failed_pct=50: 3 files: Unidentified" in answer.stdout
-    assert "(bad_0.jpg, bad_1.jpg, bad_2.jpg)" in answer.stdout
+    assert "TooManyFailed: 3 of 4 images failed, more than protocol.max_failed_pct=50: 3 files: Unidentified" in answer.stderr
+    assert "(bad_0.jpg, bad_1.jpg, bad_2.jpg)" in answer.stderr
     record = json.loads((tmp_path / "outputs/a/result.json").read_text())
     assert (record["status"], record["metrics"], record["error"]["type"]) == ("failed", {}, "TooManyFailed")
     assert program(*ONCE, "protocol.max_failed_pct=80").returncode == 0
