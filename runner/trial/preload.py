@@ -10,7 +10,6 @@ import atexit
 import contextlib
 import gc
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -37,7 +36,7 @@ def preload(modules: Sequence[str] = ()) -> None:
     global import_s  # noqa: PLW0603
     # Ctrl-C reaches every process of the terminal, but only the conductor reacts to it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    atexit.register(_remove_sockets, os.getppid(), _folders_of_sockets())
+    atexit.register(_remove_sockets, os.getppid(), _sockets())
     _keep_quiet(os.getpid())
     began = perf_counter()
     with _one_blas_thread(), _silence():
@@ -63,18 +62,24 @@ def _keep_quiet(server: int) -> None:
     sys.excepthook = hook
 
 
-def _remove_sockets(conductor: int, folders: Sequence[Path]) -> None:
-    """Remove the folder of this server's socket, where the conductor, which would do so at its end, has been killed."""
+def _remove_sockets(conductor: int, sockets: Sequence[Path]) -> None:
+    """Remove this server's socket, where the conductor, which would do so at its end, has been killed.
+
+    Their folder goes with the last of them: a conductor that is a worker of another program shares it with that program.
+    """
     if _is_gone(conductor):
-        for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
+        for path in sockets:
+            path.unlink(missing_ok=True)
+        for folder in {path.parent for path in sockets}:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
-def _folders_of_sockets() -> list[Path]:
-    """The folders that ``multiprocessing`` made for the sockets that this process has."""
+def _sockets() -> list[Path]:
+    """The sockets of this process for which ``multiprocessing`` has made a folder."""
     with contextlib.suppress(psutil.Error, OSError, AttributeError):
-        folders = {Path(str(socket.laddr)).parent for socket in psutil.Process().net_connections("unix")}
-        return [folder for folder in folders if folder.name.startswith("pymp-")]
+        paths = {Path(str(socket.laddr)) for socket in psutil.Process().net_connections("unix")}
+        return [path for path in paths if path.parent.name.startswith("pymp-")]
     return []
 
 
