@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import PIL.Image
 import pytest
 from support.composing import composed
 from support.control_groups import limited, tree
 from support.program import Program
+from support.trials import Trials
 
 from runner.analysis.needs import Planned, needs_of
 from runner.analysis.shortages import named, refuse_too_many, short_of_memory
+from runner.config.options import Loky, Pillow, Process, StartMethod, Thread
 from runner.errors import ConfigurationError, TrialFailed, TrialKilled
 from runner.host.control_groups import memory_limit_bytes, oom_kills, pids_limit
 from runner.host.limits import Limits
@@ -72,6 +76,27 @@ def test_that_memory_will_not_do_is_said_with_what_would() -> None:
     said = short_of_memory("x", trial("mode=thread", "workers=8", images=HUGE), Limits(host_memory_bytes=4 * 10**9))
     assert said == "x: 8 threads need about 5.8 GB, 4.0 GB are all that this host has: 5 fit"
     assert "not one fits" in str(short_of_memory("x", trial("mode=thread", images=HUGE), Limits(memory_bytes=10**9)))
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        (Thread(), ["mode=thread"]),
+        (Process(start_method=StartMethod.fork), ["mode=process", "mode.start_method=fork"]),
+        (Process(start_method=StartMethod.forkserver), ["mode=process", "mode.start_method=forkserver"]),
+        (Process(start_method=StartMethod.spawn), ["mode=process", "mode.start_method=spawn"]),
+        (Loky(), ["mode=loky"]),
+    ],
+    ids=["thread", "fork", "forkserver", "spawn", "loky"],
+)
+def test_the_memory_that_is_expected_is_about_what_a_trial_takes(
+    trials: Trials, sample: Sequence[Image], mode: Any, words: list[str]
+) -> None:
+    report = trials.report(mode, workers=3, items=12, task=Pillow(), task_module="runner.pipeline.tasks.pillow")
+    expected = needs_of(Planned(composed(*words, "workers=3", "images=12", "task=pillow"), sample, 2.0)).memory_bytes
+    if report.footprint.memory_method != "pss" or sys.platform != "linux":
+        pytest.skip("pages that are shared count more than once here")
+    assert 0.5 * expected < (report.footprint.memory_bytes or 0) < 1.5 * expected
 
 
 def test_no_more_pictures_count_than_are_handled_at_once() -> None:
@@ -180,4 +205,4 @@ def test_a_real_limit_of_address_space_is_named(tmp_path: Path, program: Program
     words = (*ONCE, "source=file", "source.path=big.png", "workers=1")
     answer = shell(tmp_path, "ulimit -v 900000", program, *words, "protocol.max_failed_pct=100")
     assert answer.returncode == 1
-    assert "RLIMIT_AS, the address space of each process, is 0.9 GB" in answer.stdout, answer.stdout + answer.stderr
+    assert "RLIMIT_AS, the address space of each process, is 0.9 GB" in answer.stderr, answer.stdout + answer.stderr

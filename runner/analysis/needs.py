@@ -1,7 +1,7 @@
 """What a trial needs of memory, processes, threads and open files, as far as that can be known before it starts.
 
-Memory was measured on two CPUs with TensorFlow 2.21 (MB, pages counted once): three spawned workers 1 714, one 1 078; four forked ones 463, one
-388; four threads 380. Without TensorFlow: 143, 85; 75, 56; 60. Files and threads are what there is at least.
+Memory was measured on two CPUs with TensorFlow 2.21 (MB, pages counted once), for 1, 4 and 8 workers, and the lines held against 6 or 15: six
+spawned workers 2 669 where 2 675 were expected, fifteen forked ones 743 of 738. Files and threads are what there is at least.
 """
 
 from __future__ import annotations
@@ -10,12 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from runner.config.options import Config, ProcessOption, Returns, StartMethod
+from runner.config.options import Config, Loky, ProcessOption, Returns, StartMethod
 from runner.host.processes import AUTOMATIC_START_METHOD
 
-# Megabytes of a trial without its workers, and of each worker process: with TensorFlow, and without.
-_FORKED = {True: (363, 25), False: (50, 6)}
-_SPAWNED = {True: (760, 318), False: (56, 29)}
+# Megabytes of a trial without its workers, and of each worker process, by the way in which these come to be: with TensorFlow, and without. A
+# fork server of the trial's own imports TensorFlow once more.
+_MEMORY_MB = {
+    "": {True: (363, 4), False: (50, 4)},
+    "fork": {True: (363, 25), False: (50, 6)},
+    "forkserver": {True: (1071, 26), False: (87, 14)},
+    "spawn": {True: (760, 318), False: (56, 29)},
+    "loky": {True: (782, 318), False: (81, 36)},
+}
 
 # Of a picture while it is decoded: three channels, and what the decoder keeps beside them.
 _BYTES_A_PIXEL = 4
@@ -52,7 +58,7 @@ class Needs:
 
     Attributes:
         workers: how many processes, or how many threads where there are no worker processes.
-        kind: of the workers, in words: ``processes`` or ``threads``.
+        kind: of the workers, in words: ``process`` or ``thread``.
         start_method: by which worker processes come to be; empty where there are none.
         memory_base_bytes, memory_worker_bytes: without workers, and of each.
         tasks: processes and threads.
@@ -83,7 +89,7 @@ def needs_of(trial: Planned, start_method: str | None = None) -> Needs:
     mode, tensorflow = config.mode, config.uses_tensorflow
     processes, threads = mode.processes(config.workers), mode.threads(config.workers)
     method = "" if not processes else start_method or _start_method(config)
-    base_mb, each_mb = (_FORKED if method in {"", "fork", "forkserver"} else _SPAWNED)[tensorflow]
+    base_mb, each_mb = _MEMORY_MB[method][tensorflow]
     pixels = max((image.width * image.height for image in trial.images), default=0)
     at_once = min(threads, config.epoch_images)  # no more pictures are in memory than are handled
     workers = processes or mode.effective_workers(config.workers)
@@ -92,15 +98,17 @@ def needs_of(trial: Planned, start_method: str | None = None) -> Needs:
     slots = isinstance(mode, ProcessOption) and mode.returns is Returns.shared_memory
     return Needs(
         workers=workers,
-        kind="processes" if processes else "threads",
+        kind="process" if processes else "thread",
         start_method=method,
         memory_base_bytes=base_mb * 1_000_000,
-        memory_worker_bytes=(each_mb if processes else 4) * 1_000_000 + picture_bytes,
+        memory_worker_bytes=each_mb * 1_000_000 + picture_bytes,
         tasks=_TASKS + threads + (processes * (1 + own_threads) if processes else own_threads),
         files=_FILES + processes * (_FILES_A_PROCESS + slots),
     )
 
 
 def _start_method(config: Config) -> str:
+    if isinstance(config.mode, Loky):
+        return "loky"
     chosen = getattr(config.mode, "start_method", StartMethod.spawn)
     return AUTOMATIC_START_METHOD if chosen is StartMethod.auto else str(chosen.value)

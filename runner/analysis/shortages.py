@@ -58,9 +58,9 @@ def named(error: TrialError, trial: Planned, before: Limits, after: Limits) -> T
         ways = "" if most is None else f"; {_needed(needs)}: {_ways(trial, needs, most)}"
         said = f"the memory limit{limit} was reached, and the system killed a process for it (oom_kill){ways}"
     elif _NO_FILES.search(text) and after.open_files is not None:
-        said = f"RLIMIT_NOFILE allows {after.open_files} open files in one process, and {needs.workers} {needs.kind} need at least {needs.files}"
+        said = f"RLIMIT_NOFILE allows {after.open_files} open files in one process, and {_workers_need(needs)} at least {needs.files}"
     elif _NO_TASKS.search(text) and after.tasks is not None:
-        said = f"{needs.workers} {needs.kind} need at least {needs.tasks} processes and threads, and {_tasks_in_words(before)}"
+        said = f"{_workers_need(needs)} at least {needs.tasks} processes and threads, and {_tasks_in_words(before)}"
     elif _NO_MEMORY.search(text) or (after.address_space_bytes is not None and "SIGABRT" in text):
         allowed = after.address_space_bytes or after.memory_bytes
         name = (
@@ -72,12 +72,19 @@ def named(error: TrialError, trial: Planned, before: Limits, after: Limits) -> T
     return type(error)(f"{error}; {said}", kind=error.kind, remote_traceback=error.remote_traceback)
 
 
+_PLURAL = {"process": "processes", "thread": "threads"}
+
 _GROUP, _HOST = "allowed by the control group", "all that this host has"
 
 
 def _needed(needs: Needs) -> str:
     by = f" by {needs.start_method}" if needs.start_method else ""
-    return f"{needs.workers} {needs.kind} need about {_gigabytes(needs.memory_bytes)}{by}"
+    return f"{_workers_need(needs)} about {_gigabytes(needs.memory_bytes)}{by}"
+
+
+def _workers_need(needs: Needs) -> str:
+    """``15 processes need``, ``1 thread needs``."""
+    return f"1 {needs.kind} needs" if needs.workers == 1 else f"{needs.workers} {_PLURAL[needs.kind]} need"
 
 
 def _ways(trial: Planned, needs: Needs, most: int) -> str:
