@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from support import small_sweep
 from support.program import Program
 from support.small_sweep import WORDS, record_of
 
@@ -14,16 +15,7 @@ from runner.host.claim import claim, give_back
 
 pytestmark = pytest.mark.slow
 
-RUN = [
-    "task=pillow",
-    "task.size=8",
-    "mode=sequential",
-    "workers=1",
-    "images=2",
-    "protocol=once",
-    "tracking=none",
-    "monitor=off",
-]
+RUN = [*small_sweep.RUN, "protocol=once", "tracking=none"]
 
 
 def test_a_second_run_into_a_folder_with_a_record_is_refused_and_the_record_is_as_it_was(program: Program) -> None:

@@ -8,21 +8,13 @@ import subprocess
 import sys
 
 import pytest
+from support import small_sweep
 from support.program import Program, can_be_apart
 from support.small_sweep import WORDS
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="limits and mounts are POSIX")]
 
-RUN = [
-    "task=pillow",
-    "task.size=8",
-    "mode=sequential",
-    "workers=1",
-    "images=2",
-    "protocol=quick",
-    "monitor=off",
-    "tracking=none",
-]
+RUN = [*small_sweep.RUN, "protocol=quick", "tracking=none"]
 
 
 def limited(program: Program, most_bytes: int, *words: str) -> subprocess.CompletedProcess[str]:

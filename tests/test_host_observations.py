@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.control_groups import tree
 from support.made_records import ended, good, known
 from support.monitor import name
 from support.points import Silent, measured, point
@@ -103,20 +104,12 @@ def test_the_time_a_quota_withheld_is_read_in_either_version(tmp_path: Path, con
     assert throttling(tmp_path, tmp_path / "none") == expected
 
 
-def _groups(root: Path, files: dict[str, str], membership: str) -> tuple[Path, Path]:
-    for path, content in files.items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(content)
-    (root / "membership").write_text(membership)
-    return root, root / "membership"
-
-
 def test_the_tightest_quota_of_the_groups_around_this_process_counts(tmp_path: Path) -> None:
     """As ``systemd-run -p CPUQuota=150%`` sets one, or a slice around it."""
     files = {"a.slice/b.scope/cpu.max": "max 100000\n", "a.slice/cpu.max": "150000 100000\n", "cpu.max": "400000 100000\n"}
     files |= {"a.slice/b.scope/cpu.stat": "nr_throttled 0\nthrottled_usec 0\n", "other/cpu.max": "50000 100000\n"}
     files |= {"a.slice/cpu.stat": "nr_throttled 7\nthrottled_usec 2000000\n"}
-    groups = _groups(tmp_path, files, "0::/a.slice/b.scope\n")
+    groups = tree(tmp_path, files, "0::/a.slice/b.scope\n")
     assert cpu_quota(*groups) == 1.5
     assert throttling(*groups) == (2.0, 7)
 
@@ -124,10 +117,10 @@ def test_the_tightest_quota_of_the_groups_around_this_process_counts(tmp_path: P
 def test_a_quota_of_version_1_is_read_where_its_controller_is_or_where_a_container_sees_it(tmp_path: Path) -> None:
     files = {"cpu,cpuacct/jobs/1/cpu.cfs_quota_us": "50000\n", "cpu,cpuacct/jobs/1/cpu.cfs_period_us": "100000\n"}
     membership = "5:memory:/jobs/9\n4:cpu,cpuacct:/jobs/1\n"
-    assert cpu_quota(*_groups(tmp_path / "host", files, membership)) == 0.5
+    assert cpu_quota(*tree(tmp_path / "host", files, membership)) == 0.5
     files = {"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n"}
-    assert cpu_quota(*_groups(tmp_path / "container", files, "4:cpu,cpuacct:/docker/abc\n")) == 2.0
-    assert cpu_quota(*_groups(tmp_path / "free", {"cpu/cpu.cfs_quota_us": "-1\n"}, membership)) is None
+    assert cpu_quota(*tree(tmp_path / "container", files, "4:cpu,cpuacct:/docker/abc\n")) == 2.0
+    assert cpu_quota(*tree(tmp_path / "free", {"cpu/cpu.cfs_quota_us": "-1\n"}, membership)) is None
 
 
 def test_the_host_around_a_trial_is_in_its_record_and_feeds_the_warnings(tmp_path: Path, supervisor: Supervisor) -> None:

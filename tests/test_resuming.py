@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import small_sweep
 from support.made_records import killed, written_trial
 from support.photos import photo
 from support.points import Silent, point
@@ -21,16 +22,7 @@ from runner.record.reading import read_result, records_below
 from runner.sweep.resuming import restore, resume
 from runner.sweep.session import Session
 
-RUN = [
-    "task=pillow",
-    "task.size=8",
-    "mode=sequential",
-    "workers=1",
-    "images=2",
-    "protocol=quick",
-    "protocol.rounds=3",
-    "monitor=off",
-]
+RUN = [*small_sweep.RUN, "protocol=quick", "protocol.rounds=3"]
 
 
 def changed(folder: Path, **changes: Any) -> dict[str, Any]:

@@ -15,6 +15,9 @@ WORDS = [
     f"protocol.epochs={EPOCHS}", "protocol.warmup_epochs=0", "protocol.self_check=false", "monitor=off", "tracking=none",
 ]  # fmt: skip
 
+# A run of one point that costs as little.
+RUN = ["task=pillow", "task.size=8", "mode=sequential", "workers=1", "images=2", "monitor=off"]
+
 
 def record_of(folder: Path) -> dict[str, Any]:
     """What two runs of the sweep have in common: everything but ids, times and measured values."""
