@@ -44,10 +44,10 @@ def test_an_object_store_that_is_full_is_a_failure_and_no_hang(
     trials: Trials, tmp_path: Path, three_images: Sequence[Image]
 ) -> None:
     """On a cluster of one node: where there are several, Ray may find room in another one's store."""
-    # What a worker lays there in one run is more than the store holds: 30 results of 4 MB against 100 MB.
+    # A run has nine results, as its task says that each has 0.8 MB. They have 12 MB, and so are together more than the store's 100 MB.
     words = {"items": 200, "returns": Returns.shared_memory, "chunksize": 30, "timeout_s": 60}
     with running(tmp_path, alone=True) as cluster:
-        outcome = joined(cluster, trials, three_images, workers=2, task=Fault("huge"), **words)
+        outcome = joined(cluster, trials, three_images, workers=2, task=Fault("colossal"), **words)
     assert outcome.error is not None
     assert outcome.error.kind == "ObjectStoreFull"
     assert "mode.object_store_mb" in str(outcome.error)

@@ -20,6 +20,9 @@ from runner.pipeline.sources import Image
 
 _MUCH = bytes(1_000_000)
 
+# Of results that are larger than the option says, in bytes.
+_SIZES = {"huge": 4_000_000, "colossal": 12_000_000}
+
 
 @dataclass
 class Fault(TaskOption):
@@ -103,8 +106,8 @@ class FaultyTask:
     def array(self, result: bytes) -> object:
         if self._fault.does == "lie":
             return np.ones(8, np.uint8).view(Lying)
-        if self._fault.does == "huge":
-            return np.ones(4_000_000, np.uint8)
+        if self._fault.does in _SIZES:
+            return np.ones(_SIZES[self._fault.does], np.uint8)
         return np.frombuffer(result, np.uint8)
 
     def digest(self, result: bytes) -> bytes:
