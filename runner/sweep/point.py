@@ -15,9 +15,10 @@ from omegaconf import DictConfig
 from runner.analysis.needs import Planned
 from runner.analysis.stopping import least_rounds
 from runner.analysis.warnings import PointFacts, of_point
-from runner.config.check import config_hash, plain
+from runner.config.check import typed
 from runner.config.cpus import cpus_of
 from runner.config.options import Cache, Config
+from runner.config.plain import config_hash, plain
 from runner.disk import SPOOL, current_hook
 from runner.errors import ErrorRecord, TrialError
 from runner.host.environment import environment, usable_cpus
@@ -84,7 +85,7 @@ class Point:
         Raises:
             ConfigurationError: it cannot be run.
         """
-        ready = checked(composed)
+        ready = checked(typed(composed))
         return cls(config=ready.config, images=ready.images, overrides=list(overrides), folder=folder)
 
     @property

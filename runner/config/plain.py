@@ -1,0 +1,43 @@
+"""A configuration as plain data, and the hash of it by which equal configurations are known."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from enum import Enum
+from typing import Any
+
+from runner.config.options import Config
+from runner.config.registry import keys_of
+
+
+def plain(value: Any) -> Any:
+    """``value`` as JSON and YAML can hold it: enums become names, dataclasses become mappings, also inside lists."""
+    if isinstance(value, list):
+        return [plain(inside) for inside in value]
+    if isinstance(value, Enum):
+        return value.value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {spec.name: plain(getattr(value, spec.name)) for spec in dataclasses.fields(value)}
+    return value
+
+
+def config_hash(config: Config) -> str:
+    """16 hexadecimal digits, equal for configurations that measure the same thing in the same way."""
+    hashed = keys_of(lambda role: role.hashed)
+    content = {key: _hashed_part(getattr(config, key)) for key in plain(config) if key in hashed}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _hashed_part(value: Any) -> Any:
+    """The value as plain data, without the fields whose own role excludes them from the hash."""
+    if not dataclasses.is_dataclass(value):
+        return plain(value)
+    return {spec.name: _hashed_part(getattr(value, spec.name)) for spec in dataclasses.fields(value) if _is_hashed(spec, value)}
+
+
+def _is_hashed(spec: dataclasses.Field[Any], owner: Any) -> bool:
+    role = spec.metadata.get("role")
+    as_before = spec.metadata.get("later") and getattr(owner, spec.name) == spec.default
+    return (role is None or role.hashed) and not as_before
