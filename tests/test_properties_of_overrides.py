@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
@@ -118,6 +120,8 @@ def test_what_is_refused_before_hydra_is_loaded_would_be_refused_after_it(hydra:
 @example(words=["mode=synthetic_process", "affinity=0", "workers=3"])
 @example(words=["source=folder", "task=opencv", "task.colour=0", "source.path=a/b.c"])
 @example(words=["tracking=server"])
+@example(words=["experiment=notebook", "mode=process", "workers=3", "tf.intra_op=2"])
+@example(words=["experiment=notebook", "mode.nope=1"])
 def test_what_is_composed_without_hydra_is_what_hydra_composes(hydra: None, words: Sequence[str]) -> None:
     if refusal(lambda: refuse_early(words)) is not None:
         return
@@ -143,6 +147,14 @@ def test_each_option_is_composed_without_hydra_as_by_hydra(hydra: None, turn: in
     assert configurations(words) == [hydras(words)]
 
 
+@pytest.mark.parametrize("name", files_of("experiment"))
+def test_each_preset_is_composed_without_hydra_as_by_hydra(hydra: None, name: str) -> None:
+    node = compose("config", overrides=[f"experiment={name}"], return_hydra_config=True)
+    swept = (node.hydra.mode is RunMode.MULTIRUN and node.hydra.sweeper.params) or {}
+    points = itertools.product(*([f"{key}={value}" for value in str(values).split(",")] for key, values in swept.items()))
+    assert configurations([f"experiment={name}"]) == [hydras([f"experiment={name}", *words]) for words in points]
+
+
 def hydras(words: Sequence[str]) -> Config:
     """What Hydra composes, its rules not checked."""
     try:
@@ -164,7 +176,7 @@ def test_the_points_of_a_sweep_are_composed_in_hydras_order() -> None:
 
 @pytest.mark.parametrize(
     "word",
-    ["experiment=tune", "+tf=single", "hydra.sweeper.params=1", "images=${workers}", "workers='2'", "resume=outputs", "--cfg"],
+    ["+tf=single", "hydra.sweeper.params=1", "images=${workers}", "workers='2'", "resume=outputs", "--cfg"],
 )
 def test_words_that_mean_more_than_a_value_are_left_to_hydra(word: str) -> None:
     assert configurations([word, "workers=2"]) is None
