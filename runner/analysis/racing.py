@@ -12,7 +12,7 @@ better), S_ji its standard deviation, k the number of points, and α = 2 · leve
   (m α²))), the Gaussian mixture for a known variance (Robbins, 1970; Howard et al., 2021). An approximation: it is held by simulation, with points
   ten times as noisy as the others (``benchmarks/simulation.py``).
 * **Signs**, 25 %: an upper bound of the median of y_j − y_i from how often it is below a value (``runner.analysis.signs``). It needs 11 rounds for six
-  points and 13 for twenty, and no spread: where some trials are disturbed by something else, it is over in half of the rounds.
+  points and 13 for twenty, and no spread: where one trial in ten is disturbed by something else, races are over after two thirds of the rounds.
 * **A spread that trials do not reach**, 10 %: the same with s = ``_CAP``, a standard deviation of 20 % of the ratio of two trials, or what was seen
   where that is more. It finds what is twice as slow in two or three rounds, of however few points.
 
