@@ -7,7 +7,7 @@ import socket
 import tempfile
 from pathlib import Path
 
-from runner.disk import write_atomically
+from runner.disk import write_bytes_atomically
 from runner.errors import ConfigurationError
 from runner.secrets import masked
 
@@ -69,11 +69,12 @@ def forget_sweep(folder: Path) -> None:
 def mask_file(path: Path) -> None:
     """Mask a text file in its place; one that has no secret, or is not there, is left alone."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode(errors="surrogateescape")
     except OSError:
         return
     if (safe := masked(text)) != text:
-        write_atomically(path, lambda file: print(safe, file=file, end=""))
+        content = safe.encode(errors="surrogateescape")
+        write_bytes_atomically(path, lambda file: file.writelines([content]))
 
 
 def mask_hydra_files(folder: Path) -> None:

@@ -16,8 +16,10 @@ from runner.config.explain import accepted_by, unknown_key
 from runner.config.fields import Rule
 from runner.config.options import Config
 from runner.config.registry import GROUPS, keys_of
+from runner.config.withheld import put_back
 from runner.errors import ConfigurationError
 from runner.host.affinity import allowed_cpus
+from runner.secrets import masked_data
 
 
 def typed(composed: DictConfig) -> Config:
@@ -27,6 +29,7 @@ def typed(composed: DictConfig) -> Config:
         ConfigurationError: a value is missing, outside its rule, or at odds with another.
         OmegaConfBaseException: a value refers to another that is not there.
     """
+    composed = put_back(composed)
     try:
         _refuse_unknown(composed, "")
         config = OmegaConf.to_object(composed)
@@ -100,10 +103,13 @@ def plain(value: Any) -> Any:
 
 
 def config_hash(config: Config) -> str:
-    """16 hexadecimal digits, equal for configurations that measure the same thing in the same way."""
+    """16 hexadecimal digits, equal for configurations that measure the same thing in the same way.
+
+    No secret is in it: a short one could be guessed from it, and a new signature of an address makes no other address.
+    """
     hashed = keys_of(lambda role: role.hashed)
     content = {key: _hashed_part(getattr(config, key)) for key in plain(config) if key in hashed}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(masked_data(content), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _hashed_part(value: Any) -> Any:
