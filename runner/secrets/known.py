@@ -15,8 +15,8 @@ from runner.secrets.names import is_secret
 _SHORTEST, _SHORTEST_PIECE = 8, 6
 _CUTS = re.compile(r"[/?#\s'\"@:]+")
 
-# Variables that say where a secret lies.
-_OF_PLACES = re.compile(r"(_FILE|_PATH|_DIR|_CREDENTIALS)$", re.IGNORECASE)
+# Variables that say where something lies, which is no secret.
+_OF_PLACES = re.compile(r"(_FILE|_PATH|_DIR|_CREDENTIALS|^(OLD)?PWD)$", re.IGNORECASE)
 
 _learnt: set[str] = set()
 

@@ -32,10 +32,13 @@ _SHAPES = re.compile(
     r"|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[\w-]{30,}|hf_[A-Za-z0-9]{20,}|sk-[\w-]{20,}|ya29\.[\w-]{16,}|dapi[0-9a-f]{32})",
     re.ASCII,
 )
-_AUTHORIZATION = re.compile(r"(?P<before>authorization\W{1,6}(?:\w+\s+)?|\bbearer\s+)(?P<value>[\w.~+/=-]{6,})", re.IGNORECASE)
+_AUTHORIZATION = re.compile(
+    r"(?P<before>authorization['\"]?\s*[:=]\s*b?['\"]?(?:(?:basic|bearer|digest|token)\s+)?|\bbearer\s+)(?P<value>[\w.~+/=-]{6,})",
+    re.IGNORECASE,
+)
 
 # name=value and 'name': 'value' in messages; an ellipsis stands for what the reader has to give.
-_NAMED = re.compile(r"(?<![\w.-])(?P<name>[\w.-]++)(?P<equals>\\?=['\"]?)(?P<value>(?!\.\.\.)[^\s'\",;&)\]}]+)")
+_NAMED = re.compile(r"(?<![\w.-])(?P<name>[\w.-]++)(?P<equals>\\?=['\"]?)(?P<value>(?!\.\.\.|\*\*\*)[^\s'\",;&)\]}]+)")
 _QUOTED = re.compile(r"(?P<name>(?P<quote>['\"])[\w.-]+(?P=quote))(?P<equals>\s*:\s*b?)(?P<value>'[^'\n]*'|\"[^\"\n]*\")")
 
 _MARKS = re.compile(r"\*\*\*\d+")
