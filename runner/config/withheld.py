@@ -35,7 +35,7 @@ def withhold_in(config: DictConfig) -> None:
     """Do the same in a composed configuration, with what came from files of the user's; Hydra's own section is left as it is."""
 
     def mask(node: Any, key: Any, dotted: str, text: str) -> None:
-        if (safe := masked_setting(dotted, text)) != text:
+        if text not in _withheld and (safe := masked_setting(dotted, text)) != text:
             node[key] = _kept(text, safe)
 
     with read_write(config), open_dict(config):

@@ -16,7 +16,7 @@ _QUOTES = "'\""
 
 # A name and a plain value within a mapping on a command line.
 _PAIR = re.compile(
-    r"(?P<name>[\w.-]+)(?P<colon>\s*:\s*)(?P<value>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^,{}\[\]'\"\s][^,{}\[\]]*)"
+    r"(?P<name>[\w.-]+|'[^']*'|\"[^\"]*\")(?P<colon>\s*:\s*)(?P<value>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^,{}\[\]'\"\s][^,{}\[\]]*)"
 )
 _CONSTANT = re.compile(r"(?i)\s*(true|false|null|[+-]?[\d.]+(e[+-]?\d+)?)\s*")
 

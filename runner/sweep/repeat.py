@@ -86,7 +86,12 @@ def _point(record: PointRecord, overrides: Sequence[str]) -> Point:
 
 def _recorded_way(record: PointRecord, overrides: Sequence[str]) -> list[tuple[PointRecord, Point]]:
     """The point with its work as recorded, if the overrides change its work; empty otherwise, or if they name code."""
-    measuring = [word for word in overrides if word.partition("=")[0].lstrip("+~").partition(".")[0] not in _work()]
+    recorded = {key_of(word): masked_override(word) for word in choices_of(record.record["config"])}
+    measuring = [
+        word
+        for word in overrides
+        if key_of(word).partition(".")[0] not in _work() or recorded.get(key_of(word)) == masked_override(word)
+    ]
     if len(measuring) == len(overrides) or any(word.startswith(f"{key}=") for key in names_code() for word in overrides):
         return []
     before, after = (_point(record, words) for words in (measuring, overrides))
