@@ -10,6 +10,7 @@ from omegaconf.errors import MissingMandatoryValue
 from runner.config.messages import missing, unknown_key
 from runner.config.options import Config
 from runner.config.rules import check_rules
+from runner.config.withheld import put_back
 from runner.errors import ConfigurationError
 
 
@@ -20,6 +21,7 @@ def typed(composed: DictConfig) -> Config:
         ConfigurationError: a value is missing, outside its rule, or at odds with another.
         OmegaConfBaseException: a value refers to another that is not there.
     """
+    composed = put_back(composed)
     try:
         _refuse_unknown(composed, "")
         config = OmegaConf.to_object(composed)

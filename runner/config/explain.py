@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -11,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from runner.config.messages import accepted_by, known_choices, names_of_fields, no_such_option, several_values, unknown_key
 from runner.config.words import config_folder, how_to_quote
 from runner.errors import ConfigurationError, first_line
+from runner.secrets import masked_override
 
 
 def explain(error: BaseException, words: Sequence[str]) -> ConfigurationError:
@@ -30,8 +32,12 @@ def explain(error: BaseException, words: Sequence[str]) -> ConfigurationError:
             return unknown_key(no_override[1], _given(no_override[1], overrides), None)
     if (unreadable := how_to_quote(overrides)) is not None:
         key, given, quoted = unreadable
-        return ConfigurationError(key, given, "cannot be read by Hydra as it is", f"its text in quotes, as in {quoted}")
-    return ConfigurationError("command line", " ".join(overrides) or None, first_line(error), "key=value, see --help")
+        shown = masked_override(f"{key}={given}").partition("=")[2]
+        how = quoted if shown == given else shlex.quote(f'{key}="..."')
+        return ConfigurationError(key, shown, "cannot be read by Hydra as it is", f"its text in quotes, as in {how}")
+    return ConfigurationError(
+        "command line", " ".join(map(masked_override, overrides)) or None, first_line(error), "key=value, see --help"
+    )
 
 
 def _bad_choice(chain: Sequence[BaseException], overrides: Sequence[str], words: Sequence[str]) -> ConfigurationError | None:
@@ -86,7 +92,7 @@ def _bad_key(error: OmegaConfBaseException, overrides: Sequence[str]) -> Configu
 
 def _given(key: str, overrides: Sequence[str]) -> str | None:
     for override in reversed(overrides):
-        name, equals, value = override.partition("=")
+        name, equals, _ = override.partition("=")
         if equals and name.lstrip("+~").partition("@")[0] == key:
-            return value
+            return masked_override(override).partition("=")[2]
     return None

@@ -10,6 +10,7 @@ from typing import Any
 
 from runner.config.options import Config
 from runner.config.registry import keys_of
+from runner.secrets import masked_data
 
 
 def plain(value: Any) -> Any:
@@ -24,10 +25,13 @@ def plain(value: Any) -> Any:
 
 
 def config_hash(config: Config) -> str:
-    """16 hexadecimal digits, equal for configurations that measure the same thing in the same way."""
+    """16 hexadecimal digits, equal for configurations that measure the same thing in the same way.
+
+    No secret is in it: a short one could be guessed from it, and a new signature of an address makes no other address.
+    """
     hashed = keys_of(lambda role: role.hashed)
     content = {key: _hashed_part(getattr(config, key)) for key in plain(config) if key in hashed}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(masked_data(content), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _hashed_part(value: Any) -> Any:

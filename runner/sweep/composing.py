@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from runner.config.check import checked_hydra, typed
 from runner.config.compose import without_hydra
+from runner.config.withheld import withhold_in
 from runner.errors import ConfigurationError
 from runner.files import mask_file, mask_hydra_files
 from runner.record.limits import FOLDER
@@ -147,6 +148,7 @@ def _composed(config: DictConfig, context: HydraContext, overrides: Sequence[str
     with open_dict(job):
         job.hydra.job.id = str(number)
         job.hydra.job.num = number
+    withhold_in(job)
     return job
 
 

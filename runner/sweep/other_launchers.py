@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 
 from runner.config.options.root import AUTO
 from runner.config.restore import quoted
+from runner.config.withheld import handed_to_jobs
 from runner.display.console import command_line, print_error, print_note, short
 from runner.errors import ConfigurationError, TrialError, TrialFailed, type_and_first_line
 from runner.files import mask_file
@@ -109,7 +110,8 @@ def _submitted(
         jobs.mkdir(mode=0o700, parents=True, exist_ok=True)
     later = f"jobs that still run go on; when they have ended: {command_line('gather', short(folder))}"
     try:
-        returns = submit(words, first)
+        with handed_to_jobs():
+            returns = submit(words, first)
     except KeyboardInterrupt:
         exit_status.worsen(exit_status.INTERRUPTED)
         print_error(f"Interrupted; {later}")

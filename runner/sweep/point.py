@@ -36,6 +36,7 @@ from runner.record.trial_schema import TrialRecord
 from runner.record.warning import ResultWarning
 from runner.record.writing import PointFolder, Series
 from runner.secrets import masked_data, masked_override
+from runner.secrets.known import learnt
 from runner.sweep.checking import checked
 from runner.trial.messages import Report, TrialPlan
 from runner.trial.page_cache import CachePlan
@@ -178,6 +179,7 @@ class Point:
             task=config.task,
             sink_module=config.sink.module(),
             sink=served.sink,
+            secrets=learnt(),
         )
         return TrialPlan(
             mode_module=config.mode.module(),
