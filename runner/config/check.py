@@ -14,8 +14,9 @@ from omegaconf.errors import MissingMandatoryValue
 from runner.config.cpus import as_text, cpus_of
 from runner.config.explain import accepted_by, unknown_key
 from runner.config.fields import Rule
-from runner.config.options import Config
-from runner.config.registry import GROUPS, keys_of
+from runner.config.metrics import CONSUMER_METRICS
+from runner.config.options import Config, NoConsumer
+from runner.config.registry import GROUPS, default_of, keys_of
 from runner.errors import ConfigurationError
 from runner.host.affinity import allowed_cpus
 
@@ -38,6 +39,10 @@ def typed(composed: DictConfig) -> Config:
     _check_rules(config, "")
     for group in GROUPS:
         getattr(config, group).check(config)
+    if config.objective in CONSUMER_METRICS and isinstance(config.consumer, NoConsumer):
+        raise ConfigurationError(
+            "objective", config.objective, "is measured only where there is a consumer", "consumer=emulated"
+        )
     if config.affinity is not None:
         _check_affinity(config.affinity)
     return config
@@ -102,8 +107,17 @@ def plain(value: Any) -> Any:
 def config_hash(config: Config) -> str:
     """16 hexadecimal digits, equal for configurations that measure the same thing in the same way."""
     hashed = keys_of(lambda role: role.hashed)
-    content = {key: _hashed_part(getattr(config, key)) for key in plain(config) if key in hashed}
+    content = {
+        spec.name: _hashed_part(getattr(config, spec.name))
+        for spec in dataclasses.fields(config)
+        if spec.name in hashed and not _is_later_default(spec, config)
+    }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _is_later_default(spec: dataclasses.Field[Any], config: Config) -> bool:
+    """Whether the key came after records had been made, and its option is the default one, so that hashes are as they were."""
+    return bool(spec.metadata["later"]) and getattr(config, spec.name).name == default_of(spec.name)
 
 
 def _hashed_part(value: Any) -> Any:

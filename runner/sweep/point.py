@@ -36,8 +36,10 @@ from runner.record.warning import ResultWarning
 from runner.record.writing import PointFolder, Series
 from runner.secrets import masked_data, masked_override
 from runner.sweep.checking import checked
+from runner.sweep.consuming import batching_of, handing_over
 from runner.trial.messages import Report, TrialPlan
 from runner.trial.page_cache import CachePlan
+from runner.trial.steps import ConsumerPlan
 
 
 @dataclass
@@ -178,11 +180,11 @@ class Point:
             sink_module=config.sink.module(),
             sink=served.sink,
         )
+        limits, batches = ThreadLimits(config.tf.intra_op, config.tf.inter_op), batching_of(config.consumer)
+        mode = config.mode if batches is None else handing_over(config.mode)
         return TrialPlan(
             mode_module=config.mode.module(),
-            mode=ModePlan(
-                config.mode, config.workers, ThreadLimits(config.tf.intra_op, config.tf.inter_op), pipeline, str(self.spool)
-            ),
+            mode=ModePlan(mode, config.workers, limits, pipeline, str(self.spool), batches),
             items=config.epoch_images,
             epochs=config.protocol.epochs,
             warmup_epochs=config.protocol.warmup_epochs,
@@ -191,6 +193,7 @@ class Point:
             gil_probe=config.monitor.gil_probe,
             cache=self._cache_plan(),
             disk_hook=current_hook(),
+            consumer=None if batches is None else ConsumerPlan(config.consumer.module(), config.consumer),
         )
 
     def _cache_plan(self) -> CachePlan:
