@@ -103,7 +103,7 @@ class WorkerUsage:
 
 
 # Called with the number of items that may be handled now: a worker asks again for the item with that number.
-GoOn = Callable[[int], None]
+GoOn = Callable[[int], object]
 
 
 class Intake(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -175,7 +175,7 @@ class Assembler:
         self.untaken -= len(batch)
         return batch
 
-    def _due(self) -> Iterable[Laying]:
+    def _due(self) -> list[Laying]:
         """The results that came early and are due now."""
         due = []
         while self.next_item in self._early:

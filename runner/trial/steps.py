@@ -69,11 +69,13 @@ class ConsumerReport:
 
     Attributes:
         build_s: how long it took to build it, imports included.
+        warmup_steps: how many first steps of each pass do not count.
         passes: the steps of each timed pass.
         outcome: what came of all steps.
     """
 
     build_s: float
+    warmup_steps: int
     passes: tuple[Steps, ...]
     outcome: Mapping[str, Any]
 
@@ -97,6 +99,7 @@ class Feeding:
         self._build_s = (perf_counter_ns() - began) * 1e-9
         self._batches = mode.batches
         self._window = mode.batches.window(mode.mode.threads(mode.workers), getattr(mode.mode, "chunksize", None))
+        self._warmup_steps: int = plan.option.warmup_steps
         self._timed: list[Steps] = []
 
     def clock(self, clock: EpochClock, items: int, *, timed: bool) -> FedClock:
@@ -108,7 +111,7 @@ class Feeding:
 
     def report(self) -> ConsumerReport:
         """What the consumer did; asked while no epoch is timed."""
-        return ConsumerReport(self._build_s, tuple(self._timed), dict(self.consumer.outcome()))
+        return ConsumerReport(self._build_s, self._warmup_steps, tuple(self._timed), dict(self.consumer.outcome()))
 
 
 class FedClock:

@@ -15,6 +15,7 @@ from runner.config.options import Parallelism, TfData
 from runner.modes import Epoch, EpochEvents, Mode, ModePlan, Worker
 from runner.modes.tf_data.calls import GraphWork, ItemWork, item_work
 from runner.modes.tf_data.dataset import autotuned, dataset_of, elements
+from runner.modes.tf_data.groups import handing_on, singles, stacks
 from runner.modes.tf_data.worker_lanes import WorkerLanes
 from runner.modes.workers.progress import ProgressTimer
 from runner.modes.workers.runtime import start_runtime
