@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-
 from typing import Any
 
 from runner.errors import TrialError, TrialFailed

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
+
 from runner.host.connections import Connection
 from runner.modes import Intake
 from runner.pipeline.hot_path import Pipeline
