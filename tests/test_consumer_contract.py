@@ -50,7 +50,9 @@ def noted(report: Report) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_each_result_comes_once_and_in_order_without_the_failed_ones(trials: Trials, mode: Any, images: Sequence[Image]) -> None:
+def test_each_result_comes_once_and_in_order_without_the_failed_ones(
+    trials: Trials, mode: Any, images: Sequence[Image]
+) -> None:
     before = shared_memory()
     report = fed(trials, mode, images, Noting(queue=1), failing=FAILING, slow=(1, 12), slow_s=0.05)
     assert noted(report) == [GOOD[start : start + 4] for start in range(0, len(GOOD), 4)]
@@ -78,7 +80,9 @@ def test_a_consumer_that_raises_fails_the_trial_with_its_reason(trials: Trials, 
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_results_that_cannot_be_stacked_fail_the_trial_with_the_reason(trials: Trials, mode: Any, images: Sequence[Image]) -> None:
+def test_results_that_cannot_be_stacked_fail_the_trial_with_the_reason(
+    trials: Trials, mode: Any, images: Sequence[Image]
+) -> None:
     outcome = trials.outcome(mode, **_words(images, Noting(), odd=(6,)), timeout_s=60)
     assert isinstance(outcome.error, TrialFailed), outcome.error
     assert outcome.error.kind == "RaggedResults"

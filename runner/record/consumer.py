@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class FedEpoch(TypedDict):
     """The steps of one timed pass.
 
     Utilization, waits and busy times leave out the first steps, as many as ``steps_left_out``; None where no step is left.
-    ``ready`` is how many batches were ready beside the one that was taken, on average.
+    ``cpu_s`` is of the consumer's thread, ``ready`` how many batches were ready beside the one that was taken, on average.
     """
 
     steps: int
@@ -36,6 +36,7 @@ class FedEpoch(TypedDict):
     first_batch_s: float | None
     wait_s: float
     busy_s: float
+    cpu_s: float
     total_s: float
     utilization_pct: float | None
     steps_per_s: float | None
@@ -55,6 +56,24 @@ class ConsumerRecord(TypedDict):
     build_s: float
     epochs: list[FedEpoch]
     outcome: NotRequired[dict[str, Any]]
+
+
+InputVerdict = Literal["not input-bound", "moderately input-bound", "highly input-bound"]
+
+
+class InputRecord(TypedDict):
+    """Whether a point's consumer waits for its input, and what it would take to feed it; medians over trials.
+
+    ``waiting_pct`` is the share of the step in which it waits, ``share_fed`` the rest of it as a fraction, ``cpus_needed`` the CPU seconds a
+    second of an input that never lets it wait.
+    """
+
+    verdict: InputVerdict
+    waiting_pct: float
+    share_fed: float
+    needs_images_per_s: float
+    cpus_needed: float
+    text: str
 
 
 class ConsumerMetrics(TypedDict, total=False):
@@ -104,6 +123,7 @@ def fed_epoch(steps: Steps, left_out: int) -> FedEpoch:
         "first_batch_s": (steps.taken[0] - steps.released_ns) * 1e-9 if len(steps) else None,
         "wait_s": float(counted.wait_s.sum()),
         "busy_s": busy_s,
+        "cpu_s": steps.cpu_s,
         "total_s": total_s,
         "utilization_pct": busy_s / total_s * 100 if there else None,
         "steps_per_s": count / total_s if there else None,

@@ -12,6 +12,7 @@ from typing import cast
 
 from omegaconf import DictConfig
 
+from runner.analysis.input_bound import input_record
 from runner.analysis.needs import Planned
 from runner.analysis.stopping import least_rounds
 from runner.analysis.warnings import PointFacts, of_point
@@ -222,6 +223,7 @@ class Point:
             "trials": self.trials,
             "metrics": self.metrics,
             "failed_images": failed_in(self.trials),
+            "input": input_record(self.trials),
             "warnings": [warning.record() for warning in self.warnings()],
         }
         masked: ResultJson = masked_data(record)

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from time import perf_counter_ns
+from time import perf_counter_ns, thread_time
 from typing import Any
 
 from runner.errors import TrialError, TrialFailed, first_line
@@ -42,6 +42,7 @@ class Steps:
         ended: when it was done with it.
         images: how many results were in it.
         ready: how many more batches were ready then.
+        cpu_s: CPU seconds of the consumer's thread over the pass.
     """
 
     released_ns: int = 0
@@ -50,6 +51,7 @@ class Steps:
     ended: array[int] = field(default_factory=_numbers)
     images: array[int] = field(default_factory=_numbers)
     ready: array[int] = field(default_factory=_numbers)
+    cpu_s: float = 0.0
 
     def __len__(self) -> int:
         return len(self.asked)
@@ -144,6 +146,7 @@ class FedClock:
             while True:
                 asked_ns = now_ns()
                 if (taken := take()) is None:
+                    steps.cpu_s = thread_time()
                     return
                 taken_ns, (batch, ready) = now_ns(), taken
                 step(batch.array)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from runner.config.fields import AMOUNT, HOST, MEASURING, MISSING, ORDER, RECORDING, START, SWEEP, WORK, option
 from runner.config.metrics import CONSUMER_METRICS, METRICS
-from runner.config.options.consumers import ConsumerOption, NoConsumer
+from runner.config.options.consumers import ConsumerOption
 from runner.config.options.measuring import Host, Monitor, Protocol
 from runner.config.options.modes import ModeOption
 from runner.config.options.sinks import SinkOption
@@ -40,7 +40,7 @@ class Config:
     )
     task: TaskOption = option(MISSING, "what is done to each image", role=WORK)
     sink: SinkOption = option(MISSING, "where results go", role=WORK)
-    consumer: ConsumerOption = option(NoConsumer, "who takes the results, batch by batch", role=WORK, later=True)
+    consumer: ConsumerOption = option(MISSING, "who takes the results, batch by batch", role=WORK, later=True)
     protocol: Protocol = option(MISSING, "how often it is measured", role=MEASURING)
     monitor: Monitor = option(MISSING, "how closely it is watched", role=MEASURING)
     tracking: TrackingOption = option(MISSING, "where runs are recorded beside their own folder", role=RECORDING)
