@@ -70,7 +70,7 @@ class AsyncioMode(Mode):
                     records,
                     self._readers,
                     self._decoders,
-                    turn,
+                    turn=turn,
                 )
             )
             for worker in range(self._plan.workers)

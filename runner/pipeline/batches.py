@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from runner.errors import TrialFailed
 
 
@@ -188,6 +186,8 @@ class Assembler:
     def _row(self, item: int, array: Any) -> Laying:
         batch = self._open
         if batch is None:
+            import numpy as np
+
             batch = self._open = Batch(np.empty((self._batching.size, *array.shape), array.dtype), [])
             self._batches.append(batch)
         elif (array.shape, array.dtype) != (batch.array.shape[1:], batch.array.dtype):

@@ -117,6 +117,7 @@ class Pipeline:
         records: Records,
         readers: Executor | None,
         decoders: Executor,
+        *,
         turn: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
         """As ``handle``, but other tasks of the event loop go on while this one waits.

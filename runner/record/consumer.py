@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NotRequired, TypedDict
 
-import numpy as np
-
 from runner.trial.steps import ConsumerReport, Steps
 
 # A timeline has no more entries; of more steps, each entry is the sum over some.
@@ -111,6 +109,8 @@ def fed_epoch(steps: Steps, left_out: int) -> FedEpoch:
     Utilization is busy ÷ total. Total is from the end of the last step that is left out, or from the release of the workers where none is, to
     the end of the last step: as in MLPerf Storage, where the first step is left out.
     """
+    import numpy as np
+
     counted = _counted(steps, left_out)
     total_s, count = counted.total_s, len(counted.wait_s)
     there = count > 0 and total_s > 0
@@ -139,6 +139,8 @@ def fed_epoch(steps: Steps, left_out: int) -> FedEpoch:
 
 
 def _counted(steps: Steps, left_out: int) -> _Counted:
+    import numpy as np
+
     wait_s, busy_s = _times_s(steps)
     images = np.array(steps.images, np.int64)
     if len(steps) <= left_out:
@@ -149,6 +151,8 @@ def _counted(steps: Steps, left_out: int) -> _Counted:
 
 def _times_s(steps: Steps) -> tuple[Any, Any]:
     """Of each step: how long it waited, from the end of the one before, and how long it was busy."""
+    import numpy as np
+
     taken, ended = np.array(steps.taken, np.int64), np.array(steps.ended, np.int64)
     before = np.concatenate([np.array([steps.released_ns], np.int64), ended[:-1]])[: len(taken)]
     return (taken - before) * 1e-9, (ended - taken) * 1e-9
