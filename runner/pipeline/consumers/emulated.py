@@ -15,8 +15,8 @@ from runner.config.options import Busy, Emulated, StepTime
 # How often the speed of the work is measured, and how long each time in seconds. The fastest counts: nothing disturbed it.
 _LOOKS, _LOOK_S = 5, 0.01
 
-# Rows of the matrices, which one core multiplies in about a tenth of a millisecond.
-_ROWS = 128
+# How many matrices are multiplied at once, and their rows: so few that BLAS does not give a product to several threads.
+_MATRICES, _ROWS = 16, 64
 
 
 class EmulatedStep:
@@ -70,8 +70,8 @@ def _python() -> Callable[[int], None]:
 
 
 def _blas() -> Callable[[int], None]:
-    """Matrix products, as one thread of Python asks for them; a unit is one product."""
-    one = np.ones((_ROWS, _ROWS), np.float32)
+    """Matrix products on one core, without the interpreter lock; a unit is a few tenths of a millisecond."""
+    one = np.ones((_MATRICES, _ROWS, _ROWS), np.float32)
     product = np.empty_like(one)
 
     def work(units: int) -> None:
