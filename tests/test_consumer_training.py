@@ -104,7 +104,7 @@ def test_steps_of_different_lengths_are_the_same_for_the_same_seed() -> None:
 
 
 def test_a_step_of_ones_own_gets_batches_and_its_failure_is_typed(trials: Trials) -> None:
-    words = {"items": 6, "task": Tensorflow(size=16)}
+    words: dict[str, Any] = {"items": 6, "task": Tensorflow(size=16)}
     good = StepFunction(function="support.my_functions:step", batch=3)
     assert trials.report(options()["mode"]["thread"](), consumer=good, **words).consumer is not None
     outcome = trials.outcome(
