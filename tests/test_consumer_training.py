@@ -85,7 +85,7 @@ def test_a_busy_step_is_as_much_work_as_took_that_long_when_it_was_measured(monk
         done.append(units)
         clock[0] += units * 0.001
 
-    monkeypatch.setattr(emulated.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr("runner.pipeline.consumers.emulated.time.perf_counter", lambda: clock[0])
     be_busy = emulated._working(work)
     be_busy(0.05)
     assert done[-1] == 50
