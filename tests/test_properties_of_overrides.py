@@ -134,7 +134,7 @@ def test_what_is_composed_without_hydra_is_what_hydra_composes(hydra: None, word
         assert direct is None or direct == [hydras(words)]
 
 
-GIVEN = ["source.path=here", "task.function=here", "tracking.uri=here"]
+GIVEN = ["source.path=here", "task.function=here", "consumer.function=here", "tracking.uri=here"]
 
 
 @pytest.mark.parametrize("turn", range(max(len(names) for names in options().values())))

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 from runner.config.options import Config
-from runner.config.registry import keys_of
+from runner.config.registry import default_of, keys_of
 from runner.secrets import masked_data
 
 
@@ -30,8 +30,17 @@ def config_hash(config: Config) -> str:
     No secret is in it: a short one could be guessed from it, and a new signature of an address makes no other address.
     """
     hashed = keys_of(lambda role: role.hashed)
-    content = {key: _hashed_part(getattr(config, key)) for key in plain(config) if key in hashed}
+    content = {
+        spec.name: _hashed_part(getattr(config, spec.name))
+        for spec in dataclasses.fields(config)
+        if spec.name in hashed and not _is_later_default(spec, config)
+    }
     return hashlib.sha256(json.dumps(masked_data(content), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _is_later_default(spec: dataclasses.Field[Any], config: Config) -> bool:
+    """Whether the key came after records had been made, and its option is the default one, so that hashes are as they were."""
+    return bool(spec.metadata["later"]) and getattr(config, spec.name).name == default_of(spec.name)
 
 
 def _hashed_part(value: Any) -> Any:

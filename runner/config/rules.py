@@ -8,7 +8,8 @@ from typing import Any
 from runner.config.cpus import as_text, cpus_of
 from runner.config.fields import Rule
 from runner.config.messages import accepted_by
-from runner.config.options import Config
+from runner.config.metrics import CONSUMER_METRICS
+from runner.config.options import Config, NoConsumer
 from runner.config.plain import plain
 from runner.config.registry import GROUPS
 from runner.errors import ConfigurationError
@@ -24,6 +25,10 @@ def check_rules(config: Config) -> None:
     _check_rules(config, "")
     for group in GROUPS:
         getattr(config, group).check(config)
+    if config.objective in CONSUMER_METRICS and isinstance(config.consumer, NoConsumer):
+        raise ConfigurationError(
+            "objective", config.objective, "is measured only where there is a consumer", "consumer=emulated"
+        )
     if config.affinity is not None:
         _check_affinity(config.affinity)
 
