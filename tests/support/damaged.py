@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,7 +139,8 @@ def _places(content: Any) -> Iterator[tuple[Any, Any]]:
 
 def _pipe(path: Path) -> None:
     path.unlink()
-    os.mkfifo(path)
+    if sys.platform != "win32":
+        os.mkfifo(path)
 
 
 def _folder(path: Path) -> None:
@@ -162,8 +163,8 @@ def _other_version(path: Path) -> None:
 
 
 # One file of a record, as a whole.
-DAMAGES: dict[str, Callable[[Path], object]] = {
-    "absent": Path.unlink,
+DAMAGES: Mapping[str, Callable[[Path], object]] = {
+    "absent": lambda path: path.unlink(),
     "empty": lambda path: path.write_bytes(b""),
     "half": _half,
     "zeros": lambda path: path.write_bytes(b"\0" * path.stat().st_size),
