@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -150,13 +149,27 @@ def test_hydras_files_hold_none_even_where_the_program_is_killed_at_once(program
     path = os.pathsep.join([str(program.folder / "first"), os.environ.get("PYTHONPATH", "")])
     words = ["source=url", f"source.url='http://ann:{MARK}-k01@{place}/a.jpg?sid={MARK}-k02'", *QUICK, "tracking=none"]
     answer = program.cold("--config-dir", "mine", "experiment=vault", *words, *more, PYTHONPATH=path)
-    assert answer.returncode == -signal.SIGKILL, answer.stdout + answer.stderr
+    assert answer.returncode == -9, answer.stdout + answer.stderr
     written = files_below(program.folder / "outputs")
     assert {"config.yaml", "hydra.yaml", "overrides.yaml"} <= {file.name for file in written}
     assert found_in(written, answer.stdout, answer.stderr) == []
     for file in written:
         if file.suffix == ".yaml":
             assert yaml.safe_load(file.read_text())
+
+
+def test_the_jobs_of_another_launcher_get_them_by_their_environment(
+    program: Program, photo_server: TroublesomeServer, place: str
+) -> None:
+    (program.folder / "mine" / "experiment").mkdir(parents=True)
+    preset = f"# @package _global_\nsource:\n  options:\n    headers: {{X-Vault: {MARK}-preset}}\n"
+    (program.folder / "mine" / "experiment" / "vault.yaml").write_text(preset)
+    url = f"source.url='http://ann:{MARK}-j01@{place}/a.jpg?sid={MARK}-j02'"
+    words = ["hydra/launcher=joblib", "source=url", url, *QUICK, "tracking=none", "workers=1,2", "-m"]
+    answer = program.cold("--config-dir", "mine", "experiment=vault", *words)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert {headers.get("X-Vault") for headers in photo_server.headers} == {f"{MARK}-preset"}
+    assert found_in(files_below(program.folder / "outputs"), answer.stdout, answer.stderr) == []
 
 
 def test_a_sweep_with_a_secret_is_resumed_where_it_is_given_again(program: Program, place: str) -> None:

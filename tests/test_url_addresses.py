@@ -68,6 +68,17 @@ def test_a_listing_on_this_disk_may_have_paths_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "line",
+    ["file:///etc/hostname", "s3://bucket/a.jpg", "reference://a.jpg", "filecache::http://x/a.jpg", "zip://a.jpg::file:///x.zip"],
+)  # fmt: skip
+def test_a_servers_listing_leads_to_no_other_kind_of_place(photo_server: TroublesomeServer, line: str) -> None:
+    photo_server.files["/list.txt"] = f"{photo_server.url('/a.jpg')}\n{line}\n".encode()
+    with pytest.raises(ConfigurationError, match=r"own kind|evaluates|is not the address"):
+        digests(Url(url=photo_server.url("/list.txt")))
+    assert photo_server.asked["/a.jpg"] == 0
+
+
+@pytest.mark.parametrize(
     ("content", "reason"), [(b"", "empty listing"), (b"# only\n", "empty listing"), (b"http://x/a.jpg\na*.jpg\n", "line 2")]
 )
 def test_a_listing_of_something_else_is_refused(photo_server: TroublesomeServer, content: bytes, reason: str) -> None:

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig, open_dict, read_write
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict, read_write
 
+from runner.config.restore import quoted
 from runner.secrets import MASK, learn, masked_override, masked_setting
 from runner.secrets.names import CONFIDENTIAL_MAPPINGS
 
@@ -58,6 +59,29 @@ def put_back(config: DictConfig) -> DictConfig:
     with read_write(whole), open_dict(whole):
         _for_each_text(whole, "", restore)
     return whole
+
+
+def words_of_withheld(config: DictConfig, given: Sequence[str]) -> list[str]:
+    """Words that give a job the masked texts of a composed configuration in place of what it would read from the user's files, beside those ``given``."""
+    keys, words = {word.lstrip("+~").partition("=")[0] for word in given}, []
+    for group in map(str, config):
+        part = config._get_node(group)  # noqa: SLF001
+        if group == "hydra" or not isinstance(part, DictConfig):
+            continue
+        for name in map(str, part):
+            node = part._get_node(name)  # noqa: SLF001
+            value = OmegaConf.to_container(node) if isinstance(node, DictConfig | ListConfig) else node._value()  # type: ignore[union-attr]  # noqa: SLF001
+            if f"{group}.{name}" not in keys and any(text in _withheld and "${" not in text for text in _texts(value)):
+                words.append(f"{group}.{name}={quoted(f'{group}.{name}', value)}")
+    return words
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inside in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inside)
 
 
 def original(text: str) -> str:
