@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import tempfile
+import time
 from pathlib import Path
 
 from runner.disk import write_bytes_atomically
@@ -25,6 +26,18 @@ ARTIFACTS = "mlartifacts"
 def outputs() -> Path:
     """The absolute path of ``outputs/``; it may not exist yet."""
     return Path("outputs").absolute()
+
+
+def new_folder(kind: str) -> Path:
+    """The folder of a run (``runs``) or a sweep (``sweeps``) that begins now; it is not made.
+
+    Raises:
+        ConfigurationError: it could not be made.
+    """
+    now = f"{time.strftime('%H-%M-%S')}-{time.time_ns() // 1000 % 1_000_000:06d}"
+    folder = outputs() / kind / time.strftime("%Y-%m-%d") / now
+    check_folder("outputs", folder)
+    return folder
 
 
 def check_folder(key: str, folder: Path) -> None:

@@ -57,6 +57,7 @@ def recommended(points: Sequence[PointRecord], criterion: str, *, raced: bool = 
     """
     metric = CRITERIA[criterion]
     raced = raced and metric == "images_per_s"
+    points = [point for point in points if point.record["config"].get("skip", "none") == "none"]  # others leave stages out
     candidates = [candidate_of(point, metric) for point in points]
     usable = [one for one in candidates if one.readings and not one.failed]
     if not usable:

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 from runner.config.options import Config
-from runner.config.registry import default_of, keys_of
+from runner.config.registry import GROUPS, default_of, keys_of
 from runner.secrets import masked_data
 
 
@@ -39,8 +39,11 @@ def config_hash(config: Config) -> str:
 
 
 def _is_later_default(spec: dataclasses.Field[Any], config: Config) -> bool:
-    """Whether the key came after records had been made, and its option is the default one, so that hashes are as they were."""
-    return bool(spec.metadata["later"]) and getattr(config, spec.name).name == default_of(spec.name)
+    """Whether the key came after records had been made, and has its default, so that hashes are as they were."""
+    if not spec.metadata["later"]:
+        return False
+    value = getattr(config, spec.name)
+    return bool(value.name == default_of(spec.name) if spec.name in GROUPS else value == spec.default)
 
 
 def _hashed_part(value: Any) -> Any:

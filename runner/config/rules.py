@@ -9,7 +9,7 @@ from runner.config.cpus import as_text, cpus_of
 from runner.config.fields import Rule
 from runner.config.messages import accepted_by
 from runner.config.metrics import CONSUMER_METRICS
-from runner.config.options import Config, NoConsumer
+from runner.config.options import Config, NoConsumer, Skip
 from runner.config.plain import plain
 from runner.config.registry import GROUPS
 from runner.errors import ConfigurationError
@@ -28,6 +28,16 @@ def check_rules(config: Config) -> None:
     if config.objective in CONSUMER_METRICS and isinstance(config.consumer, NoConsumer):
         raise ConfigurationError(
             "objective", config.objective, "is measured only where there is a consumer", "consumer=emulated"
+        )
+    if config.skip is not Skip.none and not config.mode.can_skip:
+        reason = f"leaves out stages that are one graph in mode={config.mode.name}"
+        raise ConfigurationError("skip", config.skip.value, reason, "skip=none, or another mode")
+    if config.skip is not Skip.none and config.protocol.race:
+        raise ConfigurationError(
+            "skip",
+            config.skip.value,
+            "makes points that cannot be taken, which is what a race is about",
+            "skip=none, or protocol=standard",
         )
     if config.affinity is not None:
         _check_affinity(config.affinity)

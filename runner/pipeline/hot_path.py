@@ -11,8 +11,10 @@ from importlib import import_module
 from time import perf_counter_ns
 from typing import Any
 
+from runner.config.options import Skip
 from runner.errors import ImageRefused, ImageReplaced
 from runner.pipeline.receipts import Receipt
+from runner.pipeline.shortcuts import from_memory, ready_results
 from runner.pipeline.sinks import HandsOver, HearsOfFailures, Sink
 from runner.pipeline.sources import AsyncReader, Image, ImportsDrivers, Reader
 from runner.pipeline.stamps import Records
@@ -35,6 +37,7 @@ class PipelinePlan:
         source_module, task_module, sink_module: the modules that provide them.
         source, task, sink: their options.
         secrets: what is masked wherever it turns up.
+        skip: the stages that are left out of the timed passes.
     """
 
     images: Sequence[Image]
@@ -45,6 +48,7 @@ class PipelinePlan:
     sink_module: str
     sink: Any
     secrets: tuple[str, ...] = ()
+    skip: Skip = Skip.none
 
     @property
     def uses_tensorflow(self) -> bool:
@@ -60,7 +64,7 @@ class PipelinePlan:
         reader = import_module(self.source_module).PROVIDES(self.source).reader()
         task = import_module(self.task_module).PROVIDES(self.task, self.images)
         sink = import_module(self.sink_module).PROVIDES(self.sink, task.array)
-        return Pipeline(self.images, reader, task, sink if around is None else around(sink, task.array))
+        return Pipeline(self.images, reader, task, sink if around is None else around(sink, task.array), self.skip)
 
     def import_stages(self) -> None:
         """Import what the stages need; that may take seconds, which are measured by themselves."""
@@ -74,11 +78,14 @@ class PipelinePlan:
 class Pipeline:
     """What the workers of one process share; safe to use from many threads, each with records of its own."""
 
-    def __init__(self, images: Sequence[Image], reader: Reader, task: Task, sink: Sink) -> None:
+    def __init__(self, images: Sequence[Image], reader: Reader, task: Task, sink: Sink, skip: Skip = Skip.none) -> None:
         self.images = images
         self.reader = reader
-        self._async_reader = reader if isinstance(reader, AsyncReader) else None
         self.task = task
+        self._read = reader.read if skip is Skip.none else from_memory(images, reader)
+        self._run = ready_results(images, self._read, task) if skip is Skip.preparation else task.run
+        self._async_reader = reader if isinstance(reader, AsyncReader) and skip is Skip.none else None
+        self._in_memory = skip is not Skip.none
         self.sink = sink
         self._missed = sink.missed if isinstance(sink, HearsOfFailures) else None
 
@@ -93,7 +100,7 @@ class Pipeline:
     def handle(self, items: Iterable[int], worker: int, thread: int, records: Records) -> None:
         """Take each of ``items`` through the stages, and append what happened to ``records``."""
         images, count = self.images, len(self.images)
-        read, run, put = self.reader.read, self.task.run, self.sink.put
+        read, run, put = self._read, self._run, self.sink.put
         clock, append = perf_counter_ns, records.values.extend
         for item in items:
             image = images[item % count]
@@ -143,6 +150,8 @@ class Pipeline:
                     raise ImageRefused(image.refused)  # noqa: TRY301
                 if async_reader is not None:
                     data = await async_reader.read_async(image)
+                elif self._in_memory:
+                    data = self._read(image)
                 else:
                     data = await loop.run_in_executor(readers, self.reader.read, image)
                 task_start = clock()
@@ -161,7 +170,7 @@ class Pipeline:
 
     def _run_and_put(self, data: bytes, image: Image, item: int) -> tuple[int, int]:
         """Task and sink; returns when each of them ended, in ns."""
-        result = self.task.run(data, image)
+        result = self._run(data, image)
         sink_start = perf_counter_ns()
         self.sink.put(result, item)
         return sink_start, perf_counter_ns()

@@ -28,7 +28,12 @@ from runner.sweep.sweep import Sweep
 
 
 def execute(
-    points: Sequence[Point], folder: Path, earlier: Sequence[Point] = (), *, words: Sequence[str] | None = None
+    points: Sequence[Point],
+    folder: Path,
+    earlier: Sequence[Point] = (),
+    *,
+    words: Sequence[str] | None = None,
+    shown: bool = True,
 ) -> None:
     """Run the points' trials, write ``sweep.json``, show the tables, log to MLflow.
 
@@ -36,6 +41,7 @@ def execute(
         points: checked, with their folders made.
         folder: of the sweep.
         earlier: points of the same sweep that were executed before.
+        shown: whether the answer and the ranking are printed.
         words: the arguments of ``python -m runner`` in the record's command; by default those of this command line.
     """
     every = [*earlier, *points]
@@ -72,16 +78,17 @@ def execute(
     for point in measured:
         if point.trials:
             write_trace(point.folder)
-    close(sweep, points)
+    close(sweep, points, shown=shown)
 
 
-def close(sweep: Sweep, points: Sequence[Point]) -> None:
+def close(sweep: Sweep, points: Sequence[Point], *, shown: bool = True) -> None:
     """Report on the concluded sweep and log it to MLflow. The program fails if one of ``points``, the new ones, has failed."""
     report = _reported(sweep.folder) if any(point.trials for point in sweep.points) else None
     if any(point.has_failed for point in [*points, *([sweep.duplicate] if sweep.duplicate else [])]):
         exit_status.worsen(exit_status.FAILED)
     try:
-        print_sweep(sweep.record(), sweep.folder)
+        if shown:
+            print_sweep(sweep.record(), sweep.folder)
         if output_was_lost():
             exit_status.worsen(exit_status.FAILED)
     finally:

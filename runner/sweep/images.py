@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from runner.config.options import NoSink
+from runner.config.options import NoSink, Skip
 from runner.config.options.root import AUTO, FIRST_LOOK
 from runner.disk import remove
 from runner.errors import RunnerError, TrialError
@@ -83,6 +83,9 @@ def _found(points: Sequence[Point], supervisor: Supervisor, tell: Callable[[str]
 
 def _likely(points: Sequence[Point]) -> list[Point]:
     """Of each mode the point whose workers are nearest to the CPUs; one on a cluster only where all are, since to join one takes long."""
+    points = [
+        point for point in points if point.config.skip is Skip.none
+    ] or points  # without a stage an epoch would be of no use to the others
     here = [point for point in points if not point.config.mode.joins_cluster] or points
     by_mode: dict[str, Point] = {}
     for point in sorted(here, key=lambda point: abs(math.log(point.config.workers / point.cpus_usable))):

@@ -183,6 +183,7 @@ class Point:
             sink_module=config.sink.module(),
             sink=served.sink,
             secrets=learnt(),
+            skip=config.skip,
         )
         limits, batches = ThreadLimits(config.tf.intra_op, config.tf.inter_op), batching_of(config.consumer)
         mode = config.mode if batches is None else handing_over(config.mode)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import time
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -24,7 +23,7 @@ from runner.disk import make_folder, write_atomically
 from runner.display.console import print_error
 from runner.display.summary import print_agreement, print_differences, print_in_turn
 from runner.errors import ConfigurationError
-from runner.files import check_folder, outputs
+from runner.files import new_folder
 from runner.host.environment import differences, environment
 from runner.record.manifest import amend_manifest
 from runner.record.metric_schema import MetricName
@@ -61,10 +60,7 @@ def prepared(
             points += _recorded_way(record, overrides)
             points.append((record, _point(record, overrides)))
     kind = "runs" if len(points) == 1 and isinstance(original, PointRecord) else "sweeps"
-    folder = (
-        outputs() / kind / time.strftime("%Y-%m-%d") / f"{time.strftime('%H-%M-%S')}-{time.time_ns() // 1000 % 1_000_000:06d}"
-    )
-    check_folder("outputs", folder)
+    folder = new_folder(kind)
     for number, (_, point) in enumerate(points):
         point.folder = folder / str(number) if kind == "sweeps" else folder
     return points

@@ -15,6 +15,7 @@ from runner.analysis.statistics import detectable
 from runner.analysis.stopping import own_half_width, widest_half_width
 from runner.analysis.verdicts import FASTER, SLOWER, Comparison, Side, compare_points
 from runner.analysis.warnings import at_the_edge, of_hosts, of_rounds, of_sweep
+from runner.config.options import Skip
 from runner.disk import write_atomically
 from runner.display.markdown import comparison_table
 from runner.errors import RunnerError
@@ -147,7 +148,7 @@ class Sweep:
         return question(self.objective, self.baseline.config.protocol.indifference, raced=self.raced, kept=kept)
 
     def _candidates(self, rounds: float = math.inf) -> list[Candidate]:
-        """The points, by what was measured of them in the first ``rounds`` rounds."""
+        """The points that can be taken, by what was measured of them in the first ``rounds`` rounds; not those that leave stages out."""
         from runner.analysis.candidates import candidate
 
         return [
@@ -160,6 +161,7 @@ class Sweep:
                 kind=point.config.mode.name,
             )
             for point in self.points
+            if point.config.skip is Skip.none
         ]
 
     def _detectable_pct(self) -> float | None:

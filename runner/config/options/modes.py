@@ -66,6 +66,11 @@ class ModeOption(CodeOption):
         """Whether workers run on an existing cluster, whose hosts have CPUs of their own."""
         return False
 
+    @property
+    def can_skip(self) -> bool:
+        """Whether stages can be left out of its timed passes."""
+        return True
+
     def label(self, workers: int) -> str:
         """The name of a point with this many workers: ``process-w10``, ``process-w5x3`` with three threads in each."""
         return f"{self.name}-w{self.effective_workers(workers)}"
@@ -169,6 +174,10 @@ class TfData(ModeOption):
     @property
     def uses_tensorflow(self) -> bool:
         return True
+
+    @property
+    def can_skip(self) -> bool:
+        return False  # its stages are one graph
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from runner.config.fields import AMOUNT, HOST, MEASURING, MISSING, ORDER, RECORDING, START, SWEEP, WORK, option
 from runner.config.metrics import CONSUMER_METRICS, METRICS
@@ -20,6 +21,14 @@ AUTO = "auto"
 
 # How many images the first look at an epoch has, by which that number is found.
 FIRST_LOOK = 16
+
+
+class Skip(Enum):
+    """Which stages are left out of the timed passes, to see what they cost."""
+
+    none = "none"  # nothing
+    fetch = "fetch"  # workers have the bytes of all images in memory
+    preparation = "preparation"  # and results that are ready
 
 
 @dataclass
@@ -41,6 +50,12 @@ class Config:
     task: TaskOption = option(MISSING, "what is done to each image", role=WORK)
     sink: SinkOption = option(MISSING, "where results go", role=WORK)
     consumer: ConsumerOption = option(MISSING, "who takes the results, batch by batch", role=WORK, later=True)
+    skip: Skip = option(
+        Skip.none,
+        "the stages that are left out of timed passes: fetch has all bytes in memory, preparation ready results too",
+        role=WORK,
+        later=True,
+    )
     protocol: Protocol = option(MISSING, "how often it is measured", role=MEASURING)
     monitor: Monitor = option(MISSING, "how closely it is watched", role=MEASURING)
     tracking: TrackingOption = option(MISSING, "where runs are recorded beside their own folder", role=RECORDING)
