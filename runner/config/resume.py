@@ -94,12 +94,21 @@ def _words_of(folder: Path, given: str) -> tuple[list[str], list[str]]:
         overrides = content["hydra"]["overrides"]
         if path.name != _OF_SWEEP and content["hydra"]["mode"] != "RUN":
             raise ConfigurationError(_KEY, given, "is the folder of one point of a sweep", "the folder of the sweep around it")
-        task, hydra = list(overrides["task"]), list(overrides["hydra"])
-        if not all(isinstance(word, str) for word in [*task, *hydra]):
-            raise TypeError
+        task, hydra = _texts(overrides["task"]), _texts(overrides["hydra"])
     except (OSError, ValueError, TypeError, KeyError, RecursionError, yaml.YAMLError) as error:
         raise ConfigurationError(_KEY, given, "is not the folder of a sweep or a run", _ACCEPTED) from error
     return task, hydra
+
+
+def _texts(words: Any) -> list[str]:
+    """A list of texts. Anything else is not made one: it could refer to itself, and have no end.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise TypeError
+    return words
 
 
 def _content_of(text: bytes) -> Any:
