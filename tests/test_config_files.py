@@ -16,8 +16,8 @@ from support.forking_program import ForkingProgram
 from support.paths import ROOT
 from support.program import Program
 
-from runner.config.check import config_hash, plain
 from runner.config.options import Config, Url
+from runner.config.plain import config_hash, plain
 from runner.config.registry import GROUPS, conf_dir, names_code, options
 from runner.errors import ConfigurationError
 
@@ -36,6 +36,7 @@ def test_every_option_has_a_file_and_a_type(group: str, option: str) -> None:
         "task=function": "task.function=json:loads",
         "source=url": "source.url=http://h/a.jpg",
         "source=tfrecord": "source.path=x",
+        "consumer=function": "consumer.function=json:loads",
         "tracking=server": "tracking.uri=http://127.0.0.1:1",
     }
     choice = f"{group}={option}"
@@ -102,8 +103,8 @@ def test_the_hash_of_a_configuration_is_what_records_have(words: list[str], expe
     assert config_hash(composed("images=15", *words)) == expected
 
 
-def test_the_only_field_that_names_code_is_the_one_of_a_users_function() -> None:
-    assert names_code() == ["task.function"]
+def test_the_only_fields_that_name_code_are_those_of_a_users_functions() -> None:
+    assert names_code() == ["task.function", "consumer.function"]
 
 
 def test_values_that_no_file_gives_are_the_defaults_of_their_fields() -> None:

@@ -12,7 +12,6 @@ from support.made_records import result
 from runner.analysis.bounds import images_at_once
 from runner.analysis.recommendation import Recommendation, words_for
 from runner.commands.rerun import rerun
-from runner.config.check import config_hash, plain
 from runner.config.options import (
     Asyncio,
     Cache,
@@ -31,6 +30,7 @@ from runner.config.options import (
     Thread,
     Url,
 )
+from runner.config.plain import config_hash, plain
 from runner.config.registry import mode_of, module_of
 from runner.config.restore import choices_of
 from runner.errors import ConfigurationError
@@ -113,7 +113,16 @@ def test_a_mode_that_is_not_installed_here_counts_as_most_do() -> None:
 
 def test_what_is_recommended_is_the_work_and_nothing_of_how_it_was_measured_or_compared() -> None:
     words = words_for(Recommendation("throughput", point(*EVERY_KEY), point(), 0.0, 5.0, 1, 1))
-    assert [word.partition("=")[0] for word in words] == ["mode", "workers", "tf", "source", "task", "sink", "affinity"]
+    assert [word.partition("=")[0] for word in words] == [
+        "mode",
+        "workers",
+        "tf",
+        "source",
+        "task",
+        "sink",
+        "consumer",
+        "affinity",
+    ]
 
 
 def test_a_rerun_takes_over_all_but_where_it_is_recorded() -> None:

@@ -16,8 +16,8 @@ from support.photos import photo
 from support.troublesome_image_server import TroublesomeServer
 from support.url_source import PHOTOS, A, digests, expected, image_at
 
-from runner.config.check import plain
 from runner.config.options import Sample, Url
+from runner.config.plain import plain
 from runner.config.restore import choices_of
 from runner.errors import ConfigurationError
 from runner.pipeline.sources import images_of

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from runner.config.options import Config, Loky, ProcessOption, Returns, StartMethod
+from runner.config.options import BatchesOption, Config, Loky, ProcessOption, Returns, StartMethod
 from runner.host.processes import AUTOMATIC_START_METHOD
 
 # Megabytes of a trial without its workers, and of each worker process, by the way in which these come to be: with TensorFlow, and without. A
@@ -30,7 +30,7 @@ _BYTES_A_PIXEL = 4
 _TASKS = 3
 
 # Open files of a trial apart from those for its workers, and for each worker process.
-_FILES, _FILES_A_PROCESS = 16, 2
+_FILES, _FILES_A_PROCESS, _FILES_A_TURN = 16, 2, 2
 
 
 class Picture(Protocol):
@@ -95,16 +95,25 @@ def needs_of(trial: Planned, start_method: str | None = None) -> Needs:
     workers = processes or mode.effective_workers(config.workers)
     picture_bytes = pixels * _BYTES_A_PIXEL * at_once // max(1, workers)
     own_threads = sum(number or int(trial.cpus) for number in mode.tensorflow_threads(config.tf)) if tensorflow else 0
-    slots = isinstance(mode, ProcessOption) and mode.returns is Returns.shared_memory
+    fed = isinstance(config.consumer, BatchesOption)
+    slots = isinstance(mode, ProcessOption) and (mode.returns is Returns.shared_memory or fed)
     return Needs(
         workers=workers,
         kind="process" if processes else "thread",
         start_method=method,
-        memory_base_bytes=base_mb * 1_000_000,
+        memory_base_bytes=base_mb * 1_000_000 + _batches_bytes(trial),
         memory_worker_bytes=each_mb * 1_000_000 + picture_bytes,
         tasks=_TASKS + threads + (processes * (1 + own_threads) if processes else own_threads),
-        files=_FILES + processes * (_FILES_A_PROCESS + slots),
+        files=_FILES + processes * (_FILES_A_PROCESS + slots + (_FILES_A_TURN if fed else 0)),
     )
+
+
+def _batches_bytes(trial: Planned) -> int:
+    """The memory of a consumer's batches: those that wait, the one that it is busy with, and as much on its way."""
+    consumer = trial.config.consumer
+    if not isinstance(consumer, BatchesOption) or not trial.images:
+        return 0
+    return (consumer.queue + 2) * consumer.batch * trial.config.task.result_bytes(trial.images)
 
 
 def _start_method(config: Config) -> str:

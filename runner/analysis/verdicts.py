@@ -28,7 +28,9 @@ COMPARED: Mapping[MetricName, bool] = {
 PRIMARY: MetricName = "images_per_s"
 
 # Of the other metrics that may be chosen, those of which more is better.
-_MORE_IS_BETTER = frozenset({"cpu_utilization_pct", "images_ok"})
+_MORE_IS_BETTER = frozenset(
+    {"cpu_utilization_pct", "images_ok", "accelerator_utilization_pct", "steps_per_s", "consumed_images_per_s"}
+)
 
 FASTER: Final = "faster"
 SLOWER: Final = "slower"

@@ -19,6 +19,9 @@ def run(words: list[str]) -> int:
     from runner.config.early import refuse_early
 
     refuse_early(words)
+    from runner.sweep.early import refuse_points
+
+    refuse_points(words)
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException

@@ -24,6 +24,10 @@ CommonMetric = Literal[
 # Only a run on a host with a GPU has these.
 GpuMetric = Literal["gpu_utilization_pct", "gpu_memory_mb", "gpu_memory_pct", "gpu_power_w", "gpu_energy_j_per_image"]
 
-MetricName = Literal[CommonMetric, GpuMetric]
+# Only a run with a consumer has these.
+ConsumerMetric = Literal["accelerator_utilization_pct", "steps_per_s", "step_wait_ms", "first_batch_s", "consumed_images_per_s"]
+
+MetricName = Literal[CommonMetric, GpuMetric, ConsumerMetric]
 
 METRICS: tuple[CommonMetric, ...] = get_args(CommonMetric)
+CONSUMER_METRICS: tuple[ConsumerMetric, ...] = get_args(ConsumerMetric)

@@ -25,6 +25,9 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./+:-]*")
 
 # The beginning of a list or a mapping, which is not to become a text.
 _NESTED = ("[", "{")
+
+# A comma between values of a sweep; those within parentheses are none: lognormal(0.1,0.2).
+_BETWEEN = re.compile(r",(?![^()]*\))")
 _TEXTS = (str, str | None, Any)
 _FOLDERS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")
 _MULTIRUN = ("-m", "--multirun")
@@ -53,7 +56,7 @@ def quoted_if_needed(word: str, *, swept: bool = False) -> str:
         return before + _quoted(value)
     if _is_readable(word) or value.startswith(_NESTED):
         return word
-    parts = value.split(",") if swept else [value]
+    parts = _BETWEEN.split(value) if swept else [value]
     return before + ",".join(part if _is_readable(before + part) else _quoted(part) for part in parts)
 
 

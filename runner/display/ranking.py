@@ -26,6 +26,7 @@ _COSTS: Sequence[tuple[MetricName, str, float]] = (
     ("startup_s", "ready in s", 1),
 )
 _IMAGES: tuple[Literal["images_ok"], Literal["images_failed"]] = ("images_ok", "images_failed")
+_FED: Literal["accelerator_utilization_pct"] = "accelerator_utilization_pct"
 _STATES = {"leader": "leader", "may_be_best": "may be best", "out": "out"}
 _STYLES = {"leader": "bold green", "may_be_best": "", "out": "dim"}
 _PAID: Mapping[MetricName, str] = {"cpu_s_per_image": "the CPU time an image", "peak_memory_mb": "the memory"}
@@ -36,8 +37,18 @@ def columns(record: SweepJson) -> list[str]:
     answer = record.get("answer")
     asked = "value" if answer is None else _ASKED.get(answer["criterion"], answer["criterion"])
     failed = ["failed"] if _images_failed(record) else []
+    fed = ["accelerator %"] if _consumed(record) else []
     hosts = ["host"] if _several_hosts(record) else []
-    return ["point", asked, "the best is better by at most", *(title for _, title, _ in _COSTS), *failed, *hosts, "stands"]
+    return [
+        "point",
+        asked,
+        "the best is better by at most",
+        *(title for _, title, _ in _COSTS),
+        *fed,
+        *failed,
+        *hosts,
+        "stands",
+    ]
 
 
 def rows(record: SweepJson) -> list[list[str]]:
@@ -50,6 +61,7 @@ def rows(record: SweepJson) -> list[list[str]]:
             with_interval({"value": one["value"], "low": one["low"], "high": one["high"], "n": 0}),
             bound_text(one),
             *(_cost(metrics.get(one["point"], {}).get(name), factor) for name, _, factor in _COSTS),
+            *([_cost(metrics.get(one["point"], {}).get(_FED), 1)] if _consumed(record) else []),
             *([failed_text(metrics.get(one["point"], {}))] if _images_failed(record) else []),
             *([hosts[one["point"]]] if hosts else []),
             stands(one),
@@ -130,6 +142,10 @@ def failed_text(metrics: Metrics) -> str:
 
 def _images_failed(record: SweepJson) -> bool:
     return any_failed([point["metrics"] for point in record["points"]])
+
+
+def _consumed(record: SweepJson) -> bool:
+    return any(_FED in point["metrics"] for point in record["points"])
 
 
 def any_failed(points: Sequence[Metrics]) -> bool:

@@ -47,6 +47,8 @@ def print_point(record: ResultJson, folder: Path, samples: Sequence[Sample], gpu
         out.print(f"Processed {_images(config['images'])} successfully.", style="green")
     out.print()
     out.print(_metrics_table(record, trials[0]["tf"]))
+    if (fed := record.get("input")) is not None:
+        out.print(f"Input: {fed['text']}", style="bold", markup=False, soft_wrap=True)
     for warning in record["warnings"]:
         out.print(f"Note: {warning['message']}; {warning['advice']}", style="yellow", markup=False)
     out.print()
@@ -66,6 +68,14 @@ _METRICS: Sequence[tuple[MetricName, str]] = (
     ("peak_memory_mb", "shared pages counted once"),
 )
 
+_OF_CONSUMER: Sequence[tuple[MetricName, str]] = (
+    ("accelerator_utilization_pct", "busy of the time, first steps left out"),
+    ("steps_per_s", "of the consumer"),
+    ("step_wait_ms", "half of the steps waited less"),
+    ("first_batch_s", "until the first batch was there"),
+    ("consumed_images_per_s", "into the consumer, first steps left out"),
+)
+
 
 def _metrics_table(record: ResultJson, tf: ThreadSettings) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -77,6 +87,9 @@ def _metrics_table(record: ResultJson, tf: ThreadSettings) -> Table:
     table.add_row("point", escape(name_of(record)), f"{count}, {record['config']['protocol']['epochs']} timed epochs each")
     for name, what in _METRICS:
         table.add_row(name, with_interval(record["metrics"][name]), what)
+    for name, what in _OF_CONSUMER:
+        if name in record["metrics"]:
+            table.add_row(name, with_interval(record["metrics"][name]), what)
     if tf["intra_op"] is None:
         table.add_row("TensorFlow", "-", "not started: the task does not use it")
     else:

@@ -15,6 +15,8 @@ _NAMES: Mapping[str, tuple[str, str, str]] = {
     "startup_s": ("start-up", "sooner ready", "later ready"),
     "cpu_s_per_image": ("CPU an image", "less CPU", "more CPU"),
     "peak_memory_mb": ("memory", "less memory", "more memory"),
+    "accelerator_utilization_pct": ("accelerator utilization", "better fed", "worse fed"),
+    "step_wait_ms": ("wait of a step", "shorter waits", "longer waits"),
 }
 
 

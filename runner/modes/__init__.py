@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,7 +15,9 @@ from runner.errors import TrialError
 from runner.host.affinity import allowed_cpus
 from runner.host.memory import Footprint
 from runner.host.usage import Usage, largest_resident_bytes, own_usage
+from runner.modes.workers.queues import LONGEST_RUN
 from runner.modes.workers.runtime import ThreadLimits, Threads
+from runner.pipeline.batches import Batching
 from runner.pipeline.hot_path import PipelinePlan
 from runner.pipeline.stamps import Records
 
@@ -30,6 +32,7 @@ class ModePlan:
         limits: of TensorFlow's and BLAS's threads in each worker.
         pipeline: what the workers do.
         spool: a file for records that do not fit in memory; None keeps all of them in memory.
+        batches: how results are put into batches for a consumer; None where nobody takes them.
     """
 
     mode: Any
@@ -37,6 +40,13 @@ class ModePlan:
     limits: ThreadLimits
     pipeline: PipelinePlan
     spool: str | None = None
+    batches: Batching | None = None
+
+    def longest_run(self, takers: int) -> int:
+        """How many items a worker takes at once, at most: of items that wait for those before them, there should not be many."""
+        if self.batches is None or not self.batches.kept:
+            return LONGEST_RUN
+        return min(LONGEST_RUN, self.batches.longest_run(takers))
 
 
 @dataclass(frozen=True)
@@ -92,8 +102,64 @@ class WorkerUsage:
         return cls(own_usage(), largest_resident_bytes())
 
 
+# Called with the number of items that may be handled now: a worker asks again for the item with that number.
+GoOn = Callable[[int], object]
+
+
+class Intake(Protocol):
+    """Takes the results of one epoch, once each, for the consumer. Any thread may call it.
+
+    Where the order is kept, workers wait before they handle an item that is far ahead of the batch in the making: otherwise results would pile
+    up. The first item that is missing is never early. Where results are taken as they come, whoever brings one waits until there is room.
+    """
+
+    def is_early(self, item: int) -> bool:
+        """Whether an item is not to be handled yet."""
+
+    def when_due(self, item: int, go_on: GoOn) -> None:
+        """Call ``go_on`` once the item may be handled: now, or later and from another thread."""
+
+    def wait(self, item: int) -> None:
+        """Return when the item may be handled.
+
+        Raises:
+            TrialError: the consumer has failed.
+        """
+
+    def check(self) -> None:
+        """Go on, unless the consumer has failed.
+
+        Raises:
+            TrialError: it has.
+        """
+
+    def result(self, item: int, array: Any, *, lasting: bool) -> None:
+        """Take the result of an item; an array that is not ``lasting`` is good as long as this call takes.
+
+        Raises:
+            TrialError: the consumer has failed, or the results cannot be stacked.
+        """
+
+    def missed(self, item: int) -> None:
+        """An item has failed and has no result."""
+
+    def batch(self, items: Sequence[int], array: Any) -> None:
+        """Take a batch that the mode itself has made, with the numbers of its items.
+
+        Raises:
+            TrialError: the consumer has failed.
+        """
+
+
 class EpochEvents(Protocol):
-    """What a mode reports while it runs an epoch. The trial, which takes the time, listens."""
+    """What a mode reports while it runs an epoch. The trial, which takes the time, listens.
+
+    Attributes:
+        intake: takes the results; None where nobody does, and while they are verified.
+    """
+
+    @property
+    def intake(self) -> Intake | None: ...
 
     def released(self) -> None:
         """Every worker stands ready; the mode releases them when this returns."""
@@ -102,7 +168,7 @@ class EpochEvents(Protocol):
         """``done`` items are done; called now and then."""
 
     def finished(self) -> None:
-        """The last result is back in the trial."""
+        """The last result is back in the trial, and taken where somebody takes it."""
 
 
 class Mode(ABC):

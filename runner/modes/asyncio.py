@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 
 from runner.config.options import Asyncio
 from runner.host.environment import usable_cpus
-from runner.modes import Epoch, EpochEvents, Mode, ModePlan, Worker
+from runner.modes import Epoch, EpochEvents, Intake, Mode, ModePlan, Worker
 from runner.modes.workers.progress import PROGRESS_INTERVAL_S
 from runner.modes.workers.queues import ThreadQueue, items_from
 from runner.modes.workers.runtime import start_runtime
+from runner.modes.workers.turn import handed_on
 from runner.pipeline.collector import Collector, unloading
 from runner.pipeline.hot_path import Pipeline
+from runner.pipeline.sinks.handing import HandingSink
 from runner.pipeline.stamps import Records
 
 
@@ -35,7 +38,7 @@ class AsyncioMode(Mode):
 
     def start(self) -> list[Worker]:
         threads = start_runtime(self._plan.limits, tensorflow=self._plan.pipeline.uses_tensorflow)
-        self._pipeline = self._plan.pipeline.build()
+        self._pipeline = self._plan.pipeline.build(HandingSink if self._plan.batches is not None else None)
         _start_all(self._decoders)
         if not self._pipeline.reads_async:
             self._readers = ThreadPoolExecutor(self._plan.workers, "reader")
@@ -51,16 +54,23 @@ class AsyncioMode(Mode):
             self._pipeline.verify(range(epoch.items), records)
         else:
             self._pipeline.begin(epoch.number)
-            self._loop.run_until_complete(self._epoch(records, collector, events))
+            with handed_on(self._pipeline, events.intake):
+                self._loop.run_until_complete(self._epoch(records, collector, events))
             records.receipt = self._pipeline.end()
         events.finished()
         return collector.done([records])
 
     async def _epoch(self, records: Records, collector: Collector, events: EpochEvents) -> None:
+        turn = None if events.intake is None else partial(_turn, events.intake)
         pending = {
             asyncio.create_task(
                 self._pipeline.handle_async(
-                    unloading(items_from(self._queue), records, collector.add), worker, records, self._readers, self._decoders
+                    unloading(items_from(self._queue), records, collector.add),
+                    worker,
+                    records,
+                    self._readers,
+                    self._decoders,
+                    turn=turn,
                 )
             )
             for worker in range(self._plan.workers)
@@ -79,6 +89,15 @@ class AsyncioMode(Mode):
         self._loop.run_until_complete(self._pipeline.close_async())
         self._loop.close()
         self._pipeline.close()
+
+
+async def _turn(intake: Intake, item: int) -> None:
+    """Return when an item may be handled; other coroutines go on meanwhile."""
+    if intake.is_early(item):
+        loop, due = asyncio.get_running_loop(), asyncio.Event()
+        intake.when_due(item, lambda _: loop.call_soon_threadsafe(due.set))
+        await due.wait()
+    intake.check()
 
 
 def _start_all(pool: ThreadPoolExecutor) -> None:

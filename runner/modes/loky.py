@@ -7,9 +7,8 @@ import math
 import os
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -18,11 +17,15 @@ from runner.config.options import Loky
 from runner.errors import TrialFailed, TrialKilled
 from runner.host.watchdog import die_with
 from runner.modes import Epoch, EpochEvents, Mode, ModePlan, Worker
+from runner.modes.workers.due_runs import DueRuns, take_run
+from runner.modes.workers.messages import Returned
 from runner.modes.workers.progress import ProgressTimer
 from runner.modes.workers.queues import RUNS_PER_WORKER, run_length
+from runner.modes.workers.returning import Kept, ReturnCheck, ReturningSink
 from runner.modes.workers.runtime import start_runtime
 from runner.pipeline.collector import Collector
 from runner.pipeline.hot_path import Pipeline
+from runner.pipeline.sinks import Sink
 from runner.pipeline.stamps import Records
 
 # Where Linux shows semaphores that have names (sem_overview(7)).
@@ -62,31 +65,36 @@ class LokyMode(Mode):
         return list(workers.values())
 
     def run(self, epoch: Epoch, events: EpochEvents) -> Records:
-        collector = Collector(self._plan.spool)
-        runs = self._runs(epoch.items)
+        collector, check = Collector(self._plan.spool), ReturnCheck(verify=epoch.verify)
+        runs = DueRuns(self._runs(epoch.items), events.intake)
+        most, timer = RUNS_PER_WORKER * self._plan.workers, ProgressTimer()
         events.released()
-        pending = {self._submit(run, epoch) for run in islice(runs, RUNS_PER_WORKER * self._plan.workers)}
-        timer = ProgressTimer()
-        while pending:
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            for ended in done:
-                collector.add(_result(ended))
-                if (run := next(runs, None)) is not None:
-                    pending.add(self._submit(run, epoch))
+        pending: set[Future[Any]] = set()
+        while True:
+            while len(pending) < most and (run := runs.next()) is not None:
+                pending.add(self._submit(run, epoch))
+            if not pending and runs.turn is None:
+                break
+            done, _ = wait(pending if runs.turn is None else {*pending, runs.turn}, return_when=FIRST_COMPLETED)
+            for ended in pending & done:
+                records, results = _result(ended)
+                collector.add(records)
+                take_run(records, results, events.intake, check)
+            pending -= done
             if pending and timer.due():
                 events.progress(len(collector))
         events.finished()
-        return collector.done()
+        return check.complete(collector.done())
 
     def _runs(self, items: int) -> Iterator[range]:
-        start = 0
+        start, workers = 0, self._plan.workers
         while start < items:
-            stop = min(items, start + run_length(items - start, self._plan.workers, self._chunksize))
+            stop = min(items, start + run_length(items - start, workers, self._chunksize, self._plan.longest_run(workers)))
             yield range(start, stop)
             start = stop
 
-    def _submit(self, items: range, epoch: Epoch) -> Future[Records]:
-        submitted: Future[Records] = self._executor.submit(_handle, items, self._numbers, epoch.number, epoch.verify)
+    def _submit(self, items: range, epoch: Epoch) -> Future[Any]:
+        submitted: Future[Any] = self._executor.submit(_handle, items, self._numbers, epoch.number, epoch.verify)
         return submitted
 
     def facts(self) -> dict[str, Any]:
@@ -119,6 +127,11 @@ def _result(future: Future[Any]) -> Any:
 _pipeline: Pipeline | None = None
 _worker: Worker | None = None
 _failure: BaseException | None = None
+_kept = Kept()
+
+
+def _returning(sink: Sink, array: Callable[[Any], Any]) -> Sink:
+    return ReturningSink(sink, array, _kept, None)
 
 
 def _initialize(plan: ModePlan, trial: int) -> None:
@@ -134,7 +147,7 @@ def _initialize(plan: ModePlan, trial: int) -> None:
         plan.pipeline.import_stages()
         import_s = perf_counter() - began
         threads = start_runtime(plan.limits, tensorflow=plan.pipeline.uses_tensorflow)
-        _pipeline = plan.pipeline.build()
+        _pipeline = plan.pipeline.build(None if plan.batches is None else _returning)
         _worker = Worker.this_process(threads, import_s)
     except BaseException as error:  # raised again in whatever is asked of this worker
         _failure = error
@@ -148,7 +161,8 @@ def _report() -> Worker:
     return _worker
 
 
-def _handle(items: range, numbers: dict[int, int], epoch: int, verify: bool) -> Records:
+def _handle(items: range, numbers: dict[int, int], epoch: int, verify: bool) -> tuple[Records, list[Returned]]:
+    """The records of a run of items, and the results that come back."""
     if _pipeline is None:
         raise RuntimeError("this worker was never initialized")
     records = Records()
@@ -158,7 +172,7 @@ def _handle(items: range, numbers: dict[int, int], epoch: int, verify: bool) -> 
         _pipeline.begin(epoch)
         _pipeline.handle(items, numbers[os.getpid()], 0, records)
         records.receipt = _pipeline.end()
-    return records
+    return records, _kept.taken()
 
 
 PROVIDES = LokyMode

@@ -13,7 +13,7 @@ class ProcessPool(ProcessMode):
     """Each thread takes items as soon as it is free."""
 
     def distribution(self, context: BaseContext, threads: int) -> Distribution:
-        return SharedQueue(ProcessQueue(context, threads, self._plan.mode.chunksize))
+        return SharedQueue(ProcessQueue(context, threads, self._plan.mode.chunksize, self._plan.longest_run(threads)))
 
 
 PROVIDES = ProcessPool

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from runner.modes import Epoch, EpochEvents, Mode, ModePlan, Worker
 from runner.modes.workers.progress import ProgressTimer
 from runner.modes.workers.runtime import start_runtime
+from runner.modes.workers.turn import handed_on, in_turn
 from runner.pipeline.collector import Collector, unloading
 from runner.pipeline.hot_path import Pipeline
+from runner.pipeline.sinks.handing import HandingSink
 from runner.pipeline.stamps import Records
 
 
@@ -21,7 +23,7 @@ class Sequential(Mode):
 
     def start(self) -> list[Worker]:
         threads = start_runtime(self._plan.limits, tensorflow=self._plan.pipeline.uses_tensorflow)
-        self._pipeline = self._plan.pipeline.build()
+        self._pipeline = self._plan.pipeline.build(HandingSink if self._plan.batches is not None else None)
         return [Worker.this_process(threads)]
 
     def run(self, epoch: Epoch, events: EpochEvents) -> Records:
@@ -32,7 +34,9 @@ class Sequential(Mode):
         else:
             self._pipeline.begin(epoch.number)
             items = unloading(_with_progress(epoch.items, events), records, collector.add)
-            self._pipeline.handle(items, 0, 0, records)
+            intake = events.intake
+            with handed_on(self._pipeline, intake):
+                self._pipeline.handle(items if intake is None else in_turn(items, intake), 0, 0, records)
             records.receipt = self._pipeline.end()
         events.finished()
         return collector.done([records])

@@ -11,7 +11,7 @@ class ThreadPool(ThreadMode):
     """Each thread takes items as soon as it is free."""
 
     def distribution(self, threads: int) -> Distribution:
-        return SharedQueue(ThreadQueue(threads, self._plan.mode.chunksize))
+        return SharedQueue(ThreadQueue(threads, self._plan.mode.chunksize, self._plan.longest_run(threads)))
 
 
 PROVIDES = ThreadPool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from importlib import import_module
@@ -13,7 +13,7 @@ from typing import Any
 
 from runner.errors import ImageRefused, ImageReplaced
 from runner.pipeline.receipts import Receipt
-from runner.pipeline.sinks import HandsOver, Sink
+from runner.pipeline.sinks import HandsOver, HearsOfFailures, Sink
 from runner.pipeline.sources import AsyncReader, Image, ImportsDrivers, Reader
 from runner.pipeline.stamps import Records
 from runner.pipeline.tasks import Task
@@ -80,6 +80,7 @@ class Pipeline:
         self._async_reader = reader if isinstance(reader, AsyncReader) else None
         self.task = task
         self.sink = sink
+        self._missed = sink.missed if isinstance(sink, HearsOfFailures) else None
 
     def begin(self, epoch: int) -> None:
         """Begin a pass over the images; called when no thread handles anything."""
@@ -110,21 +111,30 @@ class Pipeline:
             except Exception as error:  # whatever one image does, the epoch goes on
                 end = clock()
                 append((item, worker, thread, read_start, task_start or end, sink_start or end, end, 0))
-                if len(records.errors) < MOST_ERRORS:
-                    records.errors[item] = describe(error)
+                self._failed(item, error, records)
 
     async def handle_async(
-        self, items: Iterable[int], worker: int, records: Records, readers: Executor | None, decoders: Executor
+        self,
+        items: Iterable[int],
+        worker: int,
+        records: Records,
+        readers: Executor | None,
+        decoders: Executor,
+        *,
+        turn: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
         """As ``handle``, but other tasks of the event loop go on while this one waits.
 
-        Task and sink run in the threads of ``decoders``; a source without an asynchronous reader is read in those of ``readers``.
+        Task and sink run in the threads of ``decoders``; a source without an asynchronous reader is read in those of ``readers``. Where
+        there is a ``turn``, each item is handled when that lets it.
         """
         import asyncio
 
         images, count = self.images, len(self.images)
         clock, loop, async_reader = perf_counter_ns, asyncio.get_running_loop(), self._async_reader
         for item in items:
+            if turn is not None:
+                await turn(item)
             image = images[item % count]
             task_start = sink_start = 0
             read_start = clock()
@@ -141,8 +151,13 @@ class Pipeline:
             except Exception as error:  # whatever one image does, the epoch goes on
                 end = clock()
                 records.values.extend((item, worker, 0, read_start, task_start or end, sink_start or end, end, 0))
-                if len(records.errors) < MOST_ERRORS:
-                    records.errors[item] = describe(error)
+                self._failed(item, error, records)
+
+    def _failed(self, item: int, error: Exception, records: Records) -> None:
+        if len(records.errors) < MOST_ERRORS:
+            records.errors[item] = describe(error)
+        if self._missed is not None:
+            self._missed(item)
 
     def _run_and_put(self, data: bytes, image: Image, item: int) -> tuple[int, int]:
         """Task and sink; returns when each of them ended, in ns."""

@@ -6,12 +6,13 @@ from typing import TypedDict
 
 from runner.config.metrics import MetricName
 from runner.monitor.gpu_record import GpuMetrics
+from runner.record.consumer import ConsumerMetrics
 
 __all__ = ["MetricName", "MetricSummary", "Metrics", "TrialMetrics"]
 
 
-class TrialMetrics(GpuMetrics):
-    """The metrics of one trial that succeeded. None is what the system does not provide; GPU metrics are there where a GPU is."""
+class TrialMetrics(GpuMetrics, ConsumerMetrics):
+    """The metrics of one trial that succeeded. None is what is not known; metrics of a GPU and of a consumer are there where these are."""
 
     images_per_s: float
     total_s: float
@@ -41,7 +42,7 @@ class MetricSummary(TypedDict):
 
 
 class Metrics(TypedDict, total=False):
-    """The metrics of a point. It is empty where no trial succeeded, and has GPU metrics where there is a GPU."""
+    """The metrics of a point. It is empty where no trial succeeded, and has metrics of a GPU and of a consumer where these are."""
 
     images_per_s: MetricSummary
     total_s: MetricSummary
@@ -61,3 +62,8 @@ class Metrics(TypedDict, total=False):
     gpu_memory_pct: MetricSummary
     gpu_power_w: MetricSummary
     gpu_energy_j_per_image: MetricSummary
+    accelerator_utilization_pct: MetricSummary
+    steps_per_s: MetricSummary
+    step_wait_ms: MetricSummary
+    first_batch_s: MetricSummary
+    consumed_images_per_s: MetricSummary

@@ -9,6 +9,7 @@ from typing import Literal, cast
 
 from runner.config.metrics import METRICS
 from runner.monitor.gpu_record import gpu_metrics
+from runner.record.consumer import consumer_metrics
 from runner.record.metric_schema import MetricName, Metrics, MetricSummary, TrialMetrics
 from runner.record.trial_schema import GoodTrial, TrialRecord
 
@@ -17,7 +18,7 @@ def trial_metrics(trial: GoodTrial) -> TrialMetrics:
     """One value for each of ``METRICS`` from one trial that succeeded: medians over its epochs, or sums where said so.
 
     ``cpu_utilization_pct`` is CPU seconds ÷ (wall seconds × CPUs that may be used) over the timed epochs. None is what the system
-    does not tell. Where there is a GPU, its metrics come after.
+    does not tell. Where there is a GPU or a consumer, its metrics come after.
     """
     epochs = trial["epochs"]
     handled = sum(epoch["images_ok"] + epoch["images_failed"] for epoch in epochs)
@@ -42,6 +43,7 @@ def trial_metrics(trial: GoodTrial) -> TrialMetrics:
         "images_ok": min(epoch["images_ok"] for epoch in epochs),
         "images_failed": max(epoch["images_failed"] for epoch in epochs),
         **gpu_metrics(trial["gpu"], handled),
+        **consumer_metrics(trial.get("consumer")),
     }
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from runner.errors import ErrorRecord
 from runner.host.environment import Environment
+from runner.record.consumer import InputRecord
 from runner.record.limits import Having, Id, Limits, Name
 from runner.record.metric_schema import Metrics
 from runner.record.trial_schema import TrialRecord
@@ -80,4 +81,5 @@ class ResultJson(TypedDict):
     trials: list[TrialRecord]
     metrics: Metrics
     failed_images: NotRequired[list[FailedImages]]
+    input: NotRequired[InputRecord | None]
     warnings: list[WarningRecord]

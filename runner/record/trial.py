@@ -15,6 +15,7 @@ from runner.monitor.gpu_record import GpuRecord
 from runner.monitor.sampler import MonitorRecord, Samples
 from runner.pipeline.sources.image import Image
 from runner.pipeline.stamps import Records
+from runner.record.consumer import consumer_record
 from runner.record.epochs import epoch_record, phase_records
 from runner.record.gil import gil_record
 from runner.record.trial_schema import (
@@ -150,6 +151,7 @@ def _any_trial(
         "gil": None if report is None else gil_record(report),
         "nodes": nodes,
         "cache": None if report is None or report.cache is None else report.cache.record(),
+        "consumer": None if report is None or report.consumer is None else consumer_record(report.consumer),
         "backend": {} if report is None else dict(report.backend),
     }
 

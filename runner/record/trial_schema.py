@@ -9,6 +9,7 @@ from runner.host.load import HostLoad
 from runner.host.usage import UsageRecord
 from runner.monitor.gpu_record import GpuRecord
 from runner.monitor.sampler import MonitorRecord
+from runner.record.consumer import ConsumerRecord
 from runner.trial.page_cache import CacheRecord
 
 
@@ -182,6 +183,7 @@ class AnyTrial(TrialCpu, TrialPeaks):
     gil: NotRequired[GilRecord | None]
     nodes: NotRequired[list[NodeRecord]]
     cache: NotRequired[CacheRecord | None]
+    consumer: NotRequired[ConsumerRecord | None]
     # What a mode says of its backend: free-form, each mode has keys of its own.
     backend: NotRequired[dict[str, Any]]
 

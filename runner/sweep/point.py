@@ -12,12 +12,14 @@ from typing import cast
 
 from omegaconf import DictConfig
 
+from runner.analysis.input_bound import input_record
 from runner.analysis.needs import Planned
 from runner.analysis.stopping import least_rounds
 from runner.analysis.warnings import PointFacts, of_point
-from runner.config.check import config_hash, plain
+from runner.config.check import typed
 from runner.config.cpus import cpus_of
 from runner.config.options import Cache, Config
+from runner.config.plain import config_hash, plain
 from runner.disk import SPOOL, current_hook
 from runner.errors import ErrorRecord, TrialError
 from runner.host.environment import environment, usable_cpus
@@ -37,8 +39,10 @@ from runner.record.writing import PointFolder, Series
 from runner.secrets import masked_data, masked_override
 from runner.secrets.known import learnt
 from runner.sweep.checking import checked
+from runner.sweep.consuming import batching_of, handing_over
 from runner.trial.messages import Report, TrialPlan
 from runner.trial.page_cache import CachePlan
+from runner.trial.steps import ConsumerPlan
 
 
 @dataclass
@@ -85,7 +89,7 @@ class Point:
         Raises:
             ConfigurationError: it cannot be run.
         """
-        ready = checked(composed)
+        ready = checked(typed(composed))
         return cls(config=ready.config, images=ready.images, overrides=list(overrides), folder=folder)
 
     @property
@@ -180,11 +184,11 @@ class Point:
             sink=served.sink,
             secrets=learnt(),
         )
+        limits, batches = ThreadLimits(config.tf.intra_op, config.tf.inter_op), batching_of(config.consumer)
+        mode = config.mode if batches is None else handing_over(config.mode)
         return TrialPlan(
             mode_module=config.mode.module(),
-            mode=ModePlan(
-                config.mode, config.workers, ThreadLimits(config.tf.intra_op, config.tf.inter_op), pipeline, str(self.spool)
-            ),
+            mode=ModePlan(mode, config.workers, limits, pipeline, str(self.spool), batches),
             items=config.epoch_images,
             epochs=config.protocol.epochs,
             warmup_epochs=config.protocol.warmup_epochs,
@@ -193,6 +197,7 @@ class Point:
             gil_probe=config.monitor.gil_probe,
             cache=self._cache_plan(),
             disk_hook=current_hook(),
+            consumer=None if batches is None else ConsumerPlan(config.consumer.module(), config.consumer),
         )
 
     def _cache_plan(self) -> CachePlan:
@@ -221,6 +226,7 @@ class Point:
             "trials": self.trials,
             "metrics": self.metrics,
             "failed_images": failed_in(self.trials),
+            "input": input_record(self.trials),
             "warnings": [warning.record() for warning in self.warnings()],
         }
         masked: ResultJson = masked_data(record)

@@ -188,7 +188,7 @@ def _make_folder(point: Point) -> None:
     """Make the point's folder, with the files that Hydra would have written into it."""
     hydra = point.folder / ".hydra"
     make_folder(hydra)
-    from runner.config.check import plain
+    from runner.config.plain import plain
 
     config = OmegaConf.to_yaml(OmegaConf.create(masked_data(plain(point.config))))
     write_atomically(hydra / "config.yaml", lambda file: print(config, file=file, end=""))

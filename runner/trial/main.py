@@ -34,6 +34,7 @@ from runner.trial.epoch_clock import EpochClock
 from runner.trial.gil_probe import GilProbe, GilWaits
 from runner.trial.messages import EpochReport, Phase, Progress, Report, TrialFailure, TrialPlan, mode_class
 from runner.trial.page_cache import PageCache
+from runner.trial.steps import Feeding
 
 
 def run_trial(connection: Connection, plan: TrialPlan, forked_by_server: bool) -> None:
@@ -81,6 +82,7 @@ class _Trial:
         self._workers: tuple[Worker, ...] = ()
         self._sent: list[Sent] = []
         self._cache = PageCache(plan.cache)
+        self._feeding: Feeding | None = None
 
     def run(self) -> Report:
         plan = self._plan
@@ -88,6 +90,7 @@ class _Trial:
         mode, import_s = self._import()
         startup_s = self._start(mode)
         self._enter("pause")
+        self._feeding = self._fed()
         at_ready = self._accounting.footprint()
         self._cache.before_the_first_epoch()
         self._enter("warmup")
@@ -118,6 +121,7 @@ class _Trial:
             node_of=node_of,
             sent=tuple(self._sent),
             cache=None if plan.cache.kind is Cache.as_is else self._cache.report,
+            consumer=None if self._feeding is None else self._feeding.report(),
         )
 
     def _import(self) -> tuple[Mode, float]:
@@ -148,8 +152,16 @@ class _Trial:
     def _warmup_s(self, mode: Mode) -> float:
         self._cache.before_each_epoch()
         began = perf_counter_ns()
-        self._pass(mode, self._clock(None))
+        self._pass(mode, self._clock(None), timed=False)
         return _since(began)
+
+    def _fed(self) -> Feeding | None:
+        """The consumer, built after the workers: those that are forked must come from a process without TensorFlow's runtime."""
+        plan = self._plan
+        if plan.consumer is None:
+            return None
+        runs = self._works_here and (plan.mode.pipeline.uses_tensorflow or plan.mode.mode.uses_tensorflow)
+        return Feeding(plan.consumer, plan.mode, tensorflow_runs=runs)
 
     def _timed_epochs(self, mode: Mode) -> tuple[list[EpochReport], GilWaits | None]:
         probe = GilProbe() if self._plan.gil_probe and self._works_here and GilProbe.has_lock() else None
@@ -164,7 +176,7 @@ class _Trial:
             self._cache.before_each_epoch()
         self._enter("epoch")
         clock = self._clock(number)
-        records = self._pass(mode, clock)
+        records = self._pass(mode, clock, timed=True)
         collect_cpu_s = None if self._works_here else clock.collect_cpu_s
         return EpochReport(clock.released_ns, clock.finished_ns, clock.cpu_s, clock.usage, records, collect_cpu_s)
 
@@ -183,9 +195,11 @@ class _Trial:
         self._enter("end")
         return teardown_s
 
-    def _pass(self, mode: Mode, clock: EpochClock) -> Records:
+    def _pass(self, mode: Mode, clock: EpochClock, *, timed: bool) -> Records:
         """Send all items through the pipeline once."""
-        records = mode.run(Epoch(self._plan.items, number=len(self._sent)), clock)
+        items = self._plan.items
+        events = clock if self._feeding is None else self._feeding.clock(clock, items, timed=timed)
+        records = mode.run(Epoch(items, number=len(self._sent)), events)
         self._sent.append(Sent.of(records))
         return records
 

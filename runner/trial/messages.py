@@ -15,6 +15,7 @@ from runner.pipeline.sinks import Sent
 from runner.pipeline.stamps import Records
 from runner.trial.gil_probe import GilWaits
 from runner.trial.page_cache import CachePlan, CacheReport
+from runner.trial.steps import ConsumerPlan, ConsumerReport
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class TrialPlan:
         cache: what is done about the system's page cache before epochs.
         disk_hook: is called before each change of a file, so that a test can let it fail; None outside of tests.
         log: the file that gets what the trial's processes print; None leaves it on this process's own streams.
+        consumer: who takes the results; None where nobody does.
     """
 
     mode_module: str
@@ -43,12 +45,14 @@ class TrialPlan:
     gil_probe: bool = False
     cache: CachePlan = field(default_factory=CachePlan)
     disk_hook: Hook | None = None
+    consumer: ConsumerPlan | None = None
 
     @property
     def uses_tensorflow(self) -> bool:
-        """Whether its mode, task or sink uses TensorFlow; otherwise the trial does not import it."""
+        """Whether its mode, task, sink or consumer uses TensorFlow; otherwise the trial does not import it."""
         pipeline = self.mode.pipeline
-        return any(option.uses_tensorflow for option in (self.mode.mode, pipeline.task, pipeline.sink))
+        options = [self.mode.mode, pipeline.task, pipeline.sink, *([] if self.consumer is None else [self.consumer.option])]
+        return any(option.uses_tensorflow for option in options)
 
 
 def mode_class(plan: TrialPlan) -> type[Mode]:
@@ -123,6 +127,7 @@ class Report:
         node_of: the node of each worker that ever ran, by the worker's number; empty without a cluster.
         gil: how long a waking thread waited for Python's interpreter lock; None if that was not asked for, or cannot be measured.
         cache: what was done about the page cache; None if nothing was done.
+        consumer: what the consumer did; None where nobody took the results.
     """
 
     import_s: float
@@ -142,6 +147,7 @@ class Report:
     node_of: Mapping[int, str] = field(default_factory=dict)
     sent: tuple[Sent, ...] = ()
     cache: CacheReport | None = None
+    consumer: ConsumerReport | None = None
 
 
 @dataclass(frozen=True)

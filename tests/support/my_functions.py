@@ -29,3 +29,7 @@ def raising(data: bytes) -> bytes:
 
 def text(data: bytes) -> str:
     return "no array"
+
+
+def step(batch: np.ndarray) -> None:
+    assert batch.shape == (3, 16, 16, 3)

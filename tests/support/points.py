@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from runner.config.options import Config, Monitor, NoSink, NoTracking, Protocol, Sample, Tensorflow, Tf, Thread
+from runner.config.options import Config, Monitor, NoConsumer, NoSink, NoTracking, Protocol, Sample, Tensorflow, Tf, Thread
 from runner.pipeline.sources import images_of
 from runner.sweep.point import Point
 from runner.sweep.session import Session
@@ -33,7 +33,7 @@ class Silent:
 
 def point(folder: Path, **changes: object) -> Point:
     config = Config(
-        mode=Thread(), workers=2, tf=Tf(1, 1), source=Sample(), images=6, task=Tensorflow(), sink=NoSink(),
+        mode=Thread(), workers=2, tf=Tf(1, 1), source=Sample(), images=6, task=Tensorflow(), sink=NoSink(), consumer=NoConsumer(),
         protocol=Protocol(rounds=1, epochs=2, warmup_epochs=1, timeout_s=240), monitor=Monitor(), tracking=NoTracking(),
     )  # fmt: skip
     for key, value in changes.items():

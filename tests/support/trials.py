@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from runner.config.options import NoSink, Sample, Tensorflow
+from runner.config.options import BatchesOption, NoSink, Sample, Tensorflow
 from runner.config.registry import module_of
 from runner.modes import ModePlan
 from runner.modes.workers.runtime import ThreadLimits
 from runner.pipeline.hot_path import PipelinePlan
 from runner.pipeline.sources import Image
+from runner.sweep.consuming import batching_of, handing_over
 from runner.trial.messages import Report, TrialPlan
+from runner.trial.steps import ConsumerPlan
 from runner.trial.supervisor import Event, Outcome, Supervisor
 
 
@@ -44,6 +46,7 @@ class Trials:
         source_module: str | None = None,
         source: Any = None,
         spool: str | None = None,
+        consumer: BatchesOption | None = None,
     ) -> TrialPlan:
         task = task or Tensorflow()
         pipeline = PipelinePlan(
@@ -55,9 +58,13 @@ class Trials:
             sink_module=module_of("sink", "none"),
             sink=NoSink(),
         )
-        mode_plan = ModePlan(mode, workers, ThreadLimits(*limits), pipeline, spool)
+        batches = None if consumer is None else batching_of(consumer)
+        mode_plan = ModePlan(
+            mode if batches is None else handing_over(mode), workers, ThreadLimits(*limits), pipeline, spool, batches
+        )
+        taker = None if consumer is None else ConsumerPlan(consumer.module(), consumer)
         module, log = module_of("mode", mode.name), str(self.log)
-        return TrialPlan(module, mode_plan, items, epochs, warmup_epochs, log, gil_probe=gil_probe)
+        return TrialPlan(module, mode_plan, items, epochs, warmup_epochs, log, gil_probe=gil_probe, consumer=taker)
 
     def outcome(
         self,

@@ -10,6 +10,7 @@ from runner.analysis.warnings.hosts import of_hosts
 from runner.analysis.warnings.machine import frequency_changed, gaps, less_precise, other_load, short_of_memory, throttled
 from runner.analysis.warnings.rounds import of_rounds
 from runner.analysis.warnings.settings import (
+    brought_back,
     cpus_not_applied,
     few_rounds,
     not_cold,
@@ -53,7 +54,7 @@ def of_point(point: PointFacts) -> list[ResultWarning]:
     # A point that has left a race, or has won it, needs no more rounds.
     few = None if point.config.protocol.race else few_rounds(good)
     warnings = [few, oversubscribed(point), settings_not_applied(point, good), cpus_not_applied(point, good)]
-    warnings.append(returned_otherwise(point, good))
+    warnings += [brought_back(point), returned_otherwise(point, good)]
     if good:
         warnings += [check(good) for check in _MEASURED]
     return [warning for warning in warnings if warning is not None]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from runner.analysis.stopping import ROUNDS_TO_PROVE
 from runner.analysis.warnings.facts import PointFacts
 from runner.config.cpus import cpus_of
-from runner.config.options import Protocol, Returns
+from runner.config.options import NoConsumer, Protocol, Returns
 from runner.record.trial_schema import GoodTrial
 from runner.record.warning import ResultWarning
 
@@ -101,7 +101,7 @@ def cpus_not_applied(point: PointFacts, good: Sequence[GoodTrial]) -> ResultWarn
 
 def returned_otherwise(point: PointFacts, good: Sequence[GoodTrial]) -> ResultWarning | None:
     """Some results came back pickled instead of in shared memory."""
-    if getattr(point.config.mode, "returns", None) is not Returns.shared_memory:
+    if getattr(point.config.mode, "returns", None) is not Returns.shared_memory and not _brought_back(point):
         return None
     ways = [trial["backend"].get("returned_by", {}) for trial in good]
     pickled, shared = (sum(counts.get(way, 0) for counts in ways) for way in ("pickle", "shared_memory"))
@@ -112,6 +112,22 @@ def returned_otherwise(point: PointFacts, good: Sequence[GoodTrial]) -> ResultWa
         f"{pickled} of {pickled + shared} results did not fit into a slot of shared memory, and came back pickled",
         "do not read these numbers as those of mode.returns=shared_memory",
     )
+
+
+def brought_back(point: PointFacts) -> ResultWarning | None:
+    """Results come back from worker processes because a consumer takes them, though the configuration says that they stay."""
+    if not _brought_back(point):
+        return None
+    return ResultWarning(
+        "brought_back",
+        "the consumer takes the results, so worker processes bring them back by mode.returns=shared_memory",
+        "nothing to do; mode.returns=pickle takes the other way",
+    )
+
+
+def _brought_back(point: PointFacts) -> bool:
+    kept = getattr(point.config.mode, "returns", None) is Returns.digest
+    return kept and not isinstance(point.config.consumer, NoConsumer)
 
 
 def not_cold(good: Sequence[GoodTrial]) -> ResultWarning | None:

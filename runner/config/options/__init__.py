@@ -1,6 +1,7 @@
 """The options: one dataclass for each file under ``conf/``, in one module for each group. Nothing here imports what it configures."""
 
 from runner.config.options.base import Choices as Choices
+from runner.config.options.consumers import *  # noqa: F403
 from runner.config.options.measuring import *  # noqa: F403
 from runner.config.options.modes import *  # noqa: F403
 from runner.config.options.root import *  # noqa: F403

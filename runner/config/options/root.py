@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.config.fields import AMOUNT, HOST, MEASURING, MISSING, ORDER, RECORDING, START, SWEEP, WORK, option
-from runner.config.metrics import METRICS
+from runner.config.metrics import CONSUMER_METRICS, METRICS
+from runner.config.options.consumers import ConsumerOption
 from runner.config.options.measuring import Host, Monitor, Protocol
 from runner.config.options.modes import ModeOption
 from runner.config.options.sinks import SinkOption
@@ -39,6 +40,7 @@ class Config:
     )
     task: TaskOption = option(MISSING, "what is done to each image", role=WORK)
     sink: SinkOption = option(MISSING, "where results go", role=WORK)
+    consumer: ConsumerOption = option(MISSING, "who takes the results, batch by batch", role=WORK, later=True)
     protocol: Protocol = option(MISSING, "how often it is measured", role=MEASURING)
     monitor: Monitor = option(MISSING, "how closely it is watched", role=MEASURING)
     tracking: TrackingOption = option(MISSING, "where runs are recorded beside their own folder", role=RECORDING)
@@ -50,7 +52,10 @@ class Config:
         None, "the point that others are compared with: its name or number; the first by default", role=SWEEP
     )
     objective: str = option(
-        "images_per_s", "the metric that a sweeper such as Optuna gets for each point", choices=METRICS, role=SWEEP
+        "images_per_s",
+        "the metric that a sweeper such as Optuna gets for each point",
+        choices=(*METRICS, *CONSUMER_METRICS),
+        role=SWEEP,
     )
     compare_hosts: bool = option(
         False, "whether points that were measured on different hosts get a verdict against each other", role=SWEEP
@@ -67,4 +72,4 @@ class Config:
     @property
     def uses_tensorflow(self) -> bool:
         """Whether a trial of this point uses TensorFlow; one that does not imports it nowhere."""
-        return any(option.uses_tensorflow for option in (self.mode, self.task, self.sink))
+        return any(option.uses_tensorflow for option in (self.mode, self.task, self.sink, self.consumer))

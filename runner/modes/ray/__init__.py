@@ -63,7 +63,7 @@ class RayMode(ClusterMode):
         with self._cluster_ended_on_failure():
             self._workers.replacements()
             self._clocks.estimate()
-            runs = Runs(epoch.items, self._plan)
+            runs = Runs(epoch.items, self._plan, events.intake)
             dispatch = Dispatch(self._workers, self._calls, self._usage, self._clocks, epoch, runs, Collector(self._plan.spool))
             events.released()
             dispatch.run(events)

@@ -20,7 +20,7 @@ from runner.modes.ray.location import Location
 from runner.modes.ray.messages import ActorPlan, NodeReading, RunDone
 from runner.modes.ray.shipment import Shipment, ShippedReader
 from runner.modes.workers.messages import Returned, WorkerFailure
-from runner.modes.workers.returning import ReturningSink
+from runner.modes.workers.returning import Kept, ReturningSink
 from runner.modes.workers.runtime import start_runtime
 from runner.pipeline.stamps import Records
 
@@ -31,7 +31,7 @@ class ActorWorker:
     def __init__(self, plan: ActorPlan, node: str) -> None:
         self._plan = plan
         self._node = node
-        self._kept: list[Returned] = []
+        self._kept = Kept()
         self._gpus: Gpus | None = None
         self._pipeline: Any
 
@@ -51,15 +51,11 @@ class ActorWorker:
         import_s = perf_counter() - began
         threads = start_runtime(self._plan.limits, tensorflow=pipeline.uses_tensorflow)
         returns = self._plan.returns is not Returns.digest
-        self._pipeline = pipeline.build((lambda sink, array: ReturningSink(sink, array, self, None)) if returns else None)
+        self._pipeline = pipeline.build((lambda sink, array: ReturningSink(sink, array, self._kept, None)) if returns else None)
         if shipment is not None:
             self._pipeline.reader.close()
             self._pipeline.reader = ShippedReader(shipment)
         return Worker.this_process(threads, import_s)
-
-    def send(self, result: Returned) -> None:
-        """Keep a result until its run of items is done; the sink calls this."""
-        self._kept.append(result)
 
     def handle(self, items: range, worker: int, epoch: int, verify: bool) -> RunDone:
         """Take a run of items through the pipeline."""
@@ -70,7 +66,7 @@ class ActorWorker:
             self._pipeline.begin(epoch)
             self._pipeline.handle(items, worker, 0, records)
             records.receipt = self._pipeline.end()
-        kept, self._kept = self._kept, []
+        kept = self._kept.taken()
         results: bytes | list[Returned] | None = kept or None
         if results is not None and self._plan.returns is Returns.pickle:
             results = pickle.dumps(kept)

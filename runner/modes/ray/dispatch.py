@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from runner.modes import Epoch, EpochEvents
+from runner.modes import Epoch, EpochEvents, Intake
 from runner.modes.ray.calls import Calls
 from runner.modes.ray.clocks import HostClocks
 from runner.modes.ray.messages import RunDone
@@ -15,12 +15,16 @@ from runner.modes.ray.runs import Run, Runs
 from runner.modes.ray.usage import UsageReports
 from runner.modes.ray.worker_handle import WorkerHandle
 from runner.modes.ray.workers import Workers
+from runner.modes.workers.due_runs import take_run
 from runner.modes.workers.messages import Returned
 from runner.modes.workers.progress import PROGRESS_INTERVAL_S, ProgressTimer
 from runner.modes.workers.queues import RUNS_PER_WORKER
 from runner.modes.workers.returning import ReturnCheck
 from runner.pipeline.collector import Collector
 from runner.pipeline.stamps import Records
+
+# How often is looked whether a run that was held back may be sent, in seconds: Ray cannot wait for its own calls and for something else.
+_HELD_S = 0.01
 
 
 @dataclass
@@ -48,10 +52,14 @@ class Dispatch:
         for _ in range(RUNS_PER_WORKER):
             for worker in self.workers.alive():
                 self._send_next(worker)
-        timer = ProgressTimer()
-        while self._in_flight or self.runs.again:
+        timer, intake = ProgressTimer(), events.intake
+        while self._in_flight or self.runs.again or self.runs.held is not None:
+            if self.runs.held is not None and not self._in_flight and intake is not None:
+                intake.wait(self.runs.held.items.start)
             for ref in self._done():
-                self._take(ref)
+                self._take(ref, intake)
+            if self.runs.held is not None:
+                self._send_held()
             for worker in self.workers.replacements():
                 self.clocks.estimate()
                 self._send_next(worker)
@@ -80,15 +88,24 @@ class Dispatch:
             if self.runs.again and worker.runs < RUNS_PER_WORKER:
                 self._send_next(worker)
 
+    def _send_held(self) -> None:
+        """Send runs to the workers that have room for them, in turns, as far as they may be sent by now."""
+        for _ in range(RUNS_PER_WORKER):
+            for worker in self.workers.alive():
+                if worker.runs < RUNS_PER_WORKER:
+                    self._send_next(worker)
+
     def _done(self) -> Sequence[Any]:
-        """Calls that are done, with their results on this host; none after ``PROGRESS_INTERVAL_S``."""
+        """Calls that are done, with their results on this host; none after ``PROGRESS_INTERVAL_S``, or sooner where a run is held back."""
+        if not self._in_flight and self.runs.held is not None:
+            return ()
         if not self._in_flight:
             for worker in self.workers.replacements(PROGRESS_INTERVAL_S):
                 self._send_next(worker)
             return ()
-        return self.calls.first_done(list(self._in_flight), PROGRESS_INTERVAL_S)
+        return self.calls.first_done(list(self._in_flight), PROGRESS_INTERVAL_S if self.runs.held is None else _HELD_S)
 
-    def _take(self, ref: Any) -> None:
+    def _take(self, ref: Any, intake: Intake | None) -> None:
         worker, run = self._in_flight.pop(ref)
         worker.runs -= 1
         try:
@@ -101,8 +118,7 @@ class Dispatch:
         worker.cpu_ns = done.cpu_ns
         self.clocks.correct(done.records, worker)
         self.collector.add(done.records)
-        for result in _results(done):
-            self._check.add(result.item, result.array)
+        take_run(done.records, _results(done), intake, self._check)
         del done  # and with it the memory that its results are in
         self._send_next(worker)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from runner.config.options import Ray, Returns
 from runner.errors import TrialKilled
-from runner.modes import ModePlan
+from runner.modes import Intake, ModePlan
 from runner.modes.workers.queues import run_length
 from runner.modes.workers.returning import slot_bytes
 
@@ -30,9 +30,10 @@ class Runs:
     Attributes:
         again: what is to be tried again.
         retried: how many images were tried again, each counted as often as it was.
+        held: the run that comes next, where it may not be sent yet.
     """
 
-    def __init__(self, items: int, plan: ModePlan) -> None:
+    def __init__(self, items: int, plan: ModePlan, intake: Intake | None = None) -> None:
         self._option: Ray = plan.mode
         self._workers = plan.workers
         # Results that stay need no limit, and their task may not say how large they are.
@@ -41,13 +42,28 @@ class Runs:
             if self._option.returns is Returns.digest
             else max(1, _RUN_BYTES // slot_bytes(plan.pipeline.task, plan.pipeline.images))
         )
+        self._longest = min(self._longest, plan.longest_run(plan.workers))
+        self._intake = intake
+        self.held: Run | None = None
         self._fresh = self._cut(items)
         self.again: deque[Run] = deque()
         self.retried = 0
 
     def next(self) -> Run | None:
-        """The run to send next; None where there is none by now."""
-        return self.again.popleft() if self.again else next(self._fresh, None)
+        """The run to send next; None where there is none by now, or where it may not be sent yet.
+
+        Raises:
+            TrialError: the consumer has failed.
+        """
+        if self.again:
+            return self.again.popleft()
+        run, self.held = self.held or next(self._fresh, None), None
+        if run is not None and self._intake is not None:
+            self._intake.check()
+            if self._intake.is_early(run.items.start):
+                self.held = run
+                return None
+        return run
 
     def retry(self, run: Run, worker: str) -> None:
         """Try a run again that was lost with its worker.

@@ -15,6 +15,7 @@ from runner.config.options import Parallelism, TfData
 from runner.modes import Epoch, EpochEvents, Mode, ModePlan, Worker
 from runner.modes.tf_data.calls import GraphWork, ItemWork, item_work
 from runner.modes.tf_data.dataset import autotuned, dataset_of, elements
+from runner.modes.tf_data.groups import handing_on, singles, stacks
 from runner.modes.tf_data.worker_lanes import WorkerLanes
 from runner.modes.workers.progress import ProgressTimer
 from runner.modes.workers.runtime import start_runtime
@@ -47,7 +48,9 @@ class TfDataMode(Mode):
         items = range(epoch.items)
         work = item_work(self._pipeline)
         failed: list[int] = []
-        dataset = dataset_of(self._not_refused(items), work.one, self._plan)
+        intake = events.intake
+        batching = None if intake is None else self._plan.batches
+        dataset = dataset_of(self._not_refused(items), work.one, self._plan, batching, stacked=self._in_graph)
         events.released()
         if epoch.verify and not self._in_graph:
             self._pipeline.verify(items, records)
@@ -58,6 +61,9 @@ class TfDataMode(Mode):
             failed = list(_missing(items, unloading(handled, records, collector.add)))
             if not epoch.verify:
                 records.receipt = self._pipeline.end()
+            if intake is not None:
+                for item in failed:
+                    intake.missed(item)
         ended_ns = perf_counter_ns()
         events.finished()
         # Untimed, because it may take as long as the pass itself.
@@ -84,26 +90,29 @@ class TfDataMode(Mode):
 
         An image that is done and waits to be taken is in its sink stage, while its worker is already at the next one.
         """
-        put, now_ns = self._pipeline.sink.put, perf_counter_ns
-        lanes, timer = WorkerLanes(self._plan.workers), ProgressTimer()
+        put, now_ns, hand_on = self._pipeline.sink.put, perf_counter_ns, handing_on(self._pipeline.task, events.intake)
+        lanes, timer, done = WorkerLanes(self._plan.workers), ProgressTimer(), 0
         iterator = iter(dataset)
-        for done, element in enumerate(elements(iterator), 1):
-            one = work.handled(element)
-            item, error = one.item, one.error
-            sink_start = now_ns()
-            if error is None:
-                try:
-                    put(one.result, item)
-                except Exception as failure:  # whatever one image does, the epoch goes on
-                    error = failure
-            end = now_ns()
-            started, read, ran = (min(stamp, sink_start) for stamp in one.stamps)
-            records.values.extend((item, lanes.of(started, ran), 0, started, read, ran, end, int(error is None)))
-            if error is not None and len(records.errors) < MOST_ERRORS:
-                records.errors[item] = describe(error)
-            if timer.due():
-                events.progress(done)
-            yield item
+        stacked = self._in_graph and events.intake is not None
+        for group in stacks(iterator, work) if stacked else singles(iterator, work):
+            for one in group.handled:
+                item, error = one.item, one.error
+                sink_start = now_ns()
+                if error is None:
+                    try:
+                        put(one.result, item)
+                    except Exception as failure:  # whatever one image does, the epoch goes on
+                        error = group.failed[item] = failure
+                end = now_ns()
+                started, read, ran = (min(stamp, sink_start) for stamp in one.stamps)
+                records.values.extend((item, lanes.of(started, ran), 0, started, read, ran, end, int(error is None)))
+                if error is not None and len(records.errors) < MOST_ERRORS:
+                    records.errors[item] = describe(error)
+                done += 1
+                if timer.due():
+                    events.progress(done)
+                yield item
+            hand_on(group)
         self._autotuned = autotuned(iterator) if self._option.parallelism is Parallelism.autotune else {}
 
     def _verified(self, dataset: Any, work: ItemWork, records: Records) -> Iterator[int]:

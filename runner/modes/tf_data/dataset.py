@@ -7,10 +7,20 @@ from typing import Any
 
 from runner.config.options import Parallelism, TfData
 from runner.modes import ModePlan
+from runner.pipeline.batches import Batching
 
 
-def dataset_of(items: Iterable[int], one: Callable[[Any], Any], plan: ModePlan) -> Any:
-    """A dataset of ``one(item)`` for each item, in the order in which they are done.
+def dataset_of(
+    items: Iterable[int], one: Callable[[Any], Any], plan: ModePlan, batching: Batching | None = None, *, stacked: bool = False
+) -> Any:
+    """A dataset of ``one(item)`` for each item, in the order in which they are done; for a consumer in the order that it asks for.
+
+    Args:
+        items: their numbers.
+        one: what is done to each.
+        plan: of the mode.
+        batching: how a consumer takes the results; None without one.
+        stacked: whether the dataset's elements are batches.
 
     No map is made parallel, no prefetch is put in, and the pool of threads is private.
     """
@@ -25,7 +35,11 @@ def dataset_of(items: Iterable[int], one: Callable[[Any], Any], plan: ModePlan) 
         numbers = tf.data.Dataset.from_tensor_slices(tf.constant(list(items), tf.int64))
     # What is mapped is graph code already: AutoGraph would only translate it, and leave a file in the system's temporary folder.
     as_it_is = tf.autograph.experimental.do_not_convert(one)
-    dataset = numbers.map(as_it_is, num_parallel_calls=parallel, deterministic=False).ignore_errors()
+    dataset = numbers.map(
+        as_it_is, num_parallel_calls=parallel, deterministic=batching is not None and batching.kept
+    ).ignore_errors()
+    if batching is not None and stacked:
+        dataset = dataset.batch(batching.size)
     if option.prefetch:
         dataset = dataset.prefetch(auto if option.prefetch < 0 else option.prefetch)
     options = tf.data.Options()

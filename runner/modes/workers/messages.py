@@ -10,6 +10,7 @@ from runner.errors import TrialFailed
 from runner.modes.workers.distribution import Distribution
 from runner.modes.workers.runtime import ThreadLimits
 from runner.modes.workers.shared_memory import Slots
+from runner.modes.workers.turn import Turns
 from runner.pipeline.hot_path import PipelinePlan
 from runner.pipeline.stamps import Records
 
@@ -25,6 +26,7 @@ class WorkerPlan:
     distribution: Distribution
     returns: bool = False
     slots: Slots | None = None
+    turns: Turns | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,13 @@ class InSlot:
     slot: int
     shape: tuple[int, ...]
     dtype: str
+
+
+@dataclass(frozen=True)
+class Missed:
+    """An item has failed and has no result; sent where results come back."""
+
+    item: int
 
 
 @dataclass(frozen=True)

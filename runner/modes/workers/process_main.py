@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter
 from typing import Any
 
@@ -89,16 +89,21 @@ class _WorkerProcess:
 
     def _run_in_team(self, team: ThreadTeam, epoch: Epoch) -> Records:
         """The records that are left to send; others are sent while the epoch runs."""
-        remaining = team.run(epoch, lambda part: self._send(part, last=False), lambda _: None)
+        remaining = team.run(epoch, lambda part: self._send(part, last=False), lambda _: None, self._in_turn)
         return Collector(None).done(remaining)
 
     def _items(self, epoch: Epoch, records: Records) -> Iterator[int]:
         """The items of the main thread; while it handles them, ``records`` are sent to the trial now and then."""
         timer = ProgressTimer()
-        for count, item in enumerate(self._plan.distribution.items_for(epoch.items, self._plan.index)):
+        for count, item in enumerate(self._in_turn(self._plan.distribution.items_for(epoch.items, self._plan.index), 0)):
             if not count % _CHECK_EVERY and (part := records.drained(1 if timer.due() else BATCH)) is not None:
                 self._send(part, last=False)
             yield item
+
+    def _in_turn(self, items: Iterable[int], thread: int) -> Iterable[int]:
+        """Items of a thread, each when it may be handled."""
+        turns = self._plan.turns
+        return items if turns is None else turns.items(items, thread, self._outbox.send)
 
     def _send(self, records: Records, *, last: bool) -> None:
         self._outbox.send(RecordsPart(records, last))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 from abc import abstractmethod
+from functools import partial
 from multiprocessing.context import BaseContext
 from typing import Any
 
@@ -16,9 +17,10 @@ from runner.config.options import ProcessOption, Returns, StartMethod
 from runner.host.processes import AUTOMATIC_START_METHOD
 from runner.modes import Epoch, EpochEvents, Mode, ModePlan, Worker, WorkerId, WorkerUsage
 from runner.modes.workers.distribution import Distribution
-from runner.modes.workers.messages import InSlot, Ready, RecordsPart, Returned, UsageRequest, WorkerPlan
+from runner.modes.workers.messages import InSlot, Missed, Ready, RecordsPart, Returned, UsageRequest, WorkerPlan
 from runner.modes.workers.returning import ReturnCheck, ReturnPath, slot_bytes
 from runner.modes.workers.shared_memory import Slots
+from runner.modes.workers.turn import Turns, Waiting
 from runner.modes.workers.worker_processes import WorkerProcesses
 from runner.pipeline.collector import Collector
 from runner.pipeline.stamps import Records
@@ -39,6 +41,7 @@ class ProcessMode(Mode):
         self._distribution = self.distribution(self._context, plan.workers * self._option.threads_per_worker)
         self._processes = WorkerProcesses(self._context)
         self._return_path = ReturnPath()
+        self._turns: list[Turns] = []
         self.forks = self._method == "fork"
         self.imports_here = self.forks
 
@@ -53,6 +56,8 @@ class ProcessMode(Mode):
             self._context.set_forkserver_preload([PRELOAD_TENSORFLOW if tensorflow else PRELOAD_LIGHT])
         slots: list[Slots] = []
         for index in range(plan.workers):
+            if plan.batches is not None and plan.batches.kept:
+                self._turns.append(Turns(self._context, option.threads_per_worker))
             if option.returns is Returns.shared_memory:
                 slots.append(Slots(self._context, slot_bytes(plan.pipeline.task, plan.pipeline.images)))
             worker = WorkerPlan(
@@ -63,6 +68,7 @@ class ProcessMode(Mode):
                 distribution=self._distribution,
                 returns=option.returns is not Returns.digest,
                 slots=slots[index] if slots else None,
+                turns=self._turns[index] if self._turns else None,
             )
             self._processes.start(worker)
         self._return_path = ReturnPath(slots)
@@ -76,15 +82,22 @@ class ProcessMode(Mode):
         self._distribution.prepare(epoch.items)
         events.released()
         self._processes.send(None)
-        collector, check = Collector(self._plan.spool), ReturnCheck(verify=epoch.verify)
-        for index, message in self._processes.messages(RecordsPart, Returned, InSlot):
-            if isinstance(message, RecordsPart):
-                collector.add(message.records)
-                if not message.last:
-                    events.progress(len(collector))
-            else:
-                with self._return_path.result(index, message) as array:
-                    check.add(message.item, array)
+        collector, check, intake = Collector(self._plan.spool), ReturnCheck(verify=epoch.verify), events.intake
+        for index, message in self._processes.messages(RecordsPart, Returned, InSlot, Missed, Waiting):
+            match message:
+                case RecordsPart():
+                    collector.add(message.records)
+                    if not message.last:
+                        events.progress(len(collector))
+                case Returned() | InSlot():
+                    with self._return_path.result(index, message) as array:
+                        check.add(message.item, array)
+                        if intake is not None:
+                            intake.result(message.item, array, lasting=isinstance(message, Returned))
+                case Missed() if intake is not None:
+                    intake.missed(message.item)
+                case Waiting() if intake is not None:
+                    intake.when_due(message.item, partial(self._turns[index].go_on, message.thread))
         events.finished()
         return check.complete(collector.done())
 
@@ -99,6 +112,8 @@ class ProcessMode(Mode):
         self._processes.send(None)
         self._processes.join()
         self._return_path.close()
+        for turns in self._turns:
+            turns.close()
         if self._method == "forkserver":
             _end_fork_server()
 

@@ -21,11 +21,11 @@ LONGEST_RUN = 64
 RUNS_PER_WORKER = 2
 
 
-def run_length(remaining: int, takers: int, chunksize: int | None = None) -> int:
+def run_length(remaining: int, takers: int, chunksize: int | None = None, longest: int = LONGEST_RUN) -> int:
     """How many of the ``remaining`` items one of ``takers`` takes at once; ``chunksize`` where that is given."""
     if chunksize is not None:
         return chunksize
-    return max(1, min(LONGEST_RUN, remaining // (4 * takers)))
+    return max(1, min(LONGEST_RUN, longest, remaining // (4 * takers)))
 
 
 class Queue(Protocol):
@@ -47,8 +47,8 @@ def items_from(queue: Queue) -> Iterator[int]:
 class ThreadQueue:
     """A queue for threads of one process."""
 
-    def __init__(self, takers: int, chunksize: int | None = None) -> None:
-        self._takers, self._chunksize = takers, chunksize
+    def __init__(self, takers: int, chunksize: int | None = None, longest: int = LONGEST_RUN) -> None:
+        self._takers, self._chunksize, self._longest = takers, chunksize, longest
         self._lock = threading.Lock()
         self._next = self._items = 0
 
@@ -59,7 +59,7 @@ class ThreadQueue:
     def take(self) -> range:
         with self._lock:
             start = self._next
-            self._next = min(self._items, start + run_length(self._items - start, self._takers, self._chunksize))
+            self._next = min(self._items, start + run_length(self._items - start, self._takers, self._chunksize, self._longest))
             return range(start, self._next)
 
 
@@ -71,8 +71,8 @@ class ProcessQueue:
 
     _COUNTER = struct.Struct("qq")  # next item, items in the epoch
 
-    def __init__(self, context: BaseContext, takers: int, chunksize: int | None = None) -> None:
-        self._takers, self._chunksize = takers, chunksize
+    def __init__(self, context: BaseContext, takers: int, chunksize: int | None = None, longest: int = LONGEST_RUN) -> None:
+        self._takers, self._chunksize, self._longest = takers, chunksize, longest
         self._reader: Connection
         self._writer: Connection
         self._reader, self._writer = context.Pipe(duplex=False)
@@ -86,7 +86,7 @@ class ProcessQueue:
 
     def take(self) -> range:
         start, items = self._get()
-        stop = min(items, start + run_length(items - start, self._takers, self._chunksize))
+        stop = min(items, start + run_length(items - start, self._takers, self._chunksize, self._longest))
         self._put(stop, items)
         return range(start, stop)
 

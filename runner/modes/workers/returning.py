@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from runner.config.options import TaskOption
 from runner.errors import TrialFailed
 from runner.host.connections import Connection
-from runner.modes.workers.messages import InSlot, Returned
+from runner.modes.workers.messages import InSlot, Missed, Returned
 from runner.modes.workers.shared_memory import Slots
 from runner.pipeline.arrays import array_digest
 from runner.pipeline.receipts import Receipt
@@ -38,6 +38,23 @@ class Outbox:
             self._connection.send(message)
 
 
+class Kept:
+    """Keeps the results of a run of items until that is done, where results come back together."""
+
+    def __init__(self) -> None:
+        self._kept: list[Returned] = []
+
+    def send(self, message: Any) -> None:
+        """Keep a result. What failed is in the records, which come back too."""
+        if isinstance(message, Returned):
+            self._kept.append(message)
+
+    def taken(self) -> list[Returned]:
+        """What has been kept, which is here no more."""
+        kept, self._kept = self._kept, []
+        return kept
+
+
 class ReturningSink:
     """A sink that gives each result to the trial after another sink has taken it.
 
@@ -60,6 +77,10 @@ class ReturningSink:
     def put(self, result: Any, item: int) -> None:
         self._sink.put(result, item)
         self._send(self._array(result), item)
+
+    def missed(self, item: int) -> None:
+        """Tell the trial that ``item`` has no result."""
+        self._outbox.send(Missed(item))
 
     def hand_over(self, result: Any, item: int) -> bytes:
         """Only give ``result`` to the trial; returns the hash of its bytes."""

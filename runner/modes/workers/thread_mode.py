@@ -7,9 +7,11 @@ from abc import abstractmethod
 from runner.modes import Epoch, EpochEvents, Mode, ModePlan, Worker
 from runner.modes.workers.distribution import Distribution
 from runner.modes.workers.runtime import ThreadLimits, start_runtime
-from runner.modes.workers.thread_team import ThreadId, ThreadTeam
+from runner.modes.workers.thread_team import ThreadId, ThreadTeam, Turn
+from runner.modes.workers.turn import handed_on, in_turn
 from runner.pipeline.collector import Collector
 from runner.pipeline.hot_path import Pipeline
+from runner.pipeline.sinks.handing import HandingSink
 from runner.pipeline.stamps import Records
 
 
@@ -32,7 +34,7 @@ class ThreadMode(Mode):
 
     def start(self) -> list[Worker]:
         threads = start_runtime(self.limits(), tensorflow=self._plan.pipeline.uses_tensorflow)
-        self._pipeline = self._plan.pipeline.build()
+        self._pipeline = self._plan.pipeline.build(HandingSink if self._plan.batches is not None else None)
         self._team = ThreadTeam(self._pipeline, self._distribution, [ThreadId(worker) for worker in range(self._plan.workers)])
         self._team.start()
         return [Worker.this_process(threads)]
@@ -45,7 +47,10 @@ class ThreadMode(Mode):
 
         self._distribution.prepare(epoch.items)
         events.released()
-        remaining = self._team.run(epoch, collector.add, progress)
+        intake = events.intake
+        turn: Turn | None = None if intake is None else lambda items, _: in_turn(items, intake)
+        with handed_on(self._pipeline, intake):
+            remaining = self._team.run(epoch, collector.add, progress, turn)
         events.finished()
         return collector.done(remaining)
 

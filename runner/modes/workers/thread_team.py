@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from runner.modes import Epoch
@@ -16,6 +16,9 @@ from runner.pipeline.stamps import Records
 
 # Takes some of a thread's records off it, called in that thread.
 Unload = Callable[[Records], None]
+
+# Makes the items of a thread, by its place in the team, come when each may be handled.
+Turn = Callable[[Iterable[int], int], Iterable[int]]
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,9 @@ class ThreadTeam:
         self._distribution = distribution
         self._ids = ids
         self._first_thread = first_thread
-        self._epochs: list[queue.SimpleQueue[tuple[Epoch, Records, Unload] | None]] = [queue.SimpleQueue() for _ in ids]
+        self._epochs: list[queue.SimpleQueue[tuple[Epoch, Records, Unload, Turn | None] | None]] = [
+            queue.SimpleQueue() for _ in ids
+        ]
         self._outcomes: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
         self._threads = [
             threading.Thread(target=self._serve, args=(index,), name=f"worker-{one.worker}.{one.thread}", daemon=True)
@@ -45,7 +50,9 @@ class ThreadTeam:
         for thread in self._threads:
             thread.start()
 
-    def run(self, epoch: Epoch, unload: Unload, progress: Callable[[list[Records]], None]) -> list[Records]:
+    def run(
+        self, epoch: Epoch, unload: Unload, progress: Callable[[list[Records]], None], turn: Turn | None = None
+    ) -> list[Records]:
         """Run an epoch. Returns for each thread the records that it did not give to ``unload``; ``progress`` sees them now and then.
 
         The sink's receipt is in the records of the first thread.
@@ -54,7 +61,7 @@ class ThreadTeam:
             self._pipeline.begin(epoch.number)
         per_thread = [Records() for _ in self._threads]
         for epochs, records in zip(self._epochs, per_thread, strict=True):
-            epochs.put((epoch, records, unload))
+            epochs.put((epoch, records, unload, turn))
         busy = len(self._threads)
         while busy:
             try:
@@ -84,10 +91,12 @@ class ThreadTeam:
             else:
                 self._outcomes.put(None)
 
-    def _handle(self, index: int, epoch: Epoch, records: Records, unload: Unload) -> None:
+    def _handle(self, index: int, epoch: Epoch, records: Records, unload: Unload, turn: Turn | None) -> None:
         items = self._distribution.items_for(epoch.items, self._first_thread + index)
         if epoch.verify:
             self._pipeline.verify(items, records)
         else:
             one = self._ids[index]
+            if turn is not None:
+                items = turn(items, index)
             self._pipeline.handle(unloading(items, records, unload), one.worker, one.thread, records)

@@ -12,8 +12,9 @@ from typing import Any
 
 from runner.errors import ConductorGone, TrialError, TrialFailed, ended_by
 from runner.host.connections import Connection
-from runner.modes.workers.messages import InSlot, RecordsPart, Returned, WorkerFailure, WorkerPlan
+from runner.modes.workers.messages import InSlot, Missed, RecordsPart, Returned, WorkerFailure, WorkerPlan
 from runner.modes.workers.process_main import serve
+from runner.modes.workers.turn import Waiting
 
 
 class WorkerProcesses:
@@ -109,4 +110,4 @@ def _is_last(message: Any) -> bool:
     """Whether a worker sends no more after this: results and parts of records may be followed by others."""
     if isinstance(message, RecordsPart):
         return message.last
-    return not isinstance(message, Returned | InSlot)
+    return not isinstance(message, Returned | InSlot | Missed | Waiting)

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from runner.pipeline.receipts import Receipt
 from runner.pipeline.sinks.delivery import Delivery, Sent
 
-__all__ = ["Delivery", "Destination", "HandsOver", "Sent", "Sink", "SinkFactory"]
+__all__ = ["Delivery", "Destination", "HandsOver", "HearsOfFailures", "Sent", "Sink", "SinkFactory"]
 
 
 class Sink(Protocol):
@@ -42,6 +42,14 @@ class HandsOver(Sink, Protocol):
 
     def hand_over(self, result: Any, item: int) -> bytes:
         """Only bring it back; returns the digest of what was sent."""
+
+
+@runtime_checkable
+class HearsOfFailures(Sink, Protocol):
+    """A sink that is told of items that have no result."""
+
+    def missed(self, item: int) -> None:
+        """The item has failed, in whichever stage."""
 
 
 class SinkFactory(Protocol):

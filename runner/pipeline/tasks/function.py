@@ -6,14 +6,14 @@ which it may use; its import is a part of the start-up. Nothing but the name you
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from runner.config.options import Function
-from runner.errors import ConfigurationError, ImageError
+from runner.errors import ImageError
+from runner.pipeline.own_code import imported
 from runner.pipeline.sources.image import Image
 from runner.pipeline.tasks.arrays import ArrayTask
 
@@ -25,7 +25,7 @@ class FunctionTask(ArrayTask):
 
     def __init__(self, config: Function, images: Sequence[Image]) -> None:  # noqa: ARG002  (any image will do)
         self._name = config.function
-        self._function = _imported(config.function)
+        self._function = imported("task.function", config.function, _ACCEPTED)
 
     def run(self, data: bytes, image: Image) -> Any:  # noqa: ARG002  (the function gets the bytes and no more)
         result = self._function(data)
@@ -38,19 +38,6 @@ class FunctionTask(ArrayTask):
         if isinstance(result, bytes):
             return np.frombuffer(result, np.uint8)
         return result if isinstance(result, np.ndarray) else result.numpy()
-
-
-def _imported(named: str) -> Callable[[bytes], Any]:
-    module, _, name = named.partition(":")
-    try:
-        function = getattr(import_module(module), name)
-    except ImportError as error:
-        raise ConfigurationError("task.function", named, f"cannot be imported: {error}", _ACCEPTED) from error
-    except AttributeError as error:
-        raise ConfigurationError("task.function", named, f"{module} has no {name}", _ACCEPTED) from error
-    if not callable(function):
-        raise ConfigurationError("task.function", named, f"is no function but {type(function).__name__}", _ACCEPTED)
-    return function  # type: ignore[no-any-return]
 
 
 PROVIDES = FunctionTask
