@@ -74,7 +74,8 @@ def _text(data: bytes) -> None:
     if masked(once) != once:
         raise AssertionError(in_one_line(text))
     masked_override(text)
-    if "Pl4nted" in masked(f"http://ann:Pl4nted{text.partition(chr(10))[0].replace('://', '')}@host/a.jpg"):
+    password = "".join(letter for letter in text if letter not in ":\n\\")  # another address in it would be one of its own
+    if "Pl4nted" in masked(f"http://ann:Pl4nted{password}@host/a.jpg"):
         raise AssertionError(in_one_line(text))
 
 

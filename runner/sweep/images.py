@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from runner.config.check import plain
 from runner.config.options import NoSink
 from runner.config.options.root import AUTO, FIRST_LOOK
+from runner.config.plain import plain
 from runner.disk import remove
 from runner.errors import RunnerError, TrialError
 from runner.pipeline.servers.serving import serving
