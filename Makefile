@@ -58,8 +58,8 @@ lint: $(VENV)/.dev  ## Check style, types on every system, layers, and the docum
 
 audit: $(VENV)/.dev  ## Hold the locked versions of all dependencies against the public list of known holes
 	$(BIN)/python -m pip install --quiet pip-audit
-	$(BIN)/pip-audit --requirement requirements-dev.txt --disable-pip --require-hashes || { status=$$?; \
-	  echo "pip-audit found a hole, or could not reach its service (its last lines say which); nothing was changed." >&2; exit $$status; }
+	$(BIN)/pip-audit --requirement requirements-dev.txt --disable-pip --require-hashes --strict || { status=$$?; \
+	  echo "pip-audit found a hole, or could not ask its service about a package: its last lines say which." >&2; exit $$status; }
 
 docs: $(VENV)/.dev  ## Build the pages of docs/ into site/; open site/index.html
 	$(MKDOCS)

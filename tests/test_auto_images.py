@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from support.composing import composed
+from support.photos import photo
 from support.points import point
 from support.program import Program
 from support.stores import sweep_in
 
-from runner.config.options import NoSink, Pillow, Process, Protocol
+from runner.config.options import Folder, NoSink, Pillow, Process, Protocol
 from runner.errors import ConfigurationError, TrialError
 from runner.record.reading import read_point, read_sweep_json
 from runner.sweep.images import settle_as_recorded, settled_images
@@ -112,3 +113,19 @@ def test_a_notebook_keeps_its_fifteen() -> None:
     assert composed("experiment=notebook").images == 15
     assert composed().images == "auto"
     assert Protocol().epoch_s == 0.5
+
+
+def test_a_folder_with_more_images_than_an_epoch_takes_says_so(tmp_path: Path) -> None:
+    photo(tmp_path / "many" / "0.jpg")
+    for other in range(1, 40):
+        shutil.copy(tmp_path / "many" / "0.jpg", tmp_path / "many" / f"{other}.jpg")
+    told: list[str] = []
+    one = point(tmp_path / "0", source=Folder(path=str(tmp_path / "many")), images="auto")
+    number = settled_images([one], Looks(), told.append)
+    assert number is not None
+    assert number < 40
+    assert told[-1] == f"Note: an epoch takes the first {number} of the 40 images of source=folder; images=40 takes all"
+    for enough in (40, 50):
+        told.clear()
+        settled_images([point(tmp_path / "1", source=Folder(path=str(tmp_path / "many")), images=enough)], Looks(), told.append)
+        assert told == []

@@ -13,6 +13,9 @@ from support.program import Program
 from support.records import OLD
 from support.small_sweep import WORDS
 
+from runner.config.resume import resumed
+from runner.errors import ConfigurationError
+
 CHANGES = st.builds(
     Change, st.integers(0, 5000), st.sampled_from(["replace", "replace", "remove", "twice"]), st.integers(0, len(VALUES) - 1)
 )
@@ -69,13 +72,14 @@ def test_one_change_in_a_record_that_is_to_be_run_again(recent: Path, scratch: P
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_any_file_that_is_damaged_as_a_whole(recent: Path, scratch: Path, damage: str) -> None:
-    names = sorted(path.relative_to(recent) for path in recent.rglob("*") if path.is_file() and path.suffix != ".png")
+    rows = next((recent / "0" / "images").iterdir()).relative_to(recent).as_posix()
     found = {}
-    for name in names:
+    for name in ("sweep.json", "multirun.yaml", "manifest.json", "0/result.json", "0/samples.csv", "0/trace.json", rows):
         folder = fresh(recent, scratch / "one")
+        assert (folder / name).is_file()
         DAMAGES[damage](folder / name)
         if raised := tracebacks(folder) | tracebacks(folder / "0"):
-            found[str(name)] = raised
+            found[name] = raised
     assert found == {}
 
 
@@ -88,3 +92,23 @@ def test_a_report_and_mlflow_do_without_what_is_damaged(recent: Path, scratch: P
     DAMAGES["half"](path)
     assert os.path.lexists(path)
     assert tracebacks(folder, SLOW) == {}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[" * 200_000,
+        "a: " + "[" * 60 + "]" * 60,
+        "hydra: {overrides: {task: [&a [x, *a]], hydra: []}}",
+        "hydra: {overrides: {task: 3, hydra: []}}",
+        "hydra: {overrides: {task: [a: b], hydra: [1]}}",
+        "\n".join(["a0: &a0 [x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)),
+                   "hydra: {overrides: {task: [*a29], hydra: []}}"]),
+        "hydra: !!python/object/apply:os.system [id]",
+    ],
+    ids=["deep", "less deep", "in itself", "no list", "no words", "many times itself", "a call"],
+)  # fmt: skip
+def test_a_damaged_multirun_yaml_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "multirun.yaml").write_text(content)
+    with pytest.raises(ConfigurationError, match="is not the folder of a sweep or a run"):
+        resumed([f"resume={tmp_path}"], print)

@@ -66,12 +66,10 @@ def test_a_process_that_dies_in_the_work_gives_a_typed_status(
 
 
 @pytest.mark.parametrize("mode", MODES, ids=name)
-def test_work_that_hangs_is_ended_soon_after_the_deadline(trials: Trials, mode: Any) -> None:
-    began = time.monotonic()
+def test_work_that_hangs_is_ended_by_the_deadline(trials: Trials, mode: Any) -> None:
     outcome, _ = faulty(trials, mode, Fault("hang", on="flower"), timeout_s=3)
     assert isinstance(outcome.error, TrialTimeout)
     assert "phase 'epoch'" in str(outcome.error)
-    assert time.monotonic() - began < 3 + 10  # about a second; the rest is for a machine that does other things too
     assert is_still_fine(trials)
 
 

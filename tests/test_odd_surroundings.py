@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from support.program import Program, compiled
 from support.records import OLD
 
+from runner.display.console import print_where_tracked
 from runner.errors import ConfigurationError
 from runner.files import check_folder
 from runner.host.flock import file_lock
@@ -181,3 +184,20 @@ def test_a_user_without_a_home_and_without_an_entry_can_measure_and_log(tmp_path
     answer = shell(tmp_path, 'unset HOME; exec "$@"', *ONCE, "source=file", "source.path=~/a.jpg", LD_PRELOAD=str(library))
     assert answer.stderr.startswith(b"source.path=")
     assert b"/a.jpg: does not exist\n" in answer.stderr
+
+
+@pytest.mark.parametrize("on_path", [True, False])
+def test_the_command_that_is_named_works_where_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, on_path: bool
+) -> None:
+    folder = str(Path(sys.executable).parent)
+    others = [part for part in os.environ["PATH"].split(os.pathsep) if part != folder]
+    monkeypatch.setenv("PATH", os.pathsep.join([*([folder] if on_path else []), *others]))
+    print_where_tracked(None)
+    said = capsys.readouterr().out.replace("\n", " ")
+    words = shlex.split(said.partition(": ")[2].partition(" shows it")[0])
+    assert (words[0] == "runner") is (on_path and shutil.which("runner") is not None)
+    assert words[-1] == "ui"
+    answer = subprocess.run([*words, "--help"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert answer.returncode == 0, answer.stderr
+    assert "MLflow" in answer.stdout

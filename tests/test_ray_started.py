@@ -231,3 +231,10 @@ def test_a_head_that_goes_away_in_the_middle_ends_the_trial_long_before_its_dead
     assert outcome.error is not None
     assert (outcome.error.status, outcome.error.kind) == ("failed", "ClusterLost")
     assert f"mode.address={cluster.address}: the head of the cluster has gone" in str(outcome.error)
+
+
+def test_an_address_in_the_environment_is_not_that_of_the_cluster_that_a_trial_starts(program: Program) -> None:
+    words = ["mode=ray", "workers=1", "task=pillow", "images=2", "protocol=once", "tracking=none"]
+    answer = program.cold(*words, RAY_ADDRESS="ray://127.0.0.1:9")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "mode.address" not in answer.stdout + answer.stderr

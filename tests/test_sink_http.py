@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -74,13 +73,11 @@ def test_what_does_not_pass_is_not_tried_again(status: str) -> None:
 )
 def test_what_does_not_pass_in_time_is_told(trouble: str, says: str, no_pauses: list[float]) -> None:
     with TroublesomeServer(trouble) as server:
-        began = time.monotonic()
         sink = http_sink(server.url, retries=1, timeout_s=0.3)
         with pytest.raises(SinkError, match=says):
             sink.put(ARRAY, 3)
         assert list(sink.end().doubtful) == [3]
         assert len(server.requests) == 2
-        assert time.monotonic() - began < 20  # less than a second; without its timeout it would hang for a minute
         sink.close()
 
 

@@ -22,6 +22,9 @@ _OF_SWEEP, _OF_RUN = "multirun.yaml", ".hydra/hydra.yaml"
 _ALLOW = "--allow"
 _MOST_BYTES = 10_000_000
 
+# The most levels that Hydra's configuration has, several times over. Deeper ones would end the interpreter, in the loader's C code.
+_DEEPEST = 64
+
 
 def resumed(words: Sequence[str], tell: Callable[[str], None]) -> tuple[list[str], Consent | None]:
     """The words that go on with the sweep or the run in FOLDER, if ``words`` contain ``resume=FOLDER``, and what its record is allowed; otherwise ``words``.
@@ -87,11 +90,37 @@ def _words_of(folder: Path, given: str) -> tuple[list[str], list[str]]:
     """The program's and Hydra's own words of the command line that started it; nothing in them is evaluated."""
     path = next((path for name in (_OF_SWEEP, _OF_RUN) if os.path.lexists(path := folder / name)), folder / _OF_SWEEP)
     try:
-        content: Any = yaml.load(bytes_of(path, _MOST_BYTES), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  (it is a safe one)
+        content = _content_of(bytes_of(path, _MOST_BYTES))
         overrides = content["hydra"]["overrides"]
         if path.name != _OF_SWEEP and content["hydra"]["mode"] != "RUN":
             raise ConfigurationError(_KEY, given, "is the folder of one point of a sweep", "the folder of the sweep around it")
-        task, hydra = ([str(word) for word in overrides[part]] for part in ("task", "hydra"))
+        task, hydra = _texts(overrides["task"]), _texts(overrides["hydra"])
     except (OSError, ValueError, TypeError, KeyError, RecursionError, yaml.YAMLError) as error:
         raise ConfigurationError(_KEY, given, "is not the folder of a sweep or a run", _ACCEPTED) from error
     return task, hydra
+
+
+def _texts(words: Any) -> list[str]:
+    """A list of texts. Anything else is not made one: it could refer to itself, and have no end.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise TypeError
+    return words
+
+
+def _content_of(text: bytes) -> Any:
+    """What YAML says, as plain data.
+
+    Raises:
+        ValueError: it is nested too deeply.
+        yaml.YAMLError: it is none.
+    """
+    loader, depth = getattr(yaml, "CSafeLoader", yaml.SafeLoader), 0
+    for event in yaml.parse(text, loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ValueError(f"it is nested in more than {_DEEPEST} levels")
+    return yaml.load(text, loader)  # noqa: S506  (it is a safe one)

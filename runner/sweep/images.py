@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,10 +18,11 @@ from pathlib import Path
 
 from runner.config.options import NoSink, Skip
 from runner.config.options.root import AUTO, FIRST_LOOK
+from runner.config.plain import plain
 from runner.disk import remove
 from runner.errors import RunnerError, TrialError
 from runner.pipeline.servers.serving import serving
-from runner.pipeline.sources import images_of
+from runner.pipeline.sources import images_of, images_there
 from runner.record.reading import SWEEP, read_sweep_json
 from runner.sweep.point import Point
 from runner.trial.supervisor import Supervisor
@@ -44,6 +46,11 @@ def settled_images(points: Sequence[Point], supervisor: Supervisor, tell: Callab
         return None
     number = _found([point for point in points if point.config.images == AUTO], supervisor, tell)
     settle(points, number)
+    for source in {json.dumps(plain(point.config.source), sort_keys=True): point.config.source for point in points}.values():
+        if (there := images_there(source)) is not None and there > number:
+            tell(
+                f"Note: an epoch takes the first {number} of the {there} images of source={source.name}; images={there} takes all"
+            )
     return number
 
 

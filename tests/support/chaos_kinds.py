@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import cycle
 
 import psutil
 
@@ -22,7 +23,8 @@ from support.stores import runs_at
 
 def _which(attempt: Attempt, conductor: int) -> dict[str, list[psutil.Process]]:
     """The attempt's processes by what they are."""
-    found: dict[str, list[psutil.Process]] = {"conductor": [], "trial": [], "worker": [], "fork server": [], "tracker": []}
+    kinds = ("conductor", "trial", "worker", "fork server", "workers' fork server", "tracker")
+    found: dict[str, list[psutil.Process]] = {kind: [] for kind in kinds}
     for process in processes_of(attempt.marker):
         with contextlib.suppress(psutil.Error):
             line, parent = " ".join(process.cmdline()), process.ppid()
@@ -32,6 +34,10 @@ def _which(attempt: Attempt, conductor: int) -> dict[str, list[psutil.Process]]:
                 found["tracker"].append(process)
             elif parent == conductor:
                 found["fork server"].append(process)
+            elif "forkserver" in line and line != " ".join(
+                psutil.Process(parent).cmdline()
+            ):  # what is forked has its parent's line
+                found["workers' fork server"].append(process)
             else:
                 above = psutil.Process(parent).ppid()
                 found["trial" if above == conductor else "worker"].append(process)
@@ -53,9 +59,11 @@ def _hit(attempt: Attempt, process: subprocess.Popen[str], whom: str, deeds: Cal
 
 
 def _killed(whom: str, attempt: Attempt) -> None:
-    process = attempt.start_sweep(*_MODES)
-    _hit(attempt, process, whom, lambda victim: victim.kill())
-    attempt.ended(process)
+    more = ("mode=process,process_pool", "mode.start_method=choice(forkserver)") if whom == "workers' fork server" else ()
+    process = attempt.start_sweep(*_MODES, *more)
+    was_hit = _hit(attempt, process, whom, lambda victim: victim.kill())
+    status = attempt.ended(process)
+    hold(was_hit or not status, f"nobody was killed, and it ended with {status}: {attempt.last()[-2000:]}")
     hold_resumes_to_the_whole(attempt)
 
 
@@ -85,8 +93,13 @@ def _signalled(number: signal.Signals, attempt: Attempt) -> None:
     hold_resumes_to_the_whole(attempt)
 
 
+# How many steps the sweep takes to write its record, and more; each is tried once before one is tried again.
+_STEPS = 90
+_orders: dict[str, Iterator[int]] = {}
+
+
 def _write(deed: str, attempt: Attempt) -> None:
-    number = attempt.draw.randint(1, 90)
+    number = next(_orders.setdefault(deed, cycle(attempt.draw.sample(range(1, _STEPS + 1), _STEPS))))
     process = attempt.start_sweep(module="support.failing_disk", first=(deed, str(number)))
     status = attempt.ended(process)
     hold(
@@ -193,7 +206,10 @@ if sys.platform != "win32":
     _SIGNALS.append(signal.SIGHUP)
 
 KINDS: dict[str, Kind] = {
-    **{f"{whom} killed": partial(_killed, whom) for whom in ("conductor", "trial", "worker", "fork server", "tracker")},
+    **{
+        f"{whom} killed": partial(_killed, whom)
+        for whom in ("conductor", "trial", "worker", "fork server", "workers' fork server", "tracker")
+    },
     **{f"{whom} stopped for 2 s": partial(_stopped, whom) for whom in ("conductor", "trial", "worker", "fork server")},
     **{f"{number.name} to the program": partial(_signalled, number) for number in _SIGNALS},
     "disk full at the n-th write": partial(_write, "fail"),

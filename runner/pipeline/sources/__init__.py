@@ -59,6 +59,14 @@ class ImportsDrivers(Protocol):
         """Import them, and start nothing."""
 
 
+@runtime_checkable
+class CountsImages(Protocol):
+    """A source that knows how many images it has without inspecting them."""
+
+    def count(self) -> int:
+        """All of them."""
+
+
 class SourceFactory(Protocol):
     """What a source's file provides as ``PROVIDES``."""
 
@@ -77,6 +85,12 @@ def images_of(source: SourceOption, limit: int) -> tuple[Image, ...]:
         images = source.provided()(source).images(limit)
         _inspected[key] = tuple(limited(image, source.max_megapixels) for image in images)
     return _inspected[key]
+
+
+def images_there(source: SourceOption) -> int | None:
+    """How many images a source has; None where that takes more than a look at names."""
+    provided = source.provided()(source)
+    return provided.count() if isinstance(provided, CountsImages) else None
 
 
 _inspected: dict[tuple[str, int], tuple[Image, ...]] = {}

@@ -40,6 +40,10 @@ class FolderSource(LocalSource):
             )
         return inspected("source.path", paths, limit)
 
+    def count(self) -> int:
+        """How many images there are in the folder and below it."""
+        return sum(1 for _ in _Search(self._config).paths(checked_folder("source.path", user_path(self._config.path))))
+
 
 class _Search:
     """One walk through a folder, which remembers why what it saw does not count."""
