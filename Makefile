@@ -9,7 +9,7 @@ SEED ?= 0
 # A link that leads nowhere is an error; --quiet would hide it. The variable silences an advertisement.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast fuzz chaos coverage lint docs schema table lock ui clean
+.PHONY: help demo test test-fast fuzz chaos coverage lint audit docs schema table lock ui clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,11 @@ lint: $(VENV)/.dev  ## Check style, types on every system, layers, and the docum
 	$(BIN)/mypy --platform win32
 	$(BIN)/lint-imports --no-logo
 	$(MKDOCS)
+
+audit: $(VENV)/.dev  ## Hold the locked versions of all dependencies against the public list of known holes
+	$(BIN)/python -m pip install --quiet pip-audit
+	$(BIN)/pip-audit --requirement requirements-dev.txt --disable-pip --require-hashes || { status=$$?; \
+	  echo "pip-audit found a hole, or could not reach its service (its last lines say which); nothing was changed." >&2; exit $$status; }
 
 docs: $(VENV)/.dev  ## Build the pages of docs/ into site/; open site/index.html
 	$(MKDOCS)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.special import digamma, polygamma, stdtr, stdtrit
 
 from runner.analysis.neighbours import LONG, REACH
-from runner.analysis.racing import Sums, pair_width
+from runner.analysis.racing import SIGNS_SHARE, Sums, pair_width
+from runner.analysis.signs import highest_medians, least_below
 from runner.analysis.spread import LEAST_COMPARISONS
 from runner.analysis.statistics import ALPHA, MARGIN, signed_rank_cut, t_quantile
 
@@ -125,14 +126,19 @@ def raced(logs: Array, indifference: float) -> Raced:
     trials, ended, leader = (np.zeros(count, dtype=int) for _ in range(3))
     bound = np.full(count, np.inf)
     sums, others = Sums.none(count, points), ~np.eye(points, dtype=bool)
+    level = ALPHA * SIGNS_SHARE / max(1, points - 1)
     for number in range(rounds):
         trials[running] += rivals[running].sum(1)
         sums.add(np.where(rivals, logs[:, number], np.nan))
-        mean, width = sums.mean(), pair_width(sums)
+        highest = sums.mean() + pair_width(sums)
+        if number + 1 >= least_below(number + 1, level):
+            for one in np.flatnonzero(running):
+                pairs = np.ix_([one], rivals[one], rivals[one])
+                highest[pairs] = np.minimum(highest[pairs], highest_medians(logs[one, : number + 1, rivals[one]].T, level))
         with np.errstate(invalid="ignore"):
-            beaten = (rivals[:, None, :] & others & (mean > width)).any(2) & rivals
+            beaten = (rivals[:, :, None] & others & (highest < 0)).any(1) & rivals
         rivals = np.where(running[:, None], rivals & ~beaten, rivals)
-        worst = np.where(rivals[:, None, :] & others, mean + width, 0.0).max(2).clip(min=0)
+        worst = np.where(rivals[:, None, :] & others, highest, 0.0).max(2).clip(min=0)
         worst = np.where(rivals, worst, np.inf)
         leads = worst.argmin(1)
         least = worst[np.arange(count), leads]

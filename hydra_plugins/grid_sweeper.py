@@ -6,6 +6,7 @@ Our launchers compose and check all jobs before the first starts. Doing it twice
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -42,10 +43,11 @@ class GridSweeper(BasicSweeper):
 
 
 def _write_words(config: DictConfig) -> None:
+    from runner.config.withheld import withhold_in
     from runner.disk import write_atomically
-    from runner.secrets import masked
 
     path = Path(config.hydra.sweep.dir) / "multirun.yaml"
     if not (config.resume and path.exists()):
-        text = masked(OmegaConf.to_yaml(config))
+        withhold_in(shown := copy.deepcopy(config))
+        text = OmegaConf.to_yaml(shown)
         write_atomically(path, lambda file: print(text, file=file, end=""))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import tempfile
 from pathlib import Path
 
-from runner.disk import write_atomically
+from runner.disk import write_bytes_atomically
 from runner.errors import ConfigurationError
-from runner.secrets import masked
+from runner.secrets import MASK, masked
 
 # What a socket's path may have (103 bytes on macOS, 107 on Linux; see unix(7)), without what multiprocessing adds to the folder's.
 _LONGEST_TEMPORARY = 103 - len("/pymp-12345678/listener-12345678")
+
+# A mask that is the whole of a value in YAML, where an asterisk means something else.
+_BARE = re.compile(rf"(?m)([:-] +){re.escape(MASK)}$")
 
 # Below outputs/: where MLflow keeps its copies of what the runs' own folders hold.
 ARTIFACTS = "mlartifacts"
@@ -69,11 +73,14 @@ def forget_sweep(folder: Path) -> None:
 def mask_file(path: Path) -> None:
     """Mask a text file in its place; one that has no secret, or is not there, is left alone."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode(errors="surrogateescape")
     except OSError:
         return
     if (safe := masked(text)) != text:
-        write_atomically(path, lambda file: print(safe, file=file, end=""))
+        if path.suffix == ".yaml":
+            safe = _BARE.sub(rf"\1'{MASK}'", safe)
+        content = safe.encode(errors="surrogateescape")
+        write_bytes_atomically(path, lambda file: file.writelines([content]))
 
 
 def mask_hydra_files(folder: Path) -> None:

@@ -16,8 +16,8 @@ from support.forking_program import ForkingProgram
 from support.paths import ROOT
 from support.program import Program
 
-from runner.config.check import config_hash, plain
 from runner.config.options import Config, Url
+from runner.config.plain import config_hash, plain
 from runner.config.registry import GROUPS, conf_dir, names_code, options
 from runner.errors import ConfigurationError
 

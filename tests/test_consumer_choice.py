@@ -15,9 +15,9 @@ from runner.analysis.input_bound import input_record
 from runner.analysis.needs import needs_of
 from runner.analysis.verdicts import better_if_more
 from runner.analysis.warnings.settings import brought_back
-from runner.config.check import config_hash
 from runner.config.metrics import CONSUMER_METRICS
 from runner.config.options import BatchesOption, Emulated, Loky, NoConsumer, Process, Returns, StepTime, Thread
+from runner.config.plain import config_hash
 from runner.config.words import as_hydra_reads
 from runner.errors import ConfigurationError
 from runner.sweep.consuming import batching_of, handing_over

@@ -11,7 +11,7 @@ from support.program import Program
 from support.stores import sweep_in
 
 from runner.analysis.warnings import at_the_edge
-from runner.config import store
+from runner.config import resolvers
 from runner.config.options import Process, Tf
 from runner.record.reading import read_sweep_json
 from runner.sweep.labels import label_points
@@ -42,8 +42,8 @@ def test_one_worker_is_no_edge_nor_is_a_grid_of_other_choices(tmp_path: Path) ->
 
 @pytest.mark.parametrize(("cpus", "workers"), [(1.0, "1,2"), (2.0, "1,2,4"), (2.5, "1,2,4,5"), (16.0, "1,2,4,8,16,32")])
 def test_tuning_tries_up_to_twice_the_cpus(cpus: float, workers: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "usable_cpus", lambda: cpus)
-    assert store.doubled_workers() == workers
+    monkeypatch.setattr(resolvers, "usable_cpus", lambda: cpus)
+    assert resolvers.doubled_workers() == workers
 
 
 def test_tuning_races_on_a_folder_of_ones_own(program: Program, tmp_path: Path) -> None:
@@ -60,5 +60,5 @@ def test_tuning_races_on_a_folder_of_ones_own(program: Program, tmp_path: Path) 
     answer = program("experiment=tune", *words, "protocol.max_rounds=2")
     assert answer.returncode == 0, answer.stderr
     record = read_sweep_json(sweep_in(program.folder) / "sweep.json")
-    assert len(record["points"]) == 2 * (store.doubled_workers().count(",") + 1)
+    assert len(record["points"]) == 2 * (resolvers.doubled_workers().count(",") + 1)
     assert record.get("race")

@@ -43,6 +43,26 @@ def test_nothing_heavy_is_imported_to_show_a_configuration_or_to_refuse_one(prog
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ["affinity=999"], ["mode=synthetic_process", "tf.intra_op=4"], ["baseline=nope", "workers=1,2", "-m"], ["mode=thread,process"],
+        ["source=folder"], ["experiment=tune", "images=0"], ["experiment=notebook", "mode.nope=3"],
+    ],
+)  # fmt: skip
+def test_words_that_mean_one_thing_are_refused_before_hydra_is_loaded(program: Program, words: list[str]) -> None:
+    script = (
+        f"import sys; sys.argv = ['runner', *{words!r}]\n"
+        "from runner.commands.dispatch import main\n"
+        "try: main()\n"
+        "except SystemExit as end: sys.exit(end.code != 1 or bool({'hydra', 'omegaconf'} & set(sys.modules)))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", script], cwd=program.folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.parametrize(
     "module",
     ["runner.commands.run", "runner.sweep.session", "runner.sweep.sweep", "runner.sweep.point", "runner.display.summary"],
 )

@@ -12,7 +12,6 @@ from support.made_records import result
 from runner.analysis.bounds import images_at_once
 from runner.analysis.recommendation import Recommendation, words_for
 from runner.commands.rerun import rerun
-from runner.config.check import config_hash, plain
 from runner.config.options import (
     Asyncio,
     Cache,
@@ -31,6 +30,7 @@ from runner.config.options import (
     Thread,
     Url,
 )
+from runner.config.plain import config_hash, plain
 from runner.config.registry import mode_of, module_of
 from runner.config.restore import choices_of
 from runner.errors import ConfigurationError

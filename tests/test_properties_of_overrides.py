@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -11,14 +13,18 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from runner.config.check import typed
 from runner.config.cpus import as_text, cpus_of
+from runner.config.direct import configurations
 from runner.config.early import refuse_early
+from runner.config.explain import explain
+from runner.config.options import Config
 from runner.config.registry import GROUPS, KEYS, conf_dir, files_of, options
 from runner.config.restore import choices_of, quoted
 from runner.config.store import register
@@ -107,6 +113,73 @@ def test_what_is_refused_before_hydra_is_loaded_would_be_refused_after_it(hydra:
     if refusal(lambda: refuse_early(words)) is not None:
         with pytest.raises((ConfigurationError, HydraException, OmegaConfBaseException, ValueError)):
             typed(compose("config", overrides=list(words)))
+
+
+@settings(max_examples=settings().max_examples // 4)
+@given(words=st.lists(WORDS, max_size=4, unique_by=lambda word: word.partition("=")[0]))
+@example(words=["mode=synthetic_process", "affinity=0", "workers=3"])
+@example(words=["source=folder", "task=opencv", "task.colour=0", "source.path=a/b.c"])
+@example(words=["tracking=server"])
+@example(words=["experiment=notebook", "mode=process", "workers=3", "tf.intra_op=2"])
+@example(words=["experiment=notebook", "mode.nope=1"])
+def test_what_is_composed_without_hydra_is_what_hydra_composes(hydra: None, words: Sequence[str]) -> None:
+    if refusal(lambda: refuse_early(words)) is not None:
+        return
+    try:
+        direct = configurations(words)
+    except ConfigurationError as refused:
+        with pytest.raises(ConfigurationError, match=re.escape(str(refused))):
+            hydras(words)
+    else:
+        assert direct is None or direct == [hydras(words)]
+
+
+GIVEN = ["source.path=here", "task.function=here", "consumer.function=here", "tracking.uri=here"]
+
+
+@pytest.mark.parametrize("turn", range(max(len(names) for names in options().values())))
+def test_each_option_is_composed_without_hydra_as_by_hydra(hydra: None, turn: int) -> None:
+    chosen = {group: list(kinds)[turn % len(kinds)] for group, kinds in options().items()}
+    chosen["source"] = "sample" if chosen["source"] == "url" else chosen["source"]  # its address is no plain word
+    fields = {f"{group}.{spec.name}" for group, name in chosen.items() for spec in dataclasses.fields(options()[group][name])}
+    given = [word for word in GIVEN if word.partition("=")[0] in fields]
+    words = [*(f"{group}={name}" for group, name in chosen.items()), *given]
+    assert configurations(words) == [hydras(words)]
+
+
+@pytest.mark.parametrize("name", files_of("experiment"))
+def test_each_preset_is_composed_without_hydra_as_by_hydra(hydra: None, name: str) -> None:
+    node = compose("config", overrides=[f"experiment={name}"], return_hydra_config=True)
+    swept = (node.hydra.mode is RunMode.MULTIRUN and node.hydra.sweeper.params) or {}
+    points = itertools.product(*([f"{key}={value}" for value in str(values).split(",")] for key, values in swept.items()))
+    assert configurations([f"experiment={name}"]) == [hydras([f"experiment={name}", *words]) for words in points]
+
+
+def hydras(words: Sequence[str]) -> Config:
+    """What Hydra composes, its rules not checked."""
+    try:
+        node = compose("config", overrides=list(words))
+        config = OmegaConf.to_object(node)
+    except MissingMandatoryValue:
+        return typed(node)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise explain(error, words) from error
+    assert isinstance(config, Config)
+    return config
+
+
+def test_the_points_of_a_sweep_are_composed_in_hydras_order() -> None:
+    points = configurations(["mode=thread,process", "workers=1,2", "-m"])
+    assert points is not None
+    assert [point.mode.label(point.workers) for point in points] == ["thread-w1", "thread-w2", "process-w1", "process-w2"]
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["+tf=single", "hydra.sweeper.params=1", "images=${workers}", "workers='2'", "resume=outputs", "--cfg"],
+)
+def test_words_that_mean_more_than_a_value_are_left_to_hydra(word: str) -> None:
+    assert configurations([word, "workers=2"]) is None
 
 
 @given(PLAIN)

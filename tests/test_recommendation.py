@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pytest
 import yaml
 from support.advice import folder_of, trial
 from support.made_records import known, result
@@ -12,6 +13,9 @@ from support.paths import ROOT
 from support.program import Program
 
 from runner.analysis.recommendation import recommended
+from runner.commands.recommend import write_preset
+from runner.config.registry import KEYS
+from runner.errors import ConfigurationError
 from runner.record.metrics import point_metrics
 from runner.record.reading import PointRecord
 
@@ -91,3 +95,24 @@ def test_a_preset_is_written_and_can_be_run(advised: Program, tmp_path: Path) ->
         assert "is there already" in again.stderr
     finally:
         preset.unlink(missing_ok=True)
+
+
+def test_a_preset_holds_choices_and_nothing_else_whatever_the_record_is_called(tmp_path: Path) -> None:
+    hostile = "fast\nhydra:\n  callbacks:\n    x: {_target_: subprocess.Popen, args: [id]}\n#"
+    taken = recommended([point(hostile, 200), point("slow", 50)], "throughput")
+    assert taken is not None
+    taken.point.record["config"]["task"] = {"name": "function", "function": "os:system"}
+    write_preset(taken, tmp_path / "mine.yaml")
+    text = (tmp_path / "mine.yaml").read_text()
+    assert set(yaml.safe_load(text)) <= {"defaults", *KEYS}
+    assert "os:system" not in text
+    assert "task.function is code that the record names, which is not passed on" in text
+
+
+@pytest.mark.parametrize("name", ["a b.yaml", "a\nb.yaml", "-m.yaml", "a=b.yaml"])
+def test_a_preset_has_a_name_that_can_be_chosen(tmp_path: Path, name: str) -> None:
+    taken = recommended([point("fast", 200)], "throughput")
+    assert taken is not None
+    with pytest.raises(ConfigurationError, match="is no name for a preset"):
+        write_preset(taken, tmp_path / name)
+    assert not list(tmp_path.iterdir())

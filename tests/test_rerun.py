@@ -98,9 +98,10 @@ def test_any_configuration_comes_back_as_it_was(text: str, program: Program) -> 
     """Through the record's own words, whatever they are made of."""
     from support.points import point
 
-    from runner.config.check import config_hash, plain, typed
+    from runner.config.check import typed
     from runner.config.compose import composed
     from runner.config.options import Folder, Monitor, ProcessPool, Protocol, Server, Tf
+    from runner.config.plain import config_hash, plain
     from runner.config.restore import choices_of
     from runner.config.store import register
 

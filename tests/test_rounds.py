@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,10 +23,9 @@ from runner.config.options import Protocol
 from runner.errors import ConfigurationError
 from runner.record.trial import TrialPlace
 from runner.record.trial_schema import GoodTrial
-from runner.sweep.labels import label_points
+from runner.sweep.labels import chosen_baseline, label_points
 from runner.sweep.point import Point
 from runner.sweep.session import Session
-from runner.sweep.sweep import chosen_baseline
 from runner.trial.supervisor import Supervisor
 
 
@@ -88,6 +89,19 @@ def test_rounds_go_on_until_they_are_precise_enough_or_too_many(tmp_path: Path) 
         half_width = functools.partial(own_half_width, subject.trials)
         Session([subject], 0, counting, Prepared(), half_width=half_width, measure=functools.partial(_pretended, scatter)).run()
         assert counting.rounds == list(range(expected))
+
+
+def test_between_rounds_others_may_measure_for_as_long_as_is_asked(tmp_path: Path) -> None:
+    subject = point(tmp_path / "a", protocol=Protocol(rounds=3, pause_s=60))
+    waits: list[tuple[float, int]] = []
+
+    def wait(seconds: float) -> None:
+        another = "from runner.host.lock import host_lock\nwith host_lock(print, 0): pass"
+        assert subprocess.run([sys.executable, "-c", another], check=False).returncode == 0
+        waits.append((seconds, len(subject.trials)))
+
+    Session([subject], 0, Counting(), Prepared(), measure=functools.partial(_pretended, 0.0), wait=wait).run()
+    assert waits == [(60, 1), (60, 2)]
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from support.examples import Example, examples
 from support.fresh_process import TensorflowImported, in_fresh_process
 from support.sending import UNSENDABLE, opened, sent, sent_by_threads
 
-from runner.config.check import plain
 from runner.config.options import SinkOption
+from runner.config.plain import plain
 from runner.config.restore import choices_of
 from runner.pipeline.receipts import Receipt
 from runner.pipeline.sinks import Destination, Sent

@@ -16,8 +16,8 @@ from support.examples import Example, examples
 from support.fresh_process import in_fresh_process
 from support.reading import digests_read, listed, listed_and_read, reader_of
 
-from runner.config.check import plain
 from runner.config.options import SourceOption
+from runner.config.plain import plain
 from runner.config.restore import choices_of
 from runner.pipeline.sources import AsyncReader
 

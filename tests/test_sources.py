@@ -12,8 +12,8 @@ import pytest
 from support.composing import composed
 from support.photos import photo, png_bomb
 
-from runner.config.check import config_hash
 from runner.config.options import File, Folder, ImageFormat, Pillow, Sample, Synthetic
+from runner.config.plain import config_hash
 from runner.errors import ConfigurationError
 from runner.pipeline.sources import images_of
 from runner.pipeline.sources.image import inspect

@@ -17,8 +17,8 @@ from support.photos import photo
 from support.running import built_and_run, digests, task_of
 from support.trials import Trials
 
-from runner.config.check import plain
 from runner.config.options import Process, TaskOption
+from runner.config.plain import plain
 from runner.config.restore import choices_of
 from runner.pipeline.sources import Image
 from runner.pipeline.sources.image import inspect

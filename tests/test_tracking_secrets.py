@@ -31,7 +31,7 @@ def test_no_secret_reaches_a_record_a_log_or_mlflow(program: Program, server: st
     assert len(runs) == 3
     assert secret not in json.dumps(runs)
     record = next(path for path in files if path.name == "result.json").read_text()
-    assert json.loads(record)["environment"]["variables"]["MLFLOW_REGISTRY_TOKEN"] == "***"  # noqa: S105
+    assert "MLFLOW_REGISTRY_TOKEN" not in json.loads(record)["environment"]["variables"]
     command = json.loads(record)["command"]
     assert host.partition(":")[2] in command
     assert "@" not in command
@@ -50,7 +50,7 @@ def test_an_unreachable_servers_credentials_are_not_in_its_message(program: Prog
     [
         ("http://user:pass@host/path", "http://***@host/path"),
         ("https://token@host", "https://***@host"),
-        ("source.url='s3://KEY:a+b/c@bucket/x'", "source.url='s3://KEY:a+b/c@bucket/x'"),  # a slash ends the authority
+        ("source.url='s3://KEY:a+b/c@bucket/x'", "source.url='s3://***@bucket/x'"),
         ("https://host/a.jpg?X-Amz-Signature=abc&width=3", "https://host/a.jpg?X-Amz-Signature=***&width=3"),
         ("https://host/a?sig=abc&api_key=def&keyword=cat", "https://host/a?sig=***&api_key=***&keyword=cat"),
         (r"url=https\://me\:pass@host/a?sig\=abc", r"url=https\://***@host/a?sig\=***"),

@@ -16,8 +16,8 @@ from support.photos import photo
 from support.troublesome_image_server import TroublesomeServer
 from support.url_source import PHOTOS, A, digests, expected, image_at
 
-from runner.config.check import plain
 from runner.config.options import Sample, Url
+from runner.config.plain import plain
 from runner.config.restore import choices_of
 from runner.errors import ConfigurationError
 from runner.pipeline.sources import images_of
@@ -65,6 +65,17 @@ def test_a_listing_on_this_disk_may_have_paths_too(tmp_path: Path) -> None:
     (tmp_path / "in" / "list.txt").write_text(f"photo (1).jpg\n{tmp_path}/b.jpg\n")
     images = images_of(Url(url=f"file://{tmp_path}/in/list.txt"), 9)
     assert [image.name for image in images] == ["photo (1).jpg", "b.jpg"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["file:///etc/hostname", "s3://bucket/a.jpg", "reference://a.jpg", "filecache::http://x/a.jpg", "zip://a.jpg::file:///x.zip"],
+)  # fmt: skip
+def test_a_servers_listing_leads_to_no_other_kind_of_place(photo_server: TroublesomeServer, line: str) -> None:
+    photo_server.files["/list.txt"] = f"{photo_server.url('/a.jpg')}\n{line}\n".encode()
+    with pytest.raises(ConfigurationError, match=r"own kind|evaluates|is not the address"):
+        digests(Url(url=photo_server.url("/list.txt")))
+    assert photo_server.asked["/a.jpg"] == 0
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,7 @@ def _by_race(run: Race, candidates: Sequence[Candidate], asked: Sequence[Candida
 def _apart(run: Race, candidates: Sequence[Candidate], others: Sequence[int], *, kept: str | None) -> list[Apart]:
     """How far the leader of a race is above the best of each other kind, and above a baseline that was named."""
     lead = run.looks[-1].leader
-    known = [place for place in others if math.isfinite(run.reach[place][lead])]
+    known = [place for place in others if math.isfinite(run.highest[place][lead]) and math.isfinite(run.highest[lead][place])]
     known.sort(key=lambda place: run.gaps[place][lead])
     kinds = [kind for kind in dict.fromkeys(candidates[place].kind for place in known) if kind != candidates[lead].kind]
     best = {
@@ -198,8 +198,8 @@ def _apart(run: Race, candidates: Sequence[Candidate], others: Sequence[int], *,
     best |= {place: "" for place in known if candidates[place].label == kept and place not in best}
     said = []
     for place, what in best.items():
-        gap, reach, one = run.gaps[place][lead], run.reach[place][lead], candidates[place]
-        ratio, low, high = (math.exp(gap + side) for side in (0.0, -reach, reach))
+        one = candidates[place]
+        ratio, low, high = map(math.exp, (run.gaps[place][lead], -run.highest[lead][place], run.highest[place][lead]))
         cpu, memory = _share(candidates[lead].cpu, one.cpu), _share(candidates[lead].memory, one.memory)
         said.append(Apart(one.shown + what, ratio, low, high, cpu_share=cpu, memory_share=memory))
     return said

@@ -1,16 +1,18 @@
 """A race: points are measured in rounds, one that is provably worse than another drops out, and every look is free.
 
-Whatever is looked at after each round has to hold at every look at once. Three bounds of this kind, each with its share of the level, are asked
+Whatever is looked at after each round has to hold at every look at once. Four bounds of this kind, each with its share of the level, are asked
 for every pair of points; the least of them is taken. D̄_ji is the mean over n common rounds of y_j − y_i (y is the logarithm of a value, more is
 better), S_ji its standard deviation, k the number of points, and α = 2 · level · share / (k − 1) the two-sided level of a pair.
 
-* **Student's t without a price for looking**, 60 %: the paired t e-process, (1 + q) / (1 + ρq) with q = t² / (n − 1), a Gaussian mixture of the
+* **Student's t without a price for looking**, 45 %: the paired t e-process, (1 + q) / (1 + ρq) with q = t² / (n − 1), a Gaussian mixture of the
   precision c² (Lai, 1976; Wang & Ramdas, 2023). w = S/√n · √((n − 1)(B − 1) / (1 − ρB)), ρ = c² / (n + c²), B = (1 / (α√ρ))^(2/n); infinite
   where ρB ≥ 1, which for 20 points is the case up to the sixth round.
-* **A spread that is borrowed**, 30 %: the standard deviation of a pair is taken to be at most ``_DOUBT`` times that of all pairs together, or its
+* **A spread that is borrowed**, 20 %: the standard deviation of a pair is taken to be at most ``_DOUBT`` times that of all pairs together, or its
   own where that is larger. Then it need not be found anew for each pair, and two rounds of 20 points say something. w = s · √((n + m) / n² · log((n + m) /
   (m α²))), the Gaussian mixture for a known variance (Robbins, 1970; Howard et al., 2021). An approximation: it is held by simulation, with points
   ten times as noisy as the others (``benchmarks/simulation.py``).
+* **Signs**, 25 %: an upper bound of the median of y_j − y_i from how often it is below a value (``runner.analysis.signs``). It needs 11 rounds for six
+  points and 13 for twenty, and no spread: where one trial in ten is disturbed by something else, races are over after two thirds of the rounds.
 * **A spread that trials do not reach**, 10 %: the same with s = ``_CAP``, a standard deviation of 20 % of the ratio of two trials, or what was seen
   where that is more. It finds what is twice as slow in two or three rounds, of however few points.
 
@@ -29,10 +31,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from runner.analysis.signs import highest_medians, least_below
 from runner.analysis.statistics import ALPHA
 
-# The shares of the level: by each pair's own variance, by that of all pairs, by the cap.
-SHARES = (0.6, 0.3, 0.1)
+# The shares of the level: by each pair's own variance, by that of all pairs, by the cap; and by signs.
+SHARES = (0.45, 0.2, 0.1)
+SIGNS_SHARE = 0.25
 
 # c²: the precision of the mixture over effects in the paired t e-process.
 PRECISION = 0.5
@@ -89,14 +93,14 @@ class Race:
         out: the round after which each point that is proven to be worse was so, by its place.
         behind: for each point: the best is better than it by at most this, as a logarithm, at the last look that it was in for.
         gaps: points × points: by how much the column's point is better than the row's, as a logarithm, over the rounds in common; nan without any.
-        reach: the same shape: how far each gap may be from the truth; each side for all rivals of the best together.
+        highest: the same shape: by how much it is better at most; for all rivals of the best together.
     """
 
     looks: Sequence[Look] = ()
     out: Mapping[int, int] = field(default_factory=dict)
     behind: Sequence[float] = ()
     gaps: Sequence[Sequence[float]] = ()
-    reach: Sequence[Sequence[float]] = ()
+    highest: Sequence[Sequence[float]] = ()
 
     @property
     def over(self) -> bool:
@@ -129,20 +133,24 @@ def race(
         if row + 1 < len(logs) and numbers[row + 1] == numbers[row]:
             continue
         done = numbers[row] + 1
-        mean, width = sums.mean(), pair_width(sums)
-        before, beaten = rivals, _beaten(mean, width, rivals)
+        mean = sums.mean()
+        highest = highest_gaps(sums, logs[: row + 1], rivals)
+        before, beaten = rivals, _beaten(highest, rivals)
         out.update(dict.fromkeys(np.flatnonzero(beaten).tolist(), done))
         rivals = rivals & ~beaten
-        bounds = _bounds(mean, width, rivals)
+        bounds = _bounds(highest, rivals)
         behind = np.where(before, bounds, behind)
-        known = bounds if np.isfinite(bounds[rivals]).any() else _bounds(mean, np.zeros_like(mean), rivals)
+        known = bounds if np.isfinite(bounds[rivals]).any() else _bounds(mean, rivals)
         leader = int(np.argmin(np.where(rivals, known, np.inf)))
         inside = tuple(place for place in range(points) if rivals[place] or (place == rules.kept and place not in failed))
         over = bool(rivals.any() and bounds[leader] <= math.log1p(rules.indifference))
         looks.append(Look(done, inside, leader, float(bounds[leader]), over))
         if over:
             break
-    return Race(looks, out, behind.tolist(), sums.mean().tolist(), pair_width(sums).tolist())
+    reached = logs[: row + 1] if looks else logs[:0]
+    return Race(
+        looks, out, behind.tolist(), sums.mean().tolist(), highest_gaps(sums, reached, np.ones(points, dtype=bool)).tolist()
+    )
 
 
 @dataclass
@@ -208,17 +216,33 @@ def _known(n: NDArray[np.float64], level: float, at: float) -> NDArray[np.float6
     return width
 
 
-def _bounds(mean: NDArray[np.float64], width: NDArray[np.float64], rivals: NDArray[np.bool_]) -> NDArray[np.float64]:
+def highest_gaps(sums: Sums, logs: NDArray[np.float64], rivals: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """By how much the column's point is better than the row's at most, at every look; infinite where nothing can be said.
+
+    Args:
+        sums: of the rounds.
+        logs: rounds × points, the same rounds.
+        rivals: the points whose signs are looked at.
+    """
+    highest = sums.mean() + pair_width(sums)
+    highest[np.isnan(highest)] = np.inf
+    pairs = np.ix_(rivals, rivals)
+    level = ALPHA * SIGNS_SHARE / max(1, len(rivals) - 1)
+    if len(logs) >= least_below(len(logs), level):
+        highest[pairs] = np.minimum(highest[pairs], highest_medians(logs[:, rivals], level))
+    return highest
+
+
+def _bounds(highest: NDArray[np.float64], rivals: NDArray[np.bool_]) -> NDArray[np.float64]:
     """For each point: what a rival may be better by, at most; 0 where none is left."""
-    against = rivals[None, :] & ~np.eye(len(mean), dtype=bool)
-    reach = np.where(np.isnan(mean), np.inf, mean + width)
+    against = rivals[None, :] & ~np.eye(len(highest), dtype=bool)
+    reach = np.where(np.isnan(highest), np.inf, highest)
     bounds: NDArray[np.float64] = np.where(against, reach, 0.0).max(1, initial=0.0)
     return bounds
 
 
-def _beaten(mean: NDArray[np.float64], width: NDArray[np.float64], rivals: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The rivals than which another is provably better."""
-    against = rivals[None, :] & rivals[:, None] & ~np.eye(len(mean), dtype=bool)
-    with np.errstate(invalid="ignore"):
-        beaten: NDArray[np.bool_] = np.asarray(np.any(against & (mean > width), axis=1))
+def _beaten(highest: NDArray[np.float64], rivals: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The rivals than which another is provably better: they are worse even at most."""
+    against = rivals[:, None] & rivals[None, :] & ~np.eye(len(highest), dtype=bool)
+    beaten: NDArray[np.bool_] = np.any(against & (highest < 0), axis=0)
     return beaten

@@ -14,9 +14,10 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from runner.config.check import checked_hydra
+from runner.config.check import checked_hydra, typed
 from runner.config.compose import without_hydra
 from runner.config.explain import explain
+from runner.config.withheld import withhold_in
 from runner.display.console import print_error
 from runner.errors import RunnerError
 from runner.files import check_folder
@@ -35,8 +36,9 @@ class CheckBeforeRun(Callback):
         """Check a single run, and claim its folder; the points of a sweep are checked by the launcher, all before the first starts."""
         with _refusals():
             checked_hydra(config)
+            withhold_in(config)
             check_folder("hydra.run.dir", Path(str(config.hydra.run.dir)).absolute())
-            checked(without_hydra(config))
+            checked(typed(without_hydra(config)))
             folder = str(config.hydra.run.dir)
             with read_write(config):
                 config.hydra.run.dir = folder  # resolved once: the time in its name could be another later

@@ -22,6 +22,7 @@ from runner.errors import RunnerError, type_and_first_line
 from runner.host.home import make_sure_of_a_home
 from runner.host.interrupts import interrupt_on_ends
 from runner.safe_path import leave_out_the_current_folder
+from runner.secrets.streams import mask_streams
 from runner.sweep import exit_status
 
 # Each is a module here, with ``configure(parser)`` and ``run(arguments)``, which returns the exit status.
@@ -53,6 +54,7 @@ def main() -> None:
     leave_out_the_current_folder()
     interrupt_on_ends()
     make_streams_writable()
+    mask_streams()
     make_sure_of_a_home()
     with _no_message_about_a_closed_pipe():
         sys.exit(dispatch(sys.argv[1:]))

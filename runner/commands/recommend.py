@@ -7,6 +7,7 @@ For each criterion the cheapest point that is proven to be as good as the best i
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,10 +23,14 @@ from runner.analysis.scaling import law_text, laws
 from runner.disk import make_folder, write_atomically
 from runner.display.console import console, print_line
 from runner.display.words import with_interval
-from runner.errors import RunnerError
+from runner.errors import ConfigurationError, RunnerError
+from runner.outside import in_one_line
 from runner.record.metric_schema import MetricName
 from runner.record.per_cent import pct_text
 from runner.record.reading import SweepRecord, read_sweep
+
+# A name that ``experiment=NAME`` can choose.
+_NAME = re.compile(r"\w[\w.-]*", re.ASCII)
 
 _FIGURES: Sequence[MetricName] = ("images_per_s", "latency_p95_ms", "peak_memory_mb", "cpu_s_per_image")
 
@@ -74,8 +79,12 @@ def write_preset(recommendation: Recommendation, path: Path) -> None:
     """Write a preset for ``conf/experiment/``; a comment at its head has the figures of the point.
 
     Raises:
-        RunnerError: the file is there already, or cannot be written.
+        RunnerError: the file is there already, cannot be written, or has a name that nobody could choose.
     """
+    if not _NAME.fullmatch(path.stem):
+        raise ConfigurationError(
+            "--preset", in_one_line(str(path)), "is no name for a preset", "letters, digits, _, - and . in the file's name"
+        )
     if path.exists():
         raise RunnerError(f"{path}: is there already; name another file, or remove it")
     lines = _preset(recommendation, path.stem)
@@ -89,7 +98,7 @@ def write_preset(recommendation: Recommendation, path: Path) -> None:
 def _preset(recommendation: Recommendation, name: str) -> list[str]:
     """The lines of a preset with this name."""
     config: Mapping[str, Any] = recommendation.point.record["config"]
-    options: list[str] = []
+    options: list[dict[str, str]] = []
     values: dict[str, Any] = {}
     for word in words_for(recommendation):
         key, _, value = word.partition("=")
@@ -97,19 +106,22 @@ def _preset(recommendation: Recommendation, name: str) -> list[str]:
         if dot:
             values.setdefault(group, {})[field] = config[group][field]
         elif isinstance(config.get(key), dict):
-            options.append(f"  - override /{key}: {value}")
+            options.append({f"override /{key}": value})
         else:
             values[key] = config[key]
     lines = [
         "# @package _global_",
         f"# python -m runner experiment={name}",
         "#",
-        f"# {recommendation.point.label}, recommended by {recommendation.criterion}: {_figures(recommendation)}",
+        f"# {in_one_line(recommendation.point.label)}, recommended by {recommendation.criterion}: {_figures(recommendation)}",
         *(f"# {_not_passed_on(key)}" for key in code_left_out(recommendation)),
-        "defaults:",
-        *options,
+        _yaml({"defaults": options}),
     ]
-    return [*lines, "", yaml.safe_dump(values, allow_unicode=True, sort_keys=False)] if values else lines
+    return [*lines, _yaml(values)] if values else lines
+
+
+def _yaml(content: Mapping[str, Any]) -> str:
+    return str(yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
 
 
 def _not_passed_on(key: str) -> str:

@@ -19,6 +19,9 @@ def run(words: list[str]) -> int:
     from runner.config.early import refuse_early
 
     refuse_early(words)
+    from runner.sweep.early import refuse_points
+
+    refuse_points(words)
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -28,6 +31,7 @@ def run(words: list[str]) -> int:
     from runner.config.registry import conf_dir
     from runner.config.resume import resumed
     from runner.config.store import register
+    from runner.config.withheld import withhold
     from runner.config.words import as_hydra_reads
     from runner.display.console import print_error
     from runner.errors import RunnerError
@@ -42,10 +46,10 @@ def run(words: list[str]) -> int:
         register()
         if names_own_code(words):
             take_code_of_the_current_folder()
-        words, consent = resumed(as_hydra_reads(words), print_error)
+        words, consent = resumed(withhold(credentials_to_environment(as_hydra_reads(words))), print_error)
         if consent is not None and "import" in consent.allowed:
             take_code_of_the_current_folder()
-        sys.argv[1:] = credentials_to_environment(words)
+        sys.argv[1:] = words
         with asking(consent):
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(run_point)()
     except SystemExit as exit_:
@@ -123,8 +127,8 @@ def run_point(composed: DictConfig) -> float | None:
     from hydra.types import RunMode
 
     from runner.config.recorded_words import names_own_code
+    from runner.config.withheld import original
     from runner.display.console import print_note
-    from runner.errors import RunnerError
     from runner.files import mask_hydra_files
     from runner.safe_path import take_code_of_the_current_folder
     from runner.sweep.job import execute_job
@@ -136,6 +140,7 @@ def run_point(composed: DictConfig) -> float | None:
     overrides, folder = list(hydra_config.overrides.task), Path(hydra_config.runtime.output_dir)
     if names_own_code(overrides):  # a job is a process of its own
         take_code_of_the_current_folder()
+    os.environ |= {name: original(str(value)) for name, value in hydra_config.job.env_set.items()}
     if hydra_config.mode is RunMode.MULTIRUN:
         return execute_job(composed, overrides, folder)
     try:
@@ -144,5 +149,5 @@ def run_point(composed: DictConfig) -> float | None:
         if point.config.resume is not None:
             resume_alone(point, print_note)
         return execute_alone(point)
-    except (RunnerError, OSError) as error:
+    except Exception as error:
         raise _PointEnded(error) from error

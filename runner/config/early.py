@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from runner.config.fields import Rule
+from runner.config.messages import accepted_by, no_such_option, unknown_key
 from runner.config.options import Config
 from runner.config.registry import EXPERIMENT, GROUPS, KEYS, default_of, file_of, files_of, options
 from runner.errors import ConfigurationError
@@ -42,15 +43,13 @@ def refuse_early(words: Sequence[str]) -> None:
 
 
 def _wrong_with(key: str, values: Sequence[str], chosen: Mapping[str, Sequence[str]]) -> ConfigurationError | None:
-    from runner.config import explain  # OmegaConf comes with it
-
     if key in GROUPS or key == EXPERIMENT:
         known = files_of(EXPERIMENT) if key == EXPERIMENT else options()[key]
         wrong = next((value for value in values if value not in known and value != "null"), None)
-        return _several_sweeps(key, values) if wrong is None else explain.no_such_option(key, wrong)
+        return _several_sweeps(key, values) if wrong is None else no_such_option(key, wrong)
     if "." in key:
         return None if EXPERIMENT in chosen else _wrong_field(key, values, chosen)
-    return _wrong_number(key, values, Config, key) if key in KEYS else explain.unknown_key(key, ",".join(values), None)
+    return _wrong_number(key, values, Config, key) if key in KEYS else unknown_key(key, ",".join(values), None)
 
 
 def _several_sweeps(key: str, values: Sequence[str]) -> ConfigurationError | None:
@@ -65,8 +64,6 @@ def _several_sweeps(key: str, values: Sequence[str]) -> ConfigurationError | Non
 
 def _wrong_field(key: str, values: Sequence[str], chosen: Mapping[str, Sequence[str]]) -> ConfigurationError | None:
     """What is wrong with a field of the chosen option; None if nothing is. An unknown group is left to Hydra."""
-    from runner.config import explain
-
     group, _, field = key.partition(".")
     kinds = options().get(group, {})
     for name in chosen.get(group, [default_of(group)]):
@@ -74,7 +71,7 @@ def _wrong_field(key: str, values: Sequence[str], chosen: Mapping[str, Sequence[
         if kind is None:
             return None
         if field not in {spec.name for spec in dataclasses.fields(kind)}:
-            return explain.unknown_key(key, ",".join(values), kind)
+            return unknown_key(key, ",".join(values), kind)
         for look in (_no_such_choice, _wrong_number, _not_there):
             if (wrong := look(key, values, kind, field)) is not None:
                 return wrong
@@ -83,13 +80,11 @@ def _wrong_field(key: str, values: Sequence[str], chosen: Mapping[str, Sequence[
 
 def _no_such_choice(key: str, values: Sequence[str], owner: type[Any], field: str) -> ConfigurationError | None:
     """The first of ``values`` that is a word and none of the field's, where its type is an enumeration."""
-    from runner.config import explain
-
     kind = get_type_hints(owner)[field]
     if not (isinstance(kind, type) and issubclass(kind, Enum)):
         return None
     wrong = next((value for value in values if value.isidentifier() and value not in kind.__members__), None)
-    return None if wrong is None else ConfigurationError(key, wrong, "is not accepted", explain.accepted_by(owner, field))
+    return None if wrong is None else ConfigurationError(key, wrong, "is not accepted", accepted_by(owner, field))
 
 
 def _not_there(key: str, values: Sequence[str], owner: type[Any], field: str) -> ConfigurationError | None:
@@ -101,21 +96,19 @@ def _not_there(key: str, values: Sequence[str], owner: type[Any], field: str) ->
 
 def _wrong_number(key: str, values: Sequence[str], owner: type[Any], field: str) -> ConfigurationError | None:
     """The error for the first of ``values`` that is a text where the field's type is a number or a truth value, or a number that breaks its rule."""
-    from runner.config import explain
-
     kind = get_type_hints(owner)[field]
     number = next((one for one in (int, float) if kind in {one, one | None}), None)
     rule: Rule = next(spec.metadata["rule"] for spec in dataclasses.fields(owner) if spec.name == field)
     for value in values:
         if _is_text(value) and (number is not None or (kind is bool and value.lower() not in _TRUTH_VALUES)):
-            return ConfigurationError(key, value, "is not accepted", explain.accepted_by(owner, field))
+            return ConfigurationError(key, value, "is not accepted", accepted_by(owner, field))
         if rule.word is not None and _is_text(value) and rule.broken_by(value):
-            return ConfigurationError(key, value, "is out of range", explain.accepted_by(owner, field))
+            return ConfigurationError(key, value, "is out of range", accepted_by(owner, field))
         match = _NUMBER.fullmatch(value)
         if match is None or number is None or (number is int and match["fraction"] is not None):
             continue
         if rule.broken_by(number(value)):
-            return ConfigurationError(key, number(value), "is out of range", explain.accepted_by(owner, field))
+            return ConfigurationError(key, number(value), "is out of range", accepted_by(owner, field))
     return None
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from runner.config.explain import unknown_key
 from runner.config.fields import MISSING
+from runner.config.messages import unknown_key
 from runner.config.registry import KEYS, conf_dir, file_of, keys_of, options
 from runner.errors import ConfigurationError
 

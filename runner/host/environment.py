@@ -22,16 +22,11 @@ from runner.host.git import GitState, git_state
 from runner.host.gpu import Gpus
 from runner.host.limits import host_memory_bytes
 from runner.secrets import masked_data
+from runner.secrets.names import RECORDED_VARIABLES
 
 _PACKAGES = (
     "tensorflow", "tensorflow-cpu", "numpy", "pillow", "scipy", "hydra-core", "omegaconf", "mlflow", "psutil", "nvidia-ml-py", "ray",
 )  # fmt: skip
-
-# Variables that may change results; others are not recorded.
-_VARIABLE_PREFIXES = (
-    "OMP_", "OPENBLAS_", "MKL_", "NUMEXPR_", "TF_", "XLA_", "CUDA_", "NVIDIA_", "KMP_", "MALLOC_", "LD_PRELOAD", "MLFLOW_", "PYTHON", "RAY_",
-)  # fmt: skip
-
 
 # Keys that change no result.
 _INCIDENTAL = ("user", "folder")
@@ -99,9 +94,7 @@ def environment() -> Environment:
         "gpu_driver": gpus.driver,
         "packages": {name: release for name in _PACKAGES if (release := _version(name)) is not None},
         "git": git_state(Path.cwd()),
-        "variables": masked_data(
-            {name: value for name, value in sorted(os.environ.items()) if name.startswith(_VARIABLE_PREFIXES)}
-        ),
+        "variables": masked_data({name: value for name, value in sorted(os.environ.items()) if name in RECORDED_VARIABLES}),
     }
 
 

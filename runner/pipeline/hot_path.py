@@ -17,7 +17,7 @@ from runner.pipeline.sinks import HandsOver, HearsOfFailures, Sink
 from runner.pipeline.sources import AsyncReader, Image, ImportsDrivers, Reader
 from runner.pipeline.stamps import Records
 from runner.pipeline.tasks import Task
-from runner.secrets import masked
+from runner.secrets import learn, masked
 
 # Of an image's digest; a source of images that are made up for a test may have none.
 _SHA256_DIGITS = 64
@@ -34,6 +34,7 @@ class PipelinePlan:
         images: the different images; item ``i`` is image ``i % len(images)``.
         source_module, task_module, sink_module: the modules that provide them.
         source, task, sink: their options.
+        secrets: what is masked wherever it turns up.
     """
 
     images: Sequence[Image]
@@ -43,6 +44,7 @@ class PipelinePlan:
     task: Any
     sink_module: str
     sink: Any
+    secrets: tuple[str, ...] = ()
 
     @property
     def uses_tensorflow(self) -> bool:
@@ -54,6 +56,7 @@ class PipelinePlan:
 
         ``around`` wraps the sink that was chosen; it gets the sink, and the function from a task's result to a NumPy array.
         """
+        learn(self.secrets)
         reader = import_module(self.source_module).PROVIDES(self.source).reader()
         task = import_module(self.task_module).PROVIDES(self.task, self.images)
         sink = import_module(self.sink_module).PROVIDES(self.sink, task.array)

@@ -7,11 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from omegaconf import DictConfig
-
 from runner.analysis.needs import Planned
 from runner.analysis.shortages import refuse_too_many
-from runner.config.check import typed
 from runner.config.consent import Demand, ask_for
 from runner.config.options import Config
 from runner.config.registry import GROUPS
@@ -34,13 +31,15 @@ class CheckedConfig:
     images: Sequence[Image]
 
 
-def checked(composed: DictConfig) -> CheckedConfig:
-    """Check everything that can be checked before a process is started.
+def checked(config: Config) -> CheckedConfig:
+    """Check what depends on this host and on the images, before a process is started.
+
+    Args:
+        config: within its rules.
 
     Raises:
         ConfigurationError: it cannot be run.
     """
-    config = typed(composed)
     ask_for(demands_of(config))
     check_temporary_folder()
     images = images_of(config.source, config.epoch_images)

@@ -12,8 +12,9 @@ from hydra.core.utils import JobReturn, run_job
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from runner.config.check import checked_hydra
+from runner.config.check import checked_hydra, typed
 from runner.config.compose import without_hydra
+from runner.config.withheld import withhold_in
 from runner.errors import ConfigurationError
 from runner.files import mask_file, mask_hydra_files
 from runner.record.limits import FOLDER
@@ -106,9 +107,9 @@ def composed_and_checked(
     ready: list[CheckedConfig] = []
     for index, overrides in enumerate(job_overrides):  # checked one by one, because composing a point takes 0.1 s
         composed.append(_composed(config, hydra_context, overrides, first + index))
-        ready.append(checked(without_hydra(composed[-1])))
+        ready.append(checked(typed(without_hydra(composed[-1]))))
+    from runner.sweep.labels import chosen_baseline
     from runner.sweep.point import Point  # imported here, because it needs the statistics, and a refusal does not
-    from runner.sweep.sweep import chosen_baseline
 
     points = [
         Point(config=one.config, images=one.images, overrides=_overrides(job), folder=folder / _subfolder(job))
@@ -147,6 +148,7 @@ def _composed(config: DictConfig, context: HydraContext, overrides: Sequence[str
     with open_dict(job):
         job.hydra.job.id = str(number)
         job.hydra.job.num = number
+    withhold_in(job)
     return job
 
 

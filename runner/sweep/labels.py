@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from runner.sweep.point import Point
+from runner.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from runner.sweep.point import Point
 
 
 def label_points(points: Sequence[Point]) -> None:
@@ -20,3 +24,24 @@ def label_points(points: Sequence[Point]) -> None:
             label = f"{label} {' '.join(varying)}".strip()
         point.label = label if label not in labels else f"{label} #{number}"
         labels.add(point.label)
+
+
+def chosen_baseline(points: Sequence[Point]) -> Point:
+    """The point that ``baseline`` names, by label or number; by default the first. Labels the points.
+
+    Raises:
+        ConfigurationError: there is no such point.
+    """
+    label_points(points)
+    wanted = points[0].config.baseline
+    if wanted is None:
+        return points[0]
+    for number, point in enumerate(points):
+        if wanted in {point.label, str(number)}:
+            return point
+    raise no_such_point(wanted, [point.label for point in points])
+
+
+def no_such_point(wanted: str, labels: Sequence[str]) -> ConfigurationError:
+    """The error for a baseline that is none of the points."""
+    return ConfigurationError("baseline", wanted, "there is no such point in the sweep", ", ".join(labels))

@@ -13,6 +13,7 @@ from typing import cast
 from runner.analysis.shortages import named
 from runner.disk import remove
 from runner.errors import ImageReplaced, StorageError, TrialError, TrialFailed
+from runner.files import mask_file
 from runner.host.clock import unix_time, wall_offset_s
 from runner.host.gpu import Gpus
 from runner.host.limits import Limits
@@ -72,6 +73,7 @@ def measured_trial(
             point.add_trial(trial, Series(place.round, watched.wall_offset_s, samples), outcome.report, len(gpus.devices))
             _log_trial(trial, outcome.error)
     finally:
+        mask_file(point.folder / "runner.log")  # what workers and libraries in C have printed there
         remove(point.spool)
     return trial
 

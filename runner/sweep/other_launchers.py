@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 
 from runner.config.options.root import AUTO
 from runner.config.restore import quoted
+from runner.config.withheld import handed_to_jobs, words_of_withheld
 from runner.display.console import command_line, print_error, print_note, short
 from runner.errors import ConfigurationError, TrialError, TrialFailed, type_and_first_line
 from runner.files import mask_file
@@ -85,7 +86,10 @@ def _words_of_jobs(
 ) -> list[list[str]]:
     """The overrides of the jobs to run, which are those of the points with the numbers ``due``."""
     # The same number for all: a job that had to find its own would not know of the others.
-    words = [[*job_overrides[index], *(_images_of(composed[index]))] for index in due]
+    words = [
+        [*job_overrides[index], *_images_of(composed[index]), *words_of_withheld(composed[index], job_overrides[index])]
+        for index in due
+    ]
     if len(due) < len(job_overrides):  # jobs are numbered anew, so each is given the folder of its point
         for index, given in zip(due, words, strict=True):
             given.append(f"hydra.sweep.subdir={quoted('hydra.sweep.subdir', str(composed[index].hydra.sweep.subdir))}")
@@ -109,7 +113,8 @@ def _submitted(
         jobs.mkdir(mode=0o700, parents=True, exist_ok=True)
     later = f"jobs that still run go on; when they have ended: {command_line('gather', short(folder))}"
     try:
-        returns = submit(words, first)
+        with handed_to_jobs():
+            returns = submit(words, first)
     except KeyboardInterrupt:
         exit_status.worsen(exit_status.INTERRUPTED)
         print_error(f"Interrupted; {later}")

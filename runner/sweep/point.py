@@ -16,9 +16,10 @@ from runner.analysis.input_bound import input_record
 from runner.analysis.needs import Planned
 from runner.analysis.stopping import least_rounds
 from runner.analysis.warnings import PointFacts, of_point
-from runner.config.check import config_hash, plain
+from runner.config.check import typed
 from runner.config.cpus import cpus_of
 from runner.config.options import Cache, Config
+from runner.config.plain import config_hash, plain
 from runner.disk import SPOOL, current_hook
 from runner.errors import ErrorRecord, TrialError
 from runner.host.environment import environment, usable_cpus
@@ -36,6 +37,7 @@ from runner.record.trial_schema import TrialRecord
 from runner.record.warning import ResultWarning
 from runner.record.writing import PointFolder, Series
 from runner.secrets import masked_data, masked_override
+from runner.secrets.known import learnt
 from runner.sweep.checking import checked
 from runner.sweep.consuming import batching_of, handing_over
 from runner.trial.messages import Report, TrialPlan
@@ -87,7 +89,7 @@ class Point:
         Raises:
             ConfigurationError: it cannot be run.
         """
-        ready = checked(composed)
+        ready = checked(typed(composed))
         return cls(config=ready.config, images=ready.images, overrides=list(overrides), folder=folder)
 
     @property
@@ -180,6 +182,7 @@ class Point:
             task=config.task,
             sink_module=config.sink.module(),
             sink=served.sink,
+            secrets=learnt(),
         )
         limits, batches = ThreadLimits(config.tf.intra_op, config.tf.inter_op), batching_of(config.consumer)
         mode = config.mode if batches is None else handing_over(config.mode)

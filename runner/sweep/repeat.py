@@ -23,6 +23,7 @@ from runner.config.restore import choices_of, with_overrides
 from runner.disk import make_folder, write_atomically
 from runner.display.console import print_error
 from runner.display.summary import print_agreement, print_differences, print_in_turn
+from runner.errors import ConfigurationError
 from runner.files import check_folder, outputs
 from runner.host.environment import differences, environment
 from runner.record.manifest import amend_manifest
@@ -30,7 +31,7 @@ from runner.record.metric_schema import MetricName
 from runner.record.reading import PointRecord, SweepRecord
 from runner.record.sweep_schema import RepeatedPoint, RerunJson
 from runner.safe_path import take_code_of_the_current_folder
-from runner.secrets import masked
+from runner.secrets import MASK, masked_data, masked_override
 from runner.sweep import exit_status
 from runner.sweep.execute import execute
 from runner.sweep.point import Point
@@ -72,13 +73,25 @@ def prepared(
 def _point(record: PointRecord, overrides: Sequence[str]) -> Point:
     """The point that does what was recorded, but for ``overrides``."""
     words = with_overrides(choices_of(record.record["config"]), overrides)
+    given = {key_of(word) for word in overrides}
+    for word in words:
+        if MASK in word and key_of(word) not in given:
+            reason = "had a secret in it, which is in no record"
+            raise ConfigurationError(
+                key_of(word), word.partition("=")[2], reason, f"the same once more, with it: {key_of(word)}=..."
+            )
     ask_for(code_in(words))
     return Point.prepared(composed(words), words, Path())
 
 
 def _recorded_way(record: PointRecord, overrides: Sequence[str]) -> list[tuple[PointRecord, Point]]:
     """The point with its work as recorded, if the overrides change its work; empty otherwise, or if they name code."""
-    measuring = [word for word in overrides if word.partition("=")[0].lstrip("+~").partition(".")[0] not in _work()]
+    recorded = {key_of(word): masked_override(word) for word in choices_of(record.record["config"])}
+    measuring = [
+        word
+        for word in overrides
+        if key_of(word).partition(".")[0] not in _work() or recorded.get(key_of(word)) == masked_override(word)
+    ]
     if len(measuring) == len(overrides) or any(word.startswith(f"{key}=") for key in names_code() for word in overrides):
         return []
     before, after = (_point(record, words) for words in (measuring, overrides))
@@ -175,9 +188,9 @@ def _make_folder(point: Point) -> None:
     """Make the point's folder, with the files that Hydra would have written into it."""
     hydra = point.folder / ".hydra"
     make_folder(hydra)
-    from runner.config.check import plain
+    from runner.config.plain import plain
 
-    config = masked(OmegaConf.to_yaml(OmegaConf.create(plain(point.config))))
+    config = OmegaConf.to_yaml(OmegaConf.create(masked_data(plain(point.config))))
     write_atomically(hydra / "config.yaml", lambda file: print(config, file=file, end=""))
-    overrides = masked(OmegaConf.to_yaml(OmegaConf.create(list(point.overrides))))
+    overrides = OmegaConf.to_yaml(OmegaConf.create([masked_override(word) for word in point.overrides]))
     write_atomically(hydra / "overrides.yaml", lambda file: print(overrides, file=file, end=""))

@@ -80,6 +80,7 @@ class Session:
         fail_fast: whether to end at the first trial that fails.
         measure: executes one trial.
         identity: the id of the sweep or point, so that a resumed one keeps its order, and others have different orders.
+        wait: waits so many seconds, between rounds.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Session:
         fail_fast: bool = False,
         measure: MeasureTrial = measured_trial,
         identity: str = "",
+        wait: Callable[[float], None] = time.sleep,
     ) -> None:
         self._points = points
         self._seed = seed
@@ -106,7 +108,9 @@ class Session:
         self._fail_fast = fail_fast
         self._measure = measure
         self._identity = identity
+        self._wait = wait
         self._widest: float | None = None
+        self._measured = False
         # With the name of the host, because processes of two hosts may have the same id and start in the same second.
         self._block = f"{time.strftime('%Y-%m-%dT%H:%M:%S')}-{socket.gethostname()}-{os.getpid()}"
         self.gpus = Gpus()
@@ -122,7 +126,8 @@ class Session:
         """
         number = 0
         try:
-            with host_lock(self._display.tell, self._points[0].config.host.wait_s):
+            with contextlib.ExitStack() as measuring:
+                measuring.enter_context(self._host_lock())
                 self._predict()
                 self._warm()
                 if self._prepare is not None:
@@ -130,6 +135,7 @@ class Session:
                 with contextlib.suppress(psutil.Error, OSError):  # not shown where the system does not say
                     self.idle_cpu_pct = psutil.cpu_percent(interval=_IDLE_LOOK_S)
                 while due := self._due(number):
+                    self._pause(measuring, due)
                     self._round(number, due)
                     number += 1
                     if self._course is not None:
@@ -145,6 +151,17 @@ class Session:
 
         else:
             self._end()
+
+    def _host_lock(self) -> contextlib.AbstractContextManager[None]:
+        return host_lock(self._display.tell, self._points[0].config.host.wait_s)
+
+    def _pause(self, measuring: contextlib.ExitStack, due: Sequence[Point]) -> None:
+        """Wait between two rounds, if that is asked for, without keeping others from measuring; ``measuring`` holds the host's lock."""
+        pause_s = max(point.config.protocol.pause_s for point in due)
+        if self._measured and pause_s:
+            measuring.close()
+            self._wait(pause_s)
+            measuring.enter_context(self._host_lock())
 
     def _end(self) -> None:
         """Write down that nothing is measured any more. A program that is killed before leaves records that say ``running``."""
@@ -196,6 +213,7 @@ class Session:
             protocol, left = point.config.protocol, self._left(number, due[order:])
             self._display.trial_starts(point.label, number, left, epochs=protocol.epochs, images=point.config.epoch_images)
             place = TrialPlace(number, order, self._block)
+            self._measured = True
             trial = self._measure(point, place, self._supervisor, self.gpus, self._display.event)
             self._display.trial_ends(trial)
             if self._fail_fast and trial["status"] != "ok":

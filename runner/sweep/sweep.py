@@ -17,14 +17,14 @@ from runner.analysis.verdicts import FASTER, SLOWER, Comparison, Side, compare_p
 from runner.analysis.warnings import at_the_edge, of_hosts, of_rounds, of_sweep
 from runner.disk import write_atomically
 from runner.display.markdown import comparison_table
-from runner.errors import ConfigurationError, RunnerError
+from runner.errors import RunnerError
 from runner.record.gate import SCHEMA_VERSION
 from runner.record.metric_schema import MetricName
 from runner.record.reading import SELF_CHECK, SWEEP, read_sweep_json, spoken_name
 from runner.record.sweep_schema import PointFailure, SweepJson
 from runner.record.warning import ResultWarning
 from runner.secrets import masked_data, masked_override
-from runner.sweep.labels import label_points
+from runner.sweep.labels import chosen_baseline
 from runner.sweep.point import Point
 
 if TYPE_CHECKING:
@@ -221,21 +221,3 @@ def _failure(point: Point) -> PointFailure | None:
 
 def _side(point: Point) -> Side:
     return Side(point.label, point.trials, point.host)
-
-
-def chosen_baseline(points: Sequence[Point]) -> Point:
-    """The point that ``baseline`` names, by label or number; by default the first. Labels the points.
-
-    Raises:
-        ConfigurationError: there is no such point.
-    """
-    label_points(points)
-    wanted = points[0].config.baseline
-    if wanted is None:
-        return points[0]
-    for number, point in enumerate(points):
-        if wanted in {point.label, str(number)}:
-            return point
-    raise ConfigurationError(
-        "baseline", wanted, "there is no such point in the sweep", ", ".join(point.label for point in points)
-    )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import MutableMapping, Sequence
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
+
+from runner.secrets import learn
 
 
 def credentials_to_environment(words: Sequence[str], environment: MutableMapping[str, str] = os.environ) -> list[str]:
@@ -18,13 +20,15 @@ def credentials_to_environment(words: Sequence[str], environment: MutableMapping
 
 def uri_without_credentials(uri: str, environment: MutableMapping[str, str] = os.environ) -> str:
     """The address of an MLflow server without its user and password, which go to MLflow's own variables."""
-    match = re.fullmatch(r"(['\"]?)(https?://)([^/]*)@([^@]*)", uri)
+    # A name without a dot may have a password behind it in which there is a slash.
+    match = re.fullmatch(r"(['\"]?)(https?://)([^/]*|(?!localhost:)[^/:@.]*:.*)@([^@]*)", uri)
     if match is None:
         return uri
-    parts = urlsplit(f"{match[2]}{match[3]}@host")
-    if parts.password is None:
-        environment["MLFLOW_TRACKING_TOKEN"] = unquote(parts.username or "")
+    user, colon, password = match[3].partition(":")
+    if colon:
+        environment["MLFLOW_TRACKING_USERNAME"] = unquote(user)
+        environment["MLFLOW_TRACKING_PASSWORD"] = unquote(password)
     else:
-        environment["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username or "")
-        environment["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password)
+        environment["MLFLOW_TRACKING_TOKEN"] = unquote(user)
+    learn([unquote(password if colon else user)])
     return f"{match[1]}{match[2]}{match[4]}"

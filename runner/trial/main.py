@@ -26,6 +26,8 @@ from runner.modes import ClusterMode, Epoch, Mode, Worker
 from runner.modes.workers.runtime import set_environment
 from runner.pipeline.sinks import Sent
 from runner.pipeline.stamps import Records
+from runner.secrets import learn
+from runner.secrets.streams import mask_streams
 from runner.trial import preload
 from runner.trial.accounting import Accounting
 from runner.trial.epoch_clock import EpochClock
@@ -44,6 +46,8 @@ def run_trial(connection: Connection, plan: TrialPlan, forked_by_server: bool) -
     try:
         if plan.log is not None:
             _print_to(plan.log)
+            mask_streams()
+        learn(plan.mode.pipeline.secrets)
         connection.send(_Trial(connection, plan, os.getppid() if forked_by_server else None).run())
     except ConductorGone:
         _leave_nothing(plan)

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from runner.analysis.warnings.facts import PointFacts
-from runner.config.check import plain
+from runner.config.plain import plain
 from runner.record.failures import failed_in, in_words
 from runner.record.trial_schema import GoodTrial
 from runner.record.warning import ResultWarning

@@ -31,6 +31,13 @@ class Protocol(Option):
         role=SWEEP,
     )
     budget_s: float | None = option(None, "seconds of trials after which a race ends in any case", above=0, role=SWEEP)
+    pause_s: float = option(
+        0.0,
+        "seconds between rounds, in which others may measure here: what slows a machine for some minutes is then in few of them",
+        at_least=0,
+        at_most=86400,
+        role=SWEEP,
+    )
     epoch_s: float = option(
         0.5, "with images=auto: how long an epoch of the fastest point should take, in seconds", above=0, role=SWEEP
     )

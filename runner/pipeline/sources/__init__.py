@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Protocol, runtime_checkable
 
-from runner.config.check import plain
 from runner.config.options import SourceOption
+from runner.config.plain import plain
 from runner.pipeline.sources.image import Image, limited
 
 __all__ = ["AsyncReader", "Image", "ImportsDrivers", "Reader", "Source", "SourceFactory", "images_of"]

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from runner.config.addresses import ADDRESS
+from runner.config.addresses import ADDRESS, is_local, protocols_of, refuse_evaluated
 from runner.errors import ConfigurationError
 from runner.pipeline.sources.drivers import driver_class
 from runner.pipeline.sources.folder import SUFFIXES
 from runner.secrets import masked
+
+_ARCHIVES = frozenset({"zip", "tar"})
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def _listed(entry: str, content: bytes) -> Iterator[str]:
         raise ConfigurationError("source.url", masked(entry), "is an empty listing", "one address a line")
     for number, given in entries:
         line = given if ADDRESS.fullmatch(given) else _beside(entry, given)
-        if not ADDRESS.fullmatch(line) or Address.of(line).many:
+        if not ADDRESS.fullmatch(line) or Address.of(line).many or (line != given and "::" in given):
             shown = masked(given)[:100]
             reason = f"line {number} is not the address of one image: {shown!r}"
             raise ConfigurationError(
@@ -97,8 +99,25 @@ def _listed(entry: str, content: bytes) -> Iterator[str]:
                 reason,
                 "one address a line, such as https://host/a.jpg, or a path from the listing's folder",
             )
+        _refuse_elsewhere(entry, line, number)
         driver_class(line, Address.of(line).protocol)
         yield line
+
+
+def _refuse_elsewhere(listing: str, line: str, number: int) -> None:
+    """Refuse a line of a listing that would be evaluated, or that leads from a server to a file of this machine or to a service of another kind."""
+    refuse_evaluated("source.url", line)
+    kinds = _kinds_of(line)
+    if not is_local(listing) and not kinds <= _kinds_of(listing):
+        reason = f"line {number} is no address of the listing's own kind: {masked(line)[:100]!r}"
+        accepted = "addresses like the listing's own; or a listing of your own, on this machine"
+        raise ConfigurationError("source.url", masked(listing), reason, accepted)
+
+
+def _kinds_of(address: str) -> set[str]:
+    """The protocols of what it is read from, whatever archive it is in; http and https are one."""
+    protocols = {protocol.removesuffix("s") if protocol == "https" else protocol for protocol in protocols_of(address)}
+    return protocols - _ARCHIVES or protocols
 
 
 def _beside(listing: str, path: str) -> str:

@@ -14,8 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from runner.config.check import plain
 from runner.config.options import ImageFormat, ServedOption, Synthetic
+from runner.config.plain import plain
 from runner.files import check_folder, outputs
 from runner.host.flock import file_lock
 from runner.pipeline.sources.image import Image

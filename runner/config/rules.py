@@ -1,0 +1,57 @@
+"""Whether the values of a typed configuration are within their rules, and agree with each other and with this host."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from runner.config.cpus import as_text, cpus_of
+from runner.config.fields import Rule
+from runner.config.messages import accepted_by
+from runner.config.metrics import CONSUMER_METRICS
+from runner.config.options import Config, NoConsumer
+from runner.config.plain import plain
+from runner.config.registry import GROUPS
+from runner.errors import ConfigurationError
+from runner.host.affinity import allowed_cpus
+
+
+def check_rules(config: Config) -> None:
+    """Check every rule.
+
+    Raises:
+        ConfigurationError: a value is outside its rule, or at odds with another or with this host.
+    """
+    _check_rules(config, "")
+    for group in GROUPS:
+        getattr(config, group).check(config)
+    if config.objective in CONSUMER_METRICS and isinstance(config.consumer, NoConsumer):
+        raise ConfigurationError(
+            "objective", config.objective, "is measured only where there is a consumer", "consumer=emulated"
+        )
+    if config.affinity is not None:
+        _check_affinity(config.affinity)
+
+
+def _check_rules(node: Any, prefix: str) -> None:
+    for spec in dataclasses.fields(node):
+        key, value = f"{prefix}{spec.name}", getattr(node, spec.name)
+        if dataclasses.is_dataclass(value):
+            _check_rules(value, f"{key}.")
+            continue
+        rule: Rule | None = spec.metadata.get("rule")
+        if rule is not None and rule.broken_by(value):
+            raise ConfigurationError(key, plain(value), "is out of range", accepted_by(node, spec.name))
+
+
+def _check_affinity(text: str) -> None:
+    allowed = allowed_cpus()
+    if allowed is None:
+        raise ConfigurationError("affinity", text, "cannot be set on this system", "null")
+    accepted = f"a list of CPUs out of {as_text(allowed)}, such as {as_text(allowed[:2])} or '{allowed[0]},{allowed[-1]}'"
+    try:
+        wanted = cpus_of(text)
+    except ValueError as error:
+        raise ConfigurationError("affinity", text, str(error), accepted) from None
+    if missing := sorted(set(wanted) - set(allowed)):
+        raise ConfigurationError("affinity", text, f"this program may not use CPU {as_text(tuple(missing))}", accepted)
