@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import cast
 
 import pytest
 from support.advice import folder_of
 from support.made_records import epoch, good_trial, known, result
 from support.program import Program
 
+from runner.analysis.accelerators import Accelerators, feeding_plan
 from runner.analysis.capacity import KEPT, Job, capacity, machines_for, mean_seconds, slowest
+from runner.analysis.input_bound import Fed
 from runner.commands.plan import duration_s
+from runner.commands.plan_feeding import accelerators_of
 from runner.errors import RunnerError
 from runner.record.point_schema import ResultJson
 
@@ -99,3 +103,33 @@ def test_a_plan_that_cannot_be_made_is_refused(advised: Program, words: list[str
     assert answer.returncode == 1
     assert said in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_what_feeds_accelerators_follows_from_the_time_and_the_cpu_time_of_an_image() -> None:
+    trials = [good_trial(round=place, epochs=[epoch(work_s=1.0, images_ok=100, cpu_s=2.0)]) for place in range(3)]
+    plan = feeding_plan(result(trials=trials), Accelerators("any", 4, 500))
+    assert plan.needed_images_per_s == 2000
+    assert plan.machines.value == 20
+    assert plan.cpus == pytest.approx(40)
+
+
+def test_an_accelerator_by_name_takes_its_batch_in_the_time_of_its_step() -> None:
+    assert accelerators_of("h100_resnet50", 8).images_per_s == pytest.approx(400 / 0.224)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "reason"),
+    [
+        ("emulated", 1, "accepted: one of h100_resnet50, a100_resnet50"),
+        ("h100_resnet50", 0, "accepted: an integer of 1 or more"),
+    ],
+)
+def test_an_accelerator_that_is_not_known_or_none_of_them_is_refused(name: str, count: int, reason: str) -> None:
+    with pytest.raises(RunnerError, match=reason):
+        accelerators_of(name, count)
+
+
+def test_what_a_consumer_held_back_is_no_throughput_of_machines() -> None:
+    held = result(trials=[good_trial()]) | {"input": Fed(1, 100, 0.01).record()}
+    with pytest.raises(RunnerError, match="measure it with consumer=none"):
+        feeding_plan(cast("ResultJson", held), Accelerators("any", 1, 500))

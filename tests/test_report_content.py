@@ -8,12 +8,15 @@ from support.report import point, subject
 
 from runner.analysis.amortised import break_even, cost_of, quickest
 from runner.analysis.bounds import bounds_of
+from runner.analysis.input_bound import Fed
+from runner.record.consumer import consumer_record
 from runner.record.sweep_schema import ComparisonRecord
 from runner.record.trial_schema import GilRecord
 from runner.report.answer import answer
 from runner.report.charts import speed_up, throughput
 from runner.report.layout import chosen_layout, factors
 from runner.report.page import sections_of
+from runner.trial.steps import ConsumerReport, Steps
 
 
 def compared(label: str, verdict: str, ratio: float, metric: str = "images_per_s") -> ComparisonRecord:
@@ -172,3 +175,19 @@ def test_what_starts_slower_and_works_faster_is_the_quicker_from_the_break_even_
     assert slow_start.total_s(found.images - 2) > fast_start.total_s(found.images - 2)
     assert quickest([slow_start, fast_start], 1) is fast_start
     assert break_even(slow_start, cost_of(point("b-w1", 300, startup_s=0.1)) or slow_start) is None
+
+
+def test_where_a_consumer_was_fed_its_waits_and_its_steps_are_drawn() -> None:
+    made = Steps(released_ns=0)
+    for start in (0, 4, 8):
+        made.add(start, start + 3, start + 4, 10, 0)
+    fed = consumer_record(ConsumerReport(0.1, 0, (made,), {}))
+    one = point("thread-w2", 100.0, consumer=fed)
+    one.record["input"] = Fed(75, 1e9, 0.01).record()
+    found = {chart.name: chart for section in sections_of(subject([one])) for chart in section.charts}
+    assert found["waits"].description == "thread-w2: 75 %"
+    assert found["steps"].description.startswith("thread-w2: 3 steps")
+    (text,) = [section.text for section in sections_of(subject([one])) if section.id == "input"]
+    assert text.startswith("thread-w2 is highly input-bound: 75 % of the step is waiting")
+    without = {chart.name for section in sections_of(subject([point("thread-w2", 100.0)])) for chart in section.charts}
+    assert not {"waits", "steps"} & without

@@ -14,8 +14,10 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
+from runner.analysis.accelerators import feeding_plan
 from runner.analysis.capacity import KEPT, MACHINES_DIFFER, Capacity, Job, Range, capacity
 from runner.analysis.recommendation import recommended
+from runner.commands.plan_feeding import accelerators_of, print_feeding
 from runner.display.console import console
 from runner.errors import RunnerError
 from runner.record.reading import PointRecord, read_sweep
@@ -26,7 +28,11 @@ _UNITS_S = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the words that the command takes."""
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="of a sweep")
-    parser.add_argument("--images", required=True, help="how many images, such as 1e9")
+    parser.add_argument("--images", help="how many images, such as 1e9")
+    parser.add_argument(
+        "--accelerator", metavar="NAME", help="what it takes to feed accelerators of this kind: h100_resnet50, a100_resnet50"
+    )
+    parser.add_argument("--count", type=int, default=1, help="how many accelerators; %(default)s by default")
     parser.add_argument("--deadline", help="when all must be done, such as 24h, 90min or 3d")
     parser.add_argument("--price-per-cpu-hour", type=float, help="in whatever currency")
     parser.add_argument(
@@ -41,6 +47,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the plan."""
+    if arguments.images is None and arguments.accelerator is None:
+        raise RunnerError("--images: must be given\n  accepted: a number of images such as 1e9; or --accelerator=NAME")
+    if arguments.accelerator is not None:
+        point, chosen_from = _chosen(arguments.folder, arguments.point)
+        accelerators = accelerators_of(arguments.accelerator, arguments.count)
+        print_feeding(point, accelerators, feeding_plan(point.record, accelerators, chosen_from))
+    if arguments.images is None:
+        return 0
     images = _positive("--images", arguments.images)
     deadline_s = None if arguments.deadline is None else duration_s(arguments.deadline)
     price = _price(arguments.price_per_cpu_hour)

@@ -145,7 +145,10 @@ def _images_failed(record: SweepJson) -> bool:
 
 
 def _consumed(record: SweepJson) -> bool:
-    return any(_FED in point["metrics"] for point in record["points"])
+    """Whether a consumer was fed, and its utilization is not what was asked for, which has a column anyway."""
+    answer = record.get("answer")
+    asked = answer is not None and answer["criterion"] == _FED
+    return not asked and any(_FED in point["metrics"] for point in record["points"])
 
 
 def any_failed(points: Sequence[Metrics]) -> bool:

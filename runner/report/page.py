@@ -30,6 +30,7 @@ from runner.report.charts import (
     resources,
     speed_up,
     stages,
+    steps,
     throughput,
     timeline,
 )
@@ -42,6 +43,7 @@ REPORT = "report.html"
 # The names of all charts. A picture from an earlier report that is not drawn again is removed, because it would show other data.
 _NAMES = (
     "throughput", "ranking", "speed-up", "efficiency", "law", "stages", "amortisation", "latency", "resources", "timeline", "noise", "race",
+    "waits", "steps",
 )  # fmt: skip
 
 # With fewer points the throughput chart already shows what the ranking would.
@@ -101,6 +103,10 @@ def sections_of(subject: Subject) -> list[Section]:
         Section(
             "time", "Where the time goes", _drawn(stages.draw(subject), amortisation.draw(subject), latency.draw(subject)),
             _known(tables.of_amortisation(subject)),
+        ),
+        Section(
+            "input", "Does the consumer wait for its input?", _drawn(steps.draw_waits(subject), steps.draw_steps(subject)), [],
+            steps.verdicts(subject),
         ),
         Section("trial", "Inside a trial", _drawn(resources.draw(subject), timeline.draw(subject))),
         Section("verdicts", "Figures and verdicts", [], _known(tables.of_points(subject), tables.of_comparisons(subject))),
