@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import cast
 
 import pytest
 from support.advice import folder_of
@@ -132,4 +131,4 @@ def test_an_accelerator_that_is_not_known_or_none_of_them_is_refused(name: str, 
 def test_what_a_consumer_held_back_is_no_throughput_of_machines() -> None:
     held = result(trials=[good_trial()]) | {"input": Fed(1, 100, 0.01).record()}
     with pytest.raises(RunnerError, match="measure it with consumer=none"):
-        feeding_plan(cast("ResultJson", held), Accelerators("any", 1, 500))
+        feeding_plan(held, Accelerators("any", 1, 500))
