@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
+import psutil
 import pytest
 from support.faulty_task import Fault
 from support.program import Program, processes_of
@@ -91,6 +92,18 @@ def test_a_worker_that_is_killed_from_outside_ends_the_trial(trials: Trials, mod
     assert isinstance(outcome.error, TrialKilled)
     assert "SIGKILL" in str(outcome.error)
     assert "worker" in str(outcome.error)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", [Process, ProcessPool])
+def test_workers_whose_fork_server_is_killed_end_the_trial_which_is_tried_again_when_resumed(trials: Trials, mode: Any) -> None:
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
+    watching = Watching("epoch", lambda pids: os.kill(psutil.Process(pids[-1]).ppid(), signal.SIGKILL))
+    outcome, _ = faulty(trials, mode(start_method=StartMethod.forkserver), Fault("hang"), watching=watching, timeout_s=120)
+    assert isinstance(outcome.error, TrialFailed)
+    assert outcome.error.kind == "ForkServerEnded"
+    assert "the fork server of the workers was ended" in str(outcome.error)
 
 
 @pytest.mark.parametrize("mode", [Thread(), *PROCESS_MODES], ids=name)

@@ -16,6 +16,9 @@ from runner.modes.workers.messages import InSlot, Missed, RecordsPart, Returned,
 from runner.modes.workers.process_main import serve
 from runner.modes.workers.turn import Waiting
 
+# What multiprocessing has for an exit status that the fork server did not live to tell.
+_UNKNOWN = 255
+
 
 class WorkerProcesses:
     """Workers are numbered from 0 in the order in which they were started."""
@@ -26,10 +29,17 @@ class WorkerProcesses:
         self._connections: list[Connection] = []
 
     def start(self, plan: WorkerPlan) -> None:
-        """Start one more."""
+        """Start one more.
+
+        Raises:
+            TrialFailed: the server that forks workers has ended.
+        """
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=serve, args=(theirs, plan), name=f"worker-{plan.index}")  # type: ignore[attr-defined]
-        process.start()
+        try:
+            process.start()
+        except (EOFError, ConnectionError) as error:
+            raise _fork_server_ended() from error
         theirs.close()
         self._processes.append(process)
         self._connections.append(ours)
@@ -103,7 +113,13 @@ class WorkerProcesses:
     def _ended(self, index: int) -> TrialError:
         process = self._processes[index]
         process.join(1.0)  # its pipe is closed: it is at its end, and the exit code a moment away
+        if process.exitcode == _UNKNOWN and self._context.get_start_method() == "forkserver":
+            return _fork_server_ended()
         return ended_by(f"worker {index} (pid {process.pid})", process.exitcode)
+
+
+def _fork_server_ended() -> TrialFailed:
+    return TrialFailed("the fork server of the workers was ended, and the trial with it", kind="ForkServerEnded")
 
 
 def _is_last(message: Any) -> bool:
