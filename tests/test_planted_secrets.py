@@ -94,13 +94,28 @@ def command_lines_of_children(process: subprocess.Popen[str]) -> set[str]:
     ],
 )  # fmt: skip
 def test_whatever_goes_wrong_is_said_without_them(program: Program, place: str, words: list[str]) -> None:
+    check_a_failure(program, [word.replace("HOST", place) for word in words])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["source=url", f"source.url=http://bob:{MARK} a'b\"c@HOST/a.jpg"],
+        ["source=url", f"source.url=http://127.0.0.1:9/a.jpg?code={MARK}", "source.retries=0"],
+        [f"+hydra.job.env_set.DB={MARK}-env", "workers=x"],
+        ["task=function", "task.function=leaky:raise_at_import"],
+    ],
+)
+def test_a_traceback_that_is_asked_for_has_none_either(program: Program, place: str, words: list[str]) -> None:
+    check_a_failure(program, [word.replace("HOST", place) for word in words], HYDRA_FULL_ERROR="1")
+
+
+def check_a_failure(program: Program, words: list[str], **variables: str) -> None:
     (program.folder / "leaky.py").write_text(LEAKY)
-    words = [word.replace("HOST", place) for word in words]
-    for flag in ({}, {"HYDRA_FULL_ERROR": "1"}):
-        answer = program.cold(*RUN, "protocol=once", *words, AWS_SECRET_ACCESS_KEY=f"{MARK}-env-key", **flag)
-        assert found_in(files_below(program.folder / "outputs"), answer.stdout, answer.stderr) == []
-        assert "Error executing job" not in answer.stderr
-        assert answer.stdout + answer.stderr
+    answer = program.cold(*RUN, "protocol=once", *words, AWS_SECRET_ACCESS_KEY=f"{MARK}-env-key", **variables)
+    assert found_in(files_below(program.folder / "outputs"), answer.stdout, answer.stderr) == []
+    assert "Error executing job" not in answer.stderr
+    assert answer.stdout + answer.stderr
 
 
 # What user's code, or a library below it, does with a secret: raises, warns, logs and prints it.
