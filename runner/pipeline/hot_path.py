@@ -55,13 +55,17 @@ class PipelinePlan:
         """Whether the workers need TensorFlow's runtime."""
         return bool(self.task.uses_tensorflow)
 
-    def build(self, around: Callable[[Sink, Callable[[Any], Any]], Sink] | None = None) -> Pipeline:
+    def build(
+        self, around: Callable[[Sink, Callable[[Any], Any]], Sink] | None = None, reader: Reader | None = None
+    ) -> Pipeline:
         """Import the stages and build them, in the process that will use them.
 
-        ``around`` wraps the sink that was chosen; it gets the sink, and the function from a task's result to a NumPy array.
+        Args:
+            around: wraps the sink that was chosen; it gets the sink, and the function from a task's result to a NumPy array.
+            reader: reads the images instead of the source's own.
         """
         learn(self.secrets)
-        reader = import_module(self.source_module).PROVIDES(self.source).reader()
+        reader = reader or import_module(self.source_module).PROVIDES(self.source).reader()
         task = import_module(self.task_module).PROVIDES(self.task, self.images)
         sink = import_module(self.sink_module).PROVIDES(self.sink, task.array)
         return Pipeline(self.images, reader, task, sink if around is None else around(sink, task.array), self.skip)

@@ -51,10 +51,10 @@ class ActorWorker:
         import_s = perf_counter() - began
         threads = start_runtime(self._plan.limits, tensorflow=pipeline.uses_tensorflow)
         returns = self._plan.returns is not Returns.digest
-        self._pipeline = pipeline.build((lambda sink, array: ReturningSink(sink, array, self._kept, None)) if returns else None)
-        if shipment is not None:
-            self._pipeline.reader.close()
-            self._pipeline.reader = ShippedReader(shipment)
+        self._pipeline = pipeline.build(
+            (lambda sink, array: ReturningSink(sink, array, self._kept, None)) if returns else None,
+            None if shipment is None else ShippedReader(shipment),
+        )
         return Worker.this_process(threads, import_s)
 
     def handle(self, items: range, worker: int, epoch: int, verify: bool) -> RunDone:
