@@ -29,7 +29,7 @@ def test_each_verb_explains_itself(program: Program, verb: str) -> None:
     answer = program(verb, "--help")
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.startswith(f"usage: runner {verb}")
-    assert any(word in answer.stdout for word in ("FOLDER", "FILE", "TARGET", "--port"))
+    assert any(word in answer.stdout for word in ("FOLDER", "FILE", "TARGET", "--port", "--try"))
 
 
 def test_each_verb_is_a_module_with_the_same_two_functions() -> None:
