@@ -21,7 +21,7 @@ from support.photos import photo
 from support.program import Program
 
 from runner.commands import dispatch
-from runner.config import check
+from runner.config import check, rules
 from runner.config.compose import composed
 from runner.config.early import refuse_early
 from runner.config.registry import GROUPS
@@ -72,7 +72,7 @@ def test_the_commands_of_a_page_do_in_its_order_what_they_say(
             (folder / block.file).parent.mkdir(parents=True, exist_ok=True)
             (folder / block.file).write_text(block.text, encoding="utf-8")
     program = Program(folder)
-    monkeypatch.setattr(check, "allowed_cpus", lambda: tuple(range(64)))
+    monkeypatch.setattr(rules, "allowed_cpus", lambda: tuple(range(64)))
     went_wrong: list[str] = []
 
     def answer(call: Call) -> subprocess.CompletedProcess[str]:
