@@ -97,6 +97,9 @@ def test_a_slow_server_is_named_and_what_could_be_done(program: Program) -> None
     assert "Of the preparation: decode" in answer.stdout
     (sweep,) = program.folder.glob("outputs/sweeps/*/*/sweep.json")
     record = json.loads(sweep.read_text())
+    assert [point["name"] for point in record["points"]] == [
+        "everything", "bytes in memory", "results ready", "decode", "decode+resize",
+    ]  # fmt: skip
     assert [one["point"] for one in record["ranking"]] == [record["baseline"]]  # the other legs cannot be taken
 
 

@@ -101,6 +101,8 @@ def _legs(words: Sequence[str]) -> dict[str, Point]:
     for count in range(1, len(steps)):
         first = steps[:count]
         legs["+".join(first)] = _point(choices, (*without, "skip=fetch", f"task.steps=[{','.join(first)}]"))
+    for name, point in legs.items():
+        point.title = name
     return legs
 
 

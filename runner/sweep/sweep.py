@@ -162,6 +162,7 @@ class Sweep:
             )
             for point in self.points
             if point.config.skip is Skip.none
+            and (not point.title or point is self.baseline)  # the parts of a diagnosis have titles
         ]
 
     def _detectable_pct(self) -> float | None:
