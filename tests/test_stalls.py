@@ -73,6 +73,7 @@ def test_what_could_bring_most_is_proposed_first_with_words_that_compose() -> No
     assert proposed[0].at_most == pytest.approx(1 / (1 - found().parts[0].share))
     assert [one.at_most for one in proposed] == sorted((one.at_most for one in proposed), reverse=True)
     words = {" ".join(one.words) for one in proposed}
+    assert len(words) == len(proposed)  # more workers may help two parts, and are one proposal
     assert {"mode=process", "task.execution=graph", "task.ratio=8", "task.dct_method=fast", "task=opencv"} <= words
     for one in proposed:
         composed("mode=thread", "workers=4", *one.words)

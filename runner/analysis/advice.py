@@ -47,7 +47,10 @@ def proposals(found: Diagnosis, config: Config, *, usage_pct: float | None, pixe
         if name in gains
         for words, reason in way(config, usage_pct, pixels)
     ]
-    return sorted(proposed, key=lambda one: -one.at_most)
+    by_words: dict[tuple[str, ...], Proposal] = {}
+    for one in sorted(proposed, key=lambda one: -one.at_most):
+        by_words.setdefault(one.words, one)
+    return list(by_words.values())
 
 
 Way = tuple[tuple[str, ...], str]
