@@ -15,6 +15,7 @@ from runner.config.options import NoSink, Skip
 from runner.config.registry import options
 from runner.errors import ConfigurationError
 from runner.pipeline.hot_path import Pipeline
+from runner.pipeline.shortcuts import from_memory
 from runner.pipeline.sinks.none_ import PROVIDES as NO_SINK
 from runner.pipeline.sources import Image
 from runner.pipeline.stamps import Records
@@ -65,6 +66,13 @@ def test_what_is_left_out_is_not_done_in_a_pass(skip: Skip, reads: int, runs: in
     assert records.digests[9] == b"9.jpg"  # results are checked against those of the whole pipeline
 
 
+def test_images_that_do_not_fit_into_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runner.pipeline.shortcuts._MOST_BYTES", 10)
+    images = [Image(f"/{number}.jpg", "jpeg", 8, 8, "") for number in range(3)]
+    with pytest.raises(ConfigurationError, match="skip=fetch: keeps all images in each worker's memory"):
+        from_memory(images, Counting())
+
+
 def test_an_image_that_cannot_be_read_fails_as_it_would() -> None:
     class Broken(Counting):
         def read(self, image: Image) -> bytes:
@@ -101,6 +109,14 @@ def test_a_slow_server_is_named_and_what_could_be_done(program: Program) -> None
         "everything", "bytes in memory", "results ready", "decode", "decode+resize",
     ]  # fmt: skip
     assert [one["point"] for one in record["ranking"]] == [record["baseline"]]  # the other legs cannot be taken
+
+
+def test_a_function_of_the_current_folder_is_diagnosed(program: Program) -> None:
+    (program.folder / "mine.py").write_text("def go(data):\n    return data[:8]\n")
+    words = [*SMALL[:2], *SMALL[4:], "task=function", "task.function=mine:go", "protocol=once"]
+    answer = program.cold("diagnose", *words)
+    assert answer.returncode == 0, answer.stderr
+    assert "Where the time of an image goes" in answer.stdout
 
 
 @pytest.mark.parametrize(

@@ -67,11 +67,11 @@ def test_without_one_of_the_three_legs_nothing_is_said() -> None:
     assert diagnosis({WHOLE: leg(10), IN_MEMORY: {Key("t", 0): Reading(1.0, 0)}, READY: leg(1)}) is None
 
 
-def test_what_could_bring_most_is_proposed_first_with_words_that_compose() -> None:
+def test_what_is_about_the_largest_part_is_proposed_first_with_words_that_compose() -> None:
     proposed = proposals(found(), config(), usage_pct=40, pixels=2000)
     assert proposed[0].words == ("workers=8",)
-    assert proposed[0].at_most == pytest.approx(1 / (1 - found().parts[0].share))
-    assert [one.at_most for one in proposed] == sorted((one.at_most for one in proposed), reverse=True)
+    assert (proposed[0].part, proposed[0].share) == ("fetch", found().parts[0].share)
+    assert [one.share for one in proposed] == sorted((one.share for one in proposed), reverse=True)
     words = {" ".join(one.words) for one in proposed}
     assert len(words) == len(proposed)  # more workers may help two parts, and are one proposal
     assert {"mode=process", "task.execution=graph", "task.ratio=8", "task.dct_method=fast", "task=opencv"} <= words

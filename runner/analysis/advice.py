@@ -1,4 +1,4 @@
-"""What could be done about a stall: each proposal as words of a command line, with what it could bring at most."""
+"""What could be done about a stall: each proposal as words of a command line, with the part of the time that it is about."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 
 from runner.analysis.stalls import Diagnosis
 from runner.config.options import Cache, Config
+
+# Nothing is proposed for a part that takes less.
+_WORTH_IT = 0.05
 
 # A picture is decoded at 1/2, 1/4 or 1/8 of its size only where it stays larger than the result.
 _RATIOS = (8, 4, 2)
@@ -20,16 +23,18 @@ class Proposal:
     Attributes:
         words: of a command line.
         reason: why it may help.
-        at_most: throughput ÷ what it is now, if the part of the time that it is about were gone.
+        part: of the time that it is about.
+        share: of that part, 0 to 1.
     """
 
     words: tuple[str, ...]
     reason: str
-    at_most: float
+    part: str
+    share: float
 
 
 def proposals(found: Diagnosis, config: Config, *, usage_pct: float | None, pixels: int) -> list[Proposal]:
-    """What to try, what could bring most first.
+    """What to try, first what is about the largest part.
 
     Args:
         found: where the time goes.
@@ -39,16 +44,16 @@ def proposals(found: Diagnosis, config: Config, *, usage_pct: float | None, pixe
     """
     if not found.has_a_stall:
         return []
-    gains = {part.name: 1 / max(0.01, 1 - part.share) for part in found.parts if part.seconds.is_there and part.share > 0.03}
+    shares = {part.name: part.share for part in found.parts if part.seconds.is_there and part.share > _WORTH_IT}
     ways = {"fetch": _faster_fetch, "preparation": _faster_preparation, "hand-over": _faster_hand_over}
     proposed = [
-        Proposal(words, reason, gains[name])
+        Proposal(words, reason, name, shares[name])
         for name, way in ways.items()
-        if name in gains
+        if name in shares
         for words, reason in way(config, usage_pct, pixels)
     ]
     by_words: dict[tuple[str, ...], Proposal] = {}
-    for one in sorted(proposed, key=lambda one: -one.at_most):
+    for one in sorted(proposed, key=lambda one: -one.share):
         by_words.setdefault(one.words, one)
     return list(by_words.values())
 

@@ -77,14 +77,10 @@ def _print(diagnosed: Diagnosed, *, tried: bool) -> None:
         print_line(f"To feed the consumer without a wait takes the time of {diagnosed.cpus_needed:.1f} CPUs like these.")
     print_line(_sentence(found))
     if diagnosed.proposed:
-        how = (
-            "Each of these against the configuration as it is:"
-            if tried
-            else "To try, what could bring most first (--try measures them):"
-        )
+        how = "Each of these against the configuration as it is:" if tried else "To try (--try measures them):"
         print_line(how)
         for one in diagnosed.proposed:
-            print_line(f"  {' '.join(one.words)}: {one.reason}; up to {one.at_most:.2f} x")
+            print_line(f"  {' '.join(one.words)}: {one.reason} ({one.part}, {one.share * 100:.0f} %)")
     print_recorded(diagnosed.folder)
 
 

@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -103,7 +104,7 @@ def _composed(chosen: Mapping[str, Any]) -> Config:
     fields: dict[str, Any] = {}
     for key, value in content_of(conf_dir() / "config.yaml").items():
         if key in KEYS and key not in GROUPS:
-            kind = get_type_hints(Config)[key]
+            kind = _types_of(Config)[key]
             if dataclasses.is_dataclass(kind):
                 fields[key] = _filled(key, kind, value, chosen)
             else:
@@ -111,11 +112,12 @@ def _composed(chosen: Mapping[str, Any]) -> Config:
     return Config(**{group: _filled(group, file.kind, file.values, chosen) for group, file in files.items()}, **fields)
 
 
+@cache
 def _option_file(group: str, name: str) -> _OptionFile:
     path, kind = file_of(group, name), options()[group].get(name)
     if path is None or kind is None:
         raise LeftToHydraError
-    content = content_of(path)
+    content = dict(content_of(path))
     others: dict[str, str] = {}
     for entry in content.pop("defaults", []):
         if isinstance(entry, dict):
@@ -135,7 +137,7 @@ def _filled(key: str, kind: Any, values: Mapping[str, Any], chosen: Mapping[str,
         ConfigurationError: one that has to be given is not, or there is no such field.
     """
     given = {word.removeprefix(f"{key}."): value for word, value in chosen.items() if word.startswith(f"{key}.")}
-    read, hints = {**values, **given}, get_type_hints(kind)
+    read, hints = {**values, **given}, _types_of(kind)
     unknown = next((name for name in read if name not in hints), None)
     if unknown is not None:
         raise unknown_key(f"{key}.{unknown}", read[unknown], kind)
@@ -163,3 +165,9 @@ def _as(kind: Any, value: Any) -> Any:
     if choices is not None and isinstance(value, str) and value in choices.__members__:
         return choices[value]
     raise LeftToHydraError
+
+
+@cache
+def _types_of(kind: Any) -> Mapping[str, Any]:
+    """The types of a dataclass's fields; finding them takes longer than all the rest of a point."""
+    return get_type_hints(kind)

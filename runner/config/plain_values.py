@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,9 @@ def values_of(text: str) -> list[Any]:
     return [value_of(part) for part in text.split(",")]
 
 
-def content_of(path: Path) -> dict[str, Any]:
-    """What a YAML file of options holds.
+@cache
+def content_of(path: Path) -> Mapping[str, Any]:
+    """What a YAML file of options holds, read once however many points ask.
 
     Raises:
         LeftToHydraError: it is no mapping.

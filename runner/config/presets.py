@@ -38,7 +38,7 @@ def preset_of(name: str) -> Preset:
     path = file_of(EXPERIMENT, name)
     if path is None:
         raise LeftToHydraError
-    content = content_of(path)
+    content = dict(content_of(path))
     chosen = dict(map(_override, content.pop("defaults", [])))
     mode, swept = _swept(content.pop("hydra", {}))
     if not content.keys() <= KEYS.keys():

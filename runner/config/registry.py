@@ -122,6 +122,7 @@ def doc_of(group: str, name: str) -> str:
     return re.split(r"(?<=\.)\s|:\s", " ".join(words), maxsplit=1)[0].rstrip(".")
 
 
+@cache
 def default_of(group: str) -> str:
     """The option that is used if none is chosen."""
     text = (conf_dir() / "config.yaml").read_text(encoding="utf-8")

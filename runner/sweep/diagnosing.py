@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from runner.analysis.advice import Proposal, proposals
+from runner.analysis.input_bound import fed
 from runner.analysis.readings import readings_of
 from runner.analysis.stalls import ALONE, IN_MEMORY, READY, WHOLE, Diagnosis, diagnosis
 from runner.config.compose import composed
 from runner.config.options import NoConsumer, Skip
 from runner.config.plain import plain
-from runner.config.recorded_words import key_of
+from runner.config.recorded_words import key_of, names_own_code
 from runner.config.registry import keys_of
 from runner.config.restore import choices_of, with_overrides
 from runner.disk import make_folder
 from runner.errors import ConfigurationError
 from runner.files import new_folder
+from runner.safe_path import take_code_of_the_current_folder
 from runner.sweep.execute import execute
 from runner.sweep.point import Point
+from runner.tracking.credentials import credentials_to_environment
 
 # How it is measured unless the user says otherwise: enough rounds for an interval, and no verdicts, because the legs differ by design.
 _PROTOCOL = ("protocol=quick", "protocol.rounds=5", "protocol.epochs=2")
@@ -34,7 +36,7 @@ class Diagnosed:
     Attributes:
         folder: of the sweep.
         found: where the time goes; None where too little was measured.
-        proposed: what to try, what could bring most first.
+        proposed: what to try, first what is about the largest part.
         point: the configuration with everything.
         cpus_needed: CPU seconds a second that would feed the consumer; None without one.
     """
@@ -52,24 +54,26 @@ def diagnose(words: Sequence[str]) -> Diagnosed:
     Raises:
         ConfigurationError: it cannot be run, or its stages cannot be told apart.
     """
+    words = credentials_to_environment(words)
+    if names_own_code(words):
+        take_code_of_the_current_folder()
     legs = _legs(words)
     _run(list(legs.values()), ["diagnose", *words])
     whole = legs[WHOLE]
-    busy = [one for one in map(_busy_s, whole.trials) if one is not None]
+    consumer = fed(whole.trials)
     found = diagnosis(
         {name: readings_of(point.trials, "images_per_s") for name, point in legs.items()},
         _steps(whole),
-        statistics.median(busy) if busy else None,
+        None if consumer is None else 1 / consumer.needs_images_per_s,
     )
     usage = whole.metrics["cpu_utilization_pct"]["value"]
     pixels = min((min(image.width, image.height) for image in whole.images), default=0)
-    fed = whole.record()["input"]
     return Diagnosed(
         whole.folder.parent,
         found,
         [] if found is None else proposals(found, whole.config, usage_pct=usage, pixels=pixels),
         whole,
-        None if fed is None else fed["cpus_needed"],
+        None if consumer is None else consumer.cpus,
     )
 
 
@@ -132,11 +136,3 @@ def _run(points: Sequence[Point], words: Sequence[str], *, shown: bool = False) 
         make_folder(point.folder)
     execute(points, folder, words=words, shown=shown)
     return folder
-
-
-def _busy_s(trial: object) -> float | None:
-    """Seconds an image for which the consumer of a trial was busy."""
-    consumer = trial.get("consumer") if isinstance(trial, dict) else None
-    epochs = [] if consumer is None else consumer["epochs"]
-    images = sum((epoch["images_per_s"] or 0.0) * epoch["total_s"] for epoch in epochs)
-    return sum(epoch["busy_s"] for epoch in epochs) / images if images else None
