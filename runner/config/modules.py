@@ -1,10 +1,15 @@
-"""Whether a module could be imported, without running any of its code."""
+"""Functions of the user's own, by name: whether their modules could be imported, without running any of their code."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
+
+from runner.errors import ConfigurationError
+
+# package.module:name
+FUNCTION = r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*"
 
 
 def missing_module(module: str) -> str | None:
@@ -23,3 +28,15 @@ def _spec_of(module: str, folders: Sequence[str] | None) -> ModuleSpec | None:
     """What ``import`` would load. Unlike ``importlib.util.find_spec``, it does not run the packages around the module."""
     specs = (finder.find_spec(module, folders) for finder in sys.meta_path)
     return next((spec for spec in specs if spec is not None), None)
+
+
+def refuse_missing_module(key: str, named: str) -> None:
+    """Refuse ``package.module:name`` where there is no such module. Nothing of it is imported.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    missing = missing_module(named.partition(":")[0])
+    if missing is not None:
+        accepted = "package.module:name of a module on the path; PYTHONPATH=. where it is a file of this folder"
+        raise ConfigurationError(key, named, f"there is no module {missing}", accepted)

@@ -40,10 +40,10 @@ def preset_of(name: str) -> Preset:
         raise LeftToHydraError
     content = dict(content_of(path))
     chosen = dict(map(_override, content.pop("defaults", [])))
-    mode, swept = _swept(content.pop("hydra", {}))
+    is_sweep, swept = _swept(content.pop("hydra", {}))
     if not content.keys() <= KEYS.keys():
         raise LeftToHydraError
-    return Preset(chosen | dict(_flat(content)), swept, is_sweep=mode)
+    return Preset(chosen | dict(_flat(content)), swept, is_sweep=is_sweep)
 
 
 def _override(entry: Any) -> tuple[str, str]:
@@ -57,13 +57,12 @@ def _override(entry: Any) -> tuple[str, str]:
 
 
 def _swept(section: Any) -> tuple[bool, dict[str, list[Any]]]:
-    match section:
-        case {"mode": "MULTIRUN", "sweeper": {"params": dict(params), **other}, **rest} if not other and not rest:
-            return True, {key: values_of(_RESOLVER.sub(_resolved, str(values))) for key, values in params.items()}
-        case {}:
-            if not section:
-                return False, {}
-    raise LeftToHydraError
+    """Whether Hydra's section makes a sweep of it, and the values of each key that it sweeps over."""
+    if not section:
+        return False, {}
+    if section.keys() != {"mode", "sweeper"} or section["mode"] != "MULTIRUN" or section["sweeper"].keys() != {"params"}:
+        raise LeftToHydraError
+    return True, {key: values_of(_RESOLVER.sub(_resolved, str(values))) for key, values in section["sweeper"]["params"].items()}
 
 
 def _resolved(match: re.Match[str]) -> str:

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import ClassVar
 
 from runner.config.fields import MISSING, name, option
-from runner.config.modules import missing_module
+from runner.config.modules import FUNCTION, refuse_missing_module
 from runner.config.options.base import Choices, CodeOption
 from runner.errors import ConfigurationError
 
@@ -197,16 +197,13 @@ class Function(TaskOption):
     function: str = option(
         MISSING,
         "package.module:name of your own function, which takes the bytes of an image",
-        matches=r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*",
+        matches=FUNCTION,
         names_code=True,
     )
 
     def check(self, choices: Choices) -> None:
         """Refuse a module that does not exist. Nothing of it runs here, so a missing function shows when a worker imports the module."""
-        missing = missing_module(self.function.partition(":")[0])
-        if missing is not None:
-            accepted = "package.module:name of a module on the path; PYTHONPATH=. where it is a file of this folder"
-            raise ConfigurationError("task.function", self.function, f"there is no module {missing}", accepted)
+        refuse_missing_module("task.function", self.function)
 
     @property
     def uses_tensorflow(self) -> bool:
