@@ -8,7 +8,7 @@ from importlib.machinery import ModuleSpec
 
 from runner.errors import ConfigurationError
 
-# package.module:name
+# How a function is named: its module, a colon, its own name.
 FUNCTION = r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*"
 
 
