@@ -14,6 +14,7 @@ from support.program import Program
 
 from runner.config.compose import composed as composed_words
 from runner.config.words import as_hydra_reads, how_to_quote
+from runner.errors import ConfigurationError
 
 ODD = ["photo (1).jpg", "a=b.jpg", "a,b.jpg", "a[1].jpg", "ü.jpg", "it's.jpg", 'say "a".jpg', "a#b&c;d!.jpg", "{a}.jpg", "a~b.jpg", "[a,b].jpg", "100%.jpg", "a\\ b'.jpg"]  # fmt: skip
 
@@ -109,3 +110,8 @@ def test_a_run_on_such_a_path_can_be_run_again_by_its_command(tmp_path: Path, pr
     words = shlex.split(command.partition(" -m runner ")[2])
     again = program(*words, "hydra.run.dir=outputs/b")
     assert again.returncode == 0, again.stderr
+
+
+def test_an_option_that_is_not_there_is_refused_with_its_neighbour_where_no_command_line_is_composed() -> None:
+    with pytest.raises(ConfigurationError, match="did you mean thread"):
+        composed_words(["mode=thraed"])

@@ -13,6 +13,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import zip_longest
 from typing import Any, get_type_hints
 
 from runner.config.options import Config
@@ -77,7 +78,7 @@ def config_folder(words: Sequence[str]) -> str | None:
 
 
 def _with_values(flags: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for flag, following in zip(flags, [*flags[1:], ""], strict=True):
+    for flag, following in zip_longest(flags, flags[1:], fillvalue=""):
         name, equals, value = flag.partition("=")
         yield name, value if equals else following
 

@@ -37,8 +37,10 @@ _AUTHORIZATION = re.compile(
     re.IGNORECASE,
 )
 
-# name=value and 'name': 'value' in messages; an ellipsis stands for what the reader has to give.
-_NAMED = re.compile(r"(?<![\w.-])(?P<name>[\w.-]++)(?P<equals>\\?=['\"]?)(?P<value>(?!\.\.\.|\*\*\*)[^\s'\",;&)\]}]+)")
+# name=value and 'name': 'value' in messages; an ellipsis, or the word value as in key=value, stands for what the reader has to give.
+_NAMED = re.compile(
+    r"(?<![\w.-])(?P<name>[\w.-]++)(?P<equals>\\?=['\"]?)(?P<value>(?!\.\.\.|\*\*\*|value(?![\w.~+/-]))[^\s'\",;&)\]}]+)"
+)
 _QUOTED = re.compile(r"(?P<name>(?P<quote>['\"])[\w.-]+(?P=quote))(?P<equals>\s*:\s*b?)(?P<value>'[^'\n]*'|\"[^\"\n]*\")")
 
 _MARKS = re.compile(r"\*\*\*\d+")
