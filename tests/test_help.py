@@ -35,6 +35,7 @@ def test_nothing_heavy_is_imported_to_show_a_configuration_or_to_refuse_one(prog
     [
         ["affinity=999"], ["mode=synthetic_process", "tf.intra_op=4"], ["baseline=nope", "workers=1,2", "-m"], ["mode=thread,process"],
         ["source=folder"], ["experiment=tune", "images=0"], ["experiment=notebook", "mode.nope=3"],
+        ["task.steps=[x]"],
     ],
 )  # fmt: skip
 def test_words_that_mean_one_thing_are_refused_before_hydra_is_loaded(program: Program, words: list[str]) -> None:

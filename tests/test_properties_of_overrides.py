@@ -120,6 +120,9 @@ def test_what_is_refused_before_hydra_is_loaded_would_be_refused_after_it(hydra:
 @example(words=["mode=synthetic_process", "affinity=0", "workers=3"])
 @example(words=["source=folder", "task=opencv", "task.colour=0", "source.path=a/b.c"])
 @example(words=["tracking=server"])
+@example(words=["task.steps=[decode,resize]", "task=pillow"])
+@example(words=["task.steps=[]"])
+@example(words=["workers=[1,2]"])
 @example(words=["experiment=notebook", "mode=process", "workers=3", "tf.intra_op=2"])
 @example(words=["experiment=notebook", "mode.nope=1"])
 def test_what_is_composed_without_hydra_is_what_hydra_composes(hydra: None, words: Sequence[str]) -> None:

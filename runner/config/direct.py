@@ -1,7 +1,7 @@
 """Composes configurations of plain words without Hydra, so that what is wrong with them is refused at once.
 
 Hydra needs a multiple of the time that the rest of a refusal takes. Only words that mean one thing are read here: options of groups, values
-of their fields, and presets that consist of both. Hydra's own settings, quotes, lists and references to other keys are Hydra's. What is
+of their fields, and presets that consist of both. Hydra's own settings, quotes, lists within lists and references to other keys are Hydra's. What is
 composed here is what Hydra composes (property tests hold the two against each other); it is used for checks, and a run is made of what Hydra
 composes.
 """
@@ -22,7 +22,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from runner.config.fields import MISSING
 from runner.config.messages import missing, several_values, unknown_key
 from runner.config.options import Config
-from runner.config.plain_values import VALUES, LeftToHydraError, content_of, values_of
+from runner.config.plain_values import LIST, VALUES, LeftToHydraError, content_of, values_of
 from runner.config.presets import Preset, preset_of
 from runner.config.registry import EXPERIMENT, GROUPS, KEYS, conf_dir, default_of, file_of, options
 
@@ -32,7 +32,7 @@ _SWEEP = {"-m", "--multirun"}
 _FOLDERS = {"hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir"}
 _NOT_READ = "resume"
 
-_WORD = re.compile(rf"(?P<key>[a-z]\w*(\.\w+)?)=(?P<values>{VALUES})", re.ASCII)
+_WORD = re.compile(rf"(?P<key>[a-z]\w*(\.\w+)?)=(?P<values>{VALUES}|{LIST})", re.ASCII)
 
 # A sweep with more points is left to Hydra.
 _MOST_POINTS = 2000
@@ -50,10 +50,11 @@ def configurations(words: Sequence[str]) -> list[Config] | None:
     try:
         texts = _texts([word for word in words if word not in flags])
         preset = preset_of(texts.pop(EXPERIMENT)) if EXPERIMENT in texts else Preset()
-        for key, text in texts.items():
-            if "," in text and not flags and not preset.is_sweep:
-                raise several_values(key, text)
-        choices = _choices({key: values_of(text) for key, text in texts.items()}, preset, swept=bool(flags) or preset.is_sweep)
+        typed, swept = {key: values_of(text) for key, text in texts.items()}, bool(flags) or preset.is_sweep
+        several = next((key for key, values in typed.items() if len(values) > 1 and not swept), None)
+        if several is not None:
+            raise several_values(several, texts[several])
+        choices = _choices(typed, preset, swept=swept)
         if math.prod(map(len, choices.values())) > _MOST_POINTS:
             return None
         return [_composed(dict(zip(choices, values, strict=True))) for values in itertools.product(*choices.values())]

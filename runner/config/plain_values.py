@@ -13,6 +13,9 @@ import yaml
 # Values that stand for themselves in Hydra's grammar, separated by commas.
 VALUES = r"[\w.+/-]+(,[\w.+/-]+)*"
 
+# A list of such values, which is one value.
+LIST = r"\[([\w.+/-]+(,[\w.+/-]+)*)?\]"
+
 _TEXT = re.compile(r"[A-Za-z_/][\w./-]*", re.ASCII)
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})", re.ASCII)
 _DECIMAL = re.compile(r"-?(0|[1-9]\d{0,17})\.\d{1,17}", re.ASCII)
@@ -45,11 +48,13 @@ def value_of(text: str) -> Any:
 
 
 def values_of(text: str) -> list[Any]:
-    """The values, separated by commas, over which Hydra sweeps.
+    """The values, separated by commas, over which Hydra sweeps; or one list.
 
     Raises:
         LeftToHydraError: there are other characters in it.
     """
+    if re.fullmatch(LIST, text, re.ASCII) is not None:
+        return [[value_of(part) for part in text[1:-1].split(",") if part]]
     if re.fullmatch(VALUES, text, re.ASCII) is None:
         raise LeftToHydraError
     return [value_of(part) for part in text.split(",")]
