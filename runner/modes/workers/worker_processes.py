@@ -101,11 +101,15 @@ class WorkerProcesses:
     def _check_alive(self, ended: list[Any], waiting: set[int]) -> None:
         """Raise where one of the sentinels in ``ended`` is a worker's or the conductor's.
 
-        A worker that still owes a message is heard first: its closed pipe says that it has ended.
+        A worker that still owes a message is heard first: its closed pipe says that it has ended. Where the fork server
+        has ended, workers live on and nobody learns how they end.
         """
         for index, process in enumerate(self._processes):
-            if process.sentinel in ended and index not in waiting:
-                raise self._ended(index)
+            if process.sentinel in ended:
+                if self._lost(process):
+                    raise _fork_server_ended()
+                if index not in waiting:
+                    raise self._ended(index)
         parent = multiprocessing.parent_process()
         if parent is not None and parent.sentinel in ended:
             raise ConductorGone("the conductor is gone")
@@ -113,9 +117,13 @@ class WorkerProcesses:
     def _ended(self, index: int) -> TrialError:
         process = self._processes[index]
         process.join(1.0)  # its pipe is closed: it is at its end, and the exit code a moment away
-        if process.exitcode == _UNKNOWN and self._context.get_start_method() == "forkserver":
+        if self._lost(process):
             return _fork_server_ended()
         return ended_by(f"worker {index} (pid {process.pid})", process.exitcode)
+
+    def _lost(self, process: BaseProcess) -> bool:
+        """Whether the fork server ended before it told how the worker did, which may live on."""
+        return self._context.get_start_method() == "forkserver" and process.exitcode == _UNKNOWN
 
 
 def _fork_server_ended() -> TrialFailed:
