@@ -1,4 +1,4 @@
-"""A launcher that wraps another one, such as Submitit's, and gathers what its jobs recorded. The work is done in ``runner.sweep.other_launchers``."""
+"""A launcher that wraps another one, such as Submitit's, and gathers what its jobs recorded. The work is done in ``runner.sweeps.other_launchers``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
 
 if TYPE_CHECKING:
-    from runner.sweep.point import Point
+    from runner.sweeps.point import Point
 
 
 class GatheringLauncher(Launcher):
@@ -35,7 +35,7 @@ class GatheringLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Have the points executed."""
-        from runner.sweep.other_launchers import launch_with_another
+        from runner.sweeps.other_launchers import launch_with_another
 
         return launch_with_another(
             self._config, self._context, job_overrides, self._executed, initial_job_idx, submit=self._launcher.launch

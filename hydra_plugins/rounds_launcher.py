@@ -1,4 +1,4 @@
-"""The launcher ``rounds``: Hydra gives it all points of a sweep at once. The work is done in ``runner.sweep.composing``."""
+"""The launcher ``rounds``: Hydra gives it all points of a sweep at once. The work is done in ``runner.sweeps.composing``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:
-    from runner.sweep.point import Point
+    from runner.sweeps.point import Point
 
 # A plain mapping: Hydra executes this file outside sys.modules, where a dataclass cannot be made.
 ConfigStore.instance().store(
@@ -34,6 +34,6 @@ class RoundsLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Execute the points."""
-        from runner.sweep.composing import launch
+        from runner.sweeps.composing import launch
 
         return launch(self._config, self._context, job_overrides, self._executed, initial_job_idx)

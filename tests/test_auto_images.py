@@ -16,7 +16,7 @@ from support.stores import sweep_in
 from runner.config.options import Folder, NoSink, Pillow, Process, Protocol
 from runner.errors import ConfigurationError, TrialError
 from runner.record.reading import read_point, read_sweep_json
-from runner.sweep.images import settle_as_recorded, settled_images
+from runner.sweeps.images import settle_as_recorded, settled_images
 from runner.trial.messages import TrialPlan
 from runner.trial.supervisor import Outcome, Supervisor
 

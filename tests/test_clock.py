@@ -11,7 +11,7 @@ from support.points import Silent, point
 from runner.config.options import Pillow, Protocol
 from runner.host.clock import unix_time
 from runner.record.reading import PointRecord, read_result
-from runner.sweep.session import Session
+from runner.sweeps.session import Session
 from runner.tracking.content import point_content
 from runner.trial.supervisor import Supervisor
 

@@ -20,7 +20,7 @@ from runner.config.options import BatchesOption, Emulated, Loky, NoConsumer, Pro
 from runner.config.plain import config_hash
 from runner.config.words import as_hydra_reads
 from runner.errors import ConfigurationError
-from runner.sweep.consuming import batching_of, handing_over
+from runner.sweeps.consuming import batching_of, handing_over
 
 
 def test_a_configuration_without_a_consumer_has_the_hash_that_it_had_before_there_were_any() -> None:

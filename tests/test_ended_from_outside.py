@@ -23,7 +23,7 @@ from support.stores import sweep_in
 from support.troublesome_server import free_port
 
 from runner.config.options import Loky, Pillow, Protocol
-from runner.sweep.session import Session
+from runner.sweeps.session import Session
 from runner.trial.fork_server import fork_server
 from runner.trial.messages import Phase
 from runner.trial.supervisor import Supervisor

@@ -18,7 +18,7 @@ from support.trials import Trials
 from runner.config.options import FileFormat, ModeOption, Pillow, Process, TaskOption, Tensorflow, TfData, Thread, ToFile
 from runner.config.registry import module_of
 from runner.errors import TrialFailed, TrialTimeout
-from runner.sweep.session import Session
+from runner.sweeps.session import Session
 from runner.trial.fork_server import ForkServer, fork_server
 from runner.trial.start import ready
 from runner.trial.supervisor import Supervisor

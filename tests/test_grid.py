@@ -14,7 +14,7 @@ from runner.analysis.warnings import at_the_edge
 from runner.config import resolvers
 from runner.config.options import Process, Tf
 from runner.record.reading import read_sweep_json
-from runner.sweep.labels import label_points
+from runner.sweeps.labels import label_points
 
 
 @pytest.mark.parametrize(

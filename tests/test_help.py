@@ -61,7 +61,7 @@ def imports_none_of(program: Program, words: list[str], modules: set[str]) -> No
 
 @pytest.mark.parametrize(
     "module",
-    ["runner.commands.run", "runner.sweep.session", "runner.sweep.sweep", "runner.sweep.point", "runner.display.summary"],
+    ["runner.commands.run", "runner.sweeps.session", "runner.sweeps.sweep", "runner.sweeps.point", "runner.display.summary"],
 )
 def test_the_conductor_never_imports_tensorflow(module: str) -> None:
     script = f"import sys, {module}; sys.exit('tensorflow' in sys.modules or 'mlflow' in sys.modules)"

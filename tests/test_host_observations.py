@@ -21,7 +21,7 @@ from runner.analysis.warnings import of_point
 from runner.config.options import Monitor, Pillow, Process, ProcessPool, Protocol, StartMethod, Tensorflow, Thread
 from runner.host.control_groups import cpu_quota, throttling
 from runner.record.trace import write_trace
-from runner.sweep.session import Session
+from runner.sweeps.session import Session
 from runner.trial.messages import Phase
 from runner.trial.supervisor import Supervisor
 

@@ -18,8 +18,8 @@ from runner.analysis.verdicts import Side, compare_points
 from runner.errors import ConfigurationError
 from runner.host.lock import host_lock
 from runner.pipeline.sources import Image
-from runner.sweep.gathering import sweep_begun_in
-from runner.sweep.resuming import resume
+from runner.sweeps.gathering import sweep_begun_in
+from runner.sweeps.resuming import resume
 
 pytestmark = pytest.mark.slow
 

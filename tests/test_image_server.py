@@ -29,7 +29,7 @@ from runner.monitor.sampler import Sampler
 from runner.pipeline.servers.children import child
 from runner.pipeline.servers.image_server import Link
 from runner.pipeline.sources import images_of
-from runner.sweep.session import Session
+from runner.sweeps.session import Session
 from runner.trial.supervisor import Supervisor
 
 PATHS = [image.path for image in images_of(Sample(), 3)]

@@ -16,7 +16,7 @@ from support.program import Program, processes_of
 from support.protocol import SMALL, started, trials_on_disk, wait_for
 
 from runner.config.options import Process, Protocol
-from runner.sweep.session import Session
+from runner.sweeps.session import Session
 from runner.trial.supervisor import Supervisor
 
 

@@ -21,7 +21,7 @@ from runner.host.gpu import Gpus
 from runner.monitor.sampler import Sampler
 from runner.monitor.tree import Pacing, Tree
 from runner.record.gil import gil_record
-from runner.sweep.session import Session
+from runner.sweeps.session import Session
 from runner.trial.messages import Phase
 from runner.trial.supervisor import Supervisor
 

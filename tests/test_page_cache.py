@@ -20,7 +20,7 @@ from runner.analysis.warnings import of_point
 from runner.config.options import Cache, Folder, Process, Protocol, Sample, Thread
 from runner.host.page_cache import resident_bytes
 from runner.pipeline.sources import images_of
-from runner.sweep.session import Session
+from runner.sweeps.session import Session
 from runner.trial.messages import TrialPlan
 from runner.trial.page_cache import CachePlan, PageCache
 from runner.trial.supervisor import Supervisor

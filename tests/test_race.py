@@ -20,10 +20,10 @@ from runner.config.options import Process, Protocol, Thread
 from runner.errors import ConfigurationError
 from runner.record.trial import TrialPlace
 from runner.record.trial_schema import TrialRecord
-from runner.sweep.course import Course
-from runner.sweep.point import Point
-from runner.sweep.session import Session
-from runner.sweep.sweep import Sweep
+from runner.sweeps.course import Course
+from runner.sweeps.point import Point
+from runner.sweeps.session import Session
+from runner.sweeps.sweep import Sweep
 
 RACE = Protocol(race=True, verdicts=False, self_check=False, epochs=1, max_rounds=40)
 

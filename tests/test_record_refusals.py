@@ -20,9 +20,9 @@ from runner.errors import ConfigurationError, RunnerError
 from runner.record.reading import read_point, read_result, read_sweep, read_sweep_json, records_below
 from runner.record.trace import write_trace
 from runner.report.subject import read_subject
-from runner.sweep.gathering import sweep_begun_in
-from runner.sweep.resuming import restore
-from runner.sweep.sweep import Sweep
+from runner.sweeps.gathering import sweep_begun_in
+from runner.sweeps.resuming import restore
+from runner.sweeps.sweep import Sweep
 from runner.tracking.fetch import _folders
 
 

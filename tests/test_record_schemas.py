@@ -18,7 +18,7 @@ from runner.config.metrics import METRICS
 from runner.config.options import Folder, Pillow, Protocol
 from runner.record.json_schema import schema_texts
 from runner.record.metric_schema import MetricName, Metrics, TrialMetrics
-from runner.sweep.session import Session
+from runner.sweeps.session import Session
 from runner.trial.messages import Phase
 from runner.trial.supervisor import Supervisor
 

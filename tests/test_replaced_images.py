@@ -10,8 +10,8 @@ from support.points import Silent, point
 
 from runner.config.options import File, ModeOption, Pillow, Process, TaskOption, Tensorflow, TfData, Thread
 from runner.pipeline.sources.image import inspect
-from runner.sweep.resuming import resume
-from runner.sweep.session import Session
+from runner.sweeps.resuming import resume
+from runner.sweeps.session import Session
 from runner.trial.supervisor import Supervisor
 
 

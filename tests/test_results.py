@@ -24,8 +24,8 @@ from runner.monitor.sampler import Sample as Sampled
 from runner.record.trial import TrialPlace
 from runner.record.trial_schema import GoodTrial
 from runner.record.writing import PointFolder, Series
-from runner.sweep.point import Point
-from runner.sweep.session import Session
+from runner.sweeps.point import Point
+from runner.sweeps.session import Session
 from runner.trial.supervisor import Supervisor
 
 

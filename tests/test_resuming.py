@@ -19,8 +19,8 @@ from support.stores import runs_at
 from runner.config.options import Protocol
 from runner.errors import StorageError
 from runner.record.reading import read_result, records_below
-from runner.sweep.resuming import restore, resume
-from runner.sweep.session import Session
+from runner.sweeps.resuming import restore, resume
+from runner.sweeps.session import Session
 
 RUN = [*small_sweep.RUN, "protocol=quick", "protocol.rounds=3"]
 

@@ -23,9 +23,9 @@ from runner.config.options import Protocol
 from runner.errors import ConfigurationError
 from runner.record.trial import TrialPlace
 from runner.record.trial_schema import GoodTrial
-from runner.sweep.labels import chosen_baseline, label_points
-from runner.sweep.point import Point
-from runner.sweep.session import Session
+from runner.sweeps.labels import chosen_baseline, label_points
+from runner.sweeps.point import Point
+from runner.sweeps.session import Session
 from runner.trial.supervisor import Supervisor
 
 

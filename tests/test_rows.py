@@ -20,7 +20,7 @@ from runner.pipeline.stamps import WIDTH, Records, Spooled
 from runner.record import parquet
 from runner.record.trial import TrialPlace
 from runner.record.writing import PointFolder
-from runner.sweep.measuring import measured_trial
+from runner.sweeps.measuring import measured_trial
 from runner.trial.messages import TrialPlan
 from runner.trial.supervisor import Outcome, Supervisor
 

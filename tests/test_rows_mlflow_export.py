@@ -111,7 +111,7 @@ def test_what_cannot_be_exported_is_refused_in_one_message(recorded: Path, rows_
 
 def test_nothing_of_arrow_is_imported_before_there_are_rows() -> None:
     code = (
-        "import sys; import runner.commands.dispatch, runner.sweep.execute, runner.tracking.content, runner.commands.export; "
+        "import sys; import runner.commands.dispatch, runner.sweeps.execute, runner.tracking.content, runner.commands.export; "
         "print([name for name in sys.modules if name in ('pyarrow', 'pandas')])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

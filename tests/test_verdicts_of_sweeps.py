@@ -16,7 +16,7 @@ from support.stores import sweep_in
 from runner.analysis.statistics import paired_ratio
 from runner.analysis.stopping import LEAST_ROUNDS, ROUNDS_TO_PROVE
 from runner.analysis.verdicts import verdict_on
-from runner.sweep.session import Session
+from runner.sweeps.session import Session
 from runner.trial.supervisor import Supervisor
 
 

@@ -21,9 +21,9 @@ from runner.config.withheld import withhold_in
 from runner.display.console import print_error
 from runner.errors import RunnerError
 from runner.files import check_folder
-from runner.sweep import exit_status
-from runner.sweep.beginning import begin_in
-from runner.sweep.checking import checked
+from runner.sweeps import exit_status
+from runner.sweeps.beginning import begin_in
+from runner.sweeps.checking import checked
 
 
 class CheckBeforeRun(Callback):
@@ -46,7 +46,7 @@ class CheckBeforeRun(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Wrap a launcher of another kind, so that its sweep is gathered too; claim the sweep's folder, and tell ``HydraConfig`` where it is."""
-        from runner.sweep.composing import put_into_gathering
+        from runner.sweeps.composing import put_into_gathering
 
         with _refusals():
             check_folder("hydra.sweep.dir", Path(str(config.hydra.sweep.dir)).absolute())

@@ -15,8 +15,8 @@ from rich.table import Table
 from runner.analysis.stalls import Diagnosis, Estimate
 from runner.display.console import console, print_line, print_recorded
 from runner.errors import ConfigurationError
-from runner.sweep import exit_status
-from runner.sweep.diagnosing import Diagnosed, diagnose, try_out
+from runner.sweeps import exit_status
+from runner.sweeps.diagnosing import Diagnosed, diagnose, try_out
 
 _DONE_BY = {
     "fetch": "reading the bytes of images",

@@ -23,7 +23,7 @@ from runner.host.home import make_sure_of_a_home
 from runner.host.interrupts import interrupt_on_ends
 from runner.safe_path import leave_out_the_current_folder
 from runner.secrets.streams import mask_streams
-from runner.sweep import exit_status
+from runner.sweeps import exit_status
 
 # Each is a module here, with ``configure(parser)`` and ``run(arguments)``, which returns the exit status.
 VERBS = {

@@ -13,8 +13,8 @@ from runner.config.options import Sqlite
 from runner.display.console import print_line
 from runner.host.claim import claim, give_back
 from runner.record.manifest import remove_manifest
-from runner.sweep import exit_status
-from runner.sweep.gathering import gather, sweep_begun_in
+from runner.sweeps import exit_status
+from runner.sweeps.gathering import gather, sweep_begun_in
 from runner.tracking.store import may_contact
 
 

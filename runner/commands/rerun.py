@@ -48,7 +48,7 @@ def rerun(target: str, overrides: Sequence[str], uri: str | None, allowed: froze
     Raises:
         RunnerError: there is no such record, or it cannot be run.
     """
-    from runner.sweep.repeat import prepared, repeat
+    from runner.sweeps.repeat import prepared, repeat
     from runner.tracking.credentials import uri_without_credentials
 
     refused = {*BESIDE, *keys_of(lambda role: not role.rerun)}

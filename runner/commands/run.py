@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.sweep import exit_status
+from runner.sweeps import exit_status
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -19,7 +19,7 @@ def run(words: list[str]) -> int:
     from runner.config.early import refuse_early
 
     refuse_early(words)
-    from runner.sweep.early import refuse_points
+    from runner.sweeps.early import refuse_points
 
     refuse_points(words)
     import hydra
@@ -90,7 +90,7 @@ def _print_refusal(error: Exception) -> None:
 
     storage = StorageError.of(error) if isinstance(error, OSError) else error
     if isinstance(storage, StorageError):
-        from runner.sweep.stopped import what_is_kept
+        from runner.sweeps.stopped import what_is_kept
 
         print_error("\n".join([str(storage), *map(what_is_kept, claimed_folders())]))
     elif isinstance(error, RunnerError | OSError) and not isinstance(error, HydraException):
@@ -131,10 +131,10 @@ def run_point(composed: DictConfig) -> float | None:
     from runner.display.console import print_note
     from runner.files import mask_hydra_files
     from runner.safe_path import take_code_of_the_current_folder
-    from runner.sweep.job import execute_job
-    from runner.sweep.point import Point
-    from runner.sweep.resuming import resume_alone
-    from runner.sweep.single import execute_alone
+    from runner.sweeps.job import execute_job
+    from runner.sweeps.point import Point
+    from runner.sweeps.resuming import resume_alone
+    from runner.sweeps.single import execute_alone
 
     hydra_config = HydraConfig.get()
     overrides, folder = list(hydra_config.overrides.task), Path(hydra_config.runtime.output_dir)

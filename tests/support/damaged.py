@@ -21,7 +21,7 @@ from runner.config.restore import choices_of
 from runner.config.resume import resumed
 from runner.errors import RunnerError
 from runner.record.reading import PointRecord
-from runner.sweep.gathering import sweep_begun_in
+from runner.sweeps.gathering import sweep_begun_in
 from support.points import point
 
 Verb = Callable[[Path], object]
@@ -35,7 +35,7 @@ def _command(*words: str) -> Verb:
 
 
 def _resumed(folder: Path) -> object:
-    from runner.sweep.resuming import restore
+    from runner.sweeps.resuming import restore
 
     if not (folder / "sweep.json").exists():
         restore(point(folder))

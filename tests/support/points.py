@@ -7,8 +7,8 @@ from typing import Any
 
 from runner.config.options import Config, Monitor, NoConsumer, NoSink, NoTracking, Protocol, Sample, Tensorflow, Tf, Thread
 from runner.pipeline.sources import images_of
-from runner.sweep.point import Point
-from runner.sweep.session import Session
+from runner.sweeps.point import Point
+from runner.sweeps.session import Session
 from runner.trial.supervisor import Supervisor
 
 

@@ -25,7 +25,7 @@ from runner.pipeline import retry
 from runner.pipeline.receipts import Ledger, fingerprint
 from runner.pipeline.sinks import Sent
 from runner.pipeline.sinks.http import HttpSink
-from runner.sweep.session import Session
+from runner.sweeps.session import Session
 from runner.trial.messages import Phase
 from runner.trial.supervisor import Event, Supervisor
 from support.points import Silent, point

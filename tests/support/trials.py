@@ -12,7 +12,7 @@ from runner.modes import ModePlan
 from runner.modes.workers.runtime import ThreadLimits
 from runner.pipeline.hot_path import PipelinePlan
 from runner.pipeline.sources import Image
-from runner.sweep.consuming import batching_of, handing_over
+from runner.sweeps.consuming import batching_of, handing_over
 from runner.trial.messages import Report, TrialPlan
 from runner.trial.steps import ConsumerPlan
 from runner.trial.supervisor import Event, Outcome, Supervisor

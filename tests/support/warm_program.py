@@ -27,8 +27,8 @@ def warm() -> ForkingProgram:
         "runner.commands.run",
         "runner.commands.report",
         "runner.commands.sync",
-        "runner.sweep.execute",
-        "runner.sweep.single",
+        "runner.sweeps.execute",
+        "runner.sweeps.single",
         "runner.tracking.mlflow_runs",
     )
     atexit.register(scratch.cleanup)

@@ -38,8 +38,8 @@ from runner.record.warning import ResultWarning
 from runner.record.writing import PointFolder, Series
 from runner.secrets import masked_data, masked_override
 from runner.secrets.known import learnt
-from runner.sweep.checking import checked
-from runner.sweep.consuming import batching_of, handing_over
+from runner.sweeps.checking import checked
+from runner.sweeps.consuming import batching_of, handing_over
 from runner.trial.messages import Report, TrialPlan
 from runner.trial.page_cache import CachePlan
 from runner.trial.steps import ConsumerPlan

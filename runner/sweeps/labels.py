@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runner.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from runner.sweep.point import Point
+    from runner.sweeps.point import Point
 
 
 def label_points(points: Sequence[Point]) -> None:

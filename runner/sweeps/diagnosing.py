@@ -20,8 +20,8 @@ from runner.disk import make_folder
 from runner.errors import ConfigurationError
 from runner.files import new_folder
 from runner.safe_path import take_code_of_the_current_folder
-from runner.sweep.execute import execute
-from runner.sweep.point import Point
+from runner.sweeps.execute import execute
+from runner.sweeps.point import Point
 from runner.tracking.credentials import credentials_to_environment
 
 # How it is measured unless the user says otherwise: enough rounds for an interval, and no verdicts, because the legs differ by design.

@@ -29,7 +29,7 @@ from runner.record.trial import Observations, TrialPlace, image_errors, node_rec
 from runner.record.trial_schema import ServiceRecord, SinkRecord, TrialRecord
 from runner.record.writing import Series
 from runner.secrets import masked
-from runner.sweep.point import Point
+from runner.sweeps.point import Point
 from runner.trial.messages import Phase, Report
 from runner.trial.supervisor import Event, Outcome, Supervisor
 

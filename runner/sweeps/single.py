@@ -8,11 +8,11 @@ from runner.display.progress import LineDisplay, ProgressDisplay
 from runner.display.summary import print_point
 from runner.record.manifest import write_manifest
 from runner.record.trace import write_trace
-from runner.sweep import exit_status
-from runner.sweep.images import settle_alone
-from runner.sweep.logged import log_to_mlflow
-from runner.sweep.point import Point
-from runner.sweep.session import Session
+from runner.sweeps import exit_status
+from runner.sweeps.images import settle_alone
+from runner.sweeps.logged import log_to_mlflow
+from runner.sweeps.point import Point
+from runner.sweeps.session import Session
 
 
 def execute_alone(point: Point) -> float | None:

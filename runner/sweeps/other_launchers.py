@@ -22,13 +22,13 @@ from runner.errors import ConfigurationError, TrialError, TrialFailed, type_and_
 from runner.files import mask_file
 from runner.record.reading import was_cut_short
 from runner.secrets import masked, masked_override
-from runner.sweep import exit_status
-from runner.sweep.composing import composed_and_checked
-from runner.sweep.gathering import gather
-from runner.sweep.images import ELSEWHERE, settle
-from runner.sweep.point import Point, command, complete
-from runner.sweep.resuming import ended_from_outside, take_over
-from runner.sweep.sweep import Sweep
+from runner.sweeps import exit_status
+from runner.sweeps.composing import composed_and_checked
+from runner.sweeps.gathering import gather
+from runner.sweeps.images import ELSEWHERE, settle
+from runner.sweeps.point import Point, command, complete
+from runner.sweeps.resuming import ended_from_outside, take_over
+from runner.sweeps.sweep import Sweep
 
 # Runs a job for each point, given the overrides of each and the number of the first; returns when all have ended.
 Submit = Callable[[Sequence[Sequence[str]], int], Sequence[JobReturn]]

@@ -12,8 +12,8 @@ from runner.record.point_schema import ImageRecord, ResultJson
 from runner.record.reading import RESULT, read_result, was_cut_short, was_interrupted
 from runner.record.trial_schema import TrialRecord
 from runner.record.writing import PointFolder
-from runner.sweep.images import settle
-from runner.sweep.point import Point, complete
+from runner.sweeps.images import settle
+from runner.sweeps.point import Point, complete
 
 # Errors of trials that were ended by something outside of them; they are tried again.
 _FROM_OUTSIDE = frozenset({"TrialKilled", "ForkServerEnded", "StorageError", "ImagesReplaced"})

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from runner.sweep.point import Point
-from runner.sweep.sweep import Sweep
+from runner.sweeps.point import Point
+from runner.sweeps.sweep import Sweep
 
 
 class Course:

@@ -25,8 +25,8 @@ from runner.record.reading import SELF_CHECK, SWEEP, read_sweep_json, spoken_nam
 from runner.record.sweep_schema import PointFailure, SweepJson
 from runner.record.warning import ResultWarning
 from runner.secrets import masked_data, masked_override
-from runner.sweep.labels import chosen_baseline
-from runner.sweep.point import Point
+from runner.sweeps.labels import chosen_baseline
+from runner.sweeps.point import Point
 
 if TYPE_CHECKING:
     from runner.analysis.conclusion import Candidate, Conclusion, Question

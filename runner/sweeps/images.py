@@ -24,7 +24,7 @@ from runner.errors import RunnerError, TrialError
 from runner.pipeline.servers.serving import serving
 from runner.pipeline.sources import images_of, images_there
 from runner.record.reading import SWEEP, read_sweep_json
-from runner.sweep.point import Point
+from runner.sweeps.point import Point
 from runner.trial.supervisor import Supervisor
 
 # Where another launcher runs the points, on machines that cannot be looked at from here.

@@ -17,14 +17,14 @@ from runner.record.manifest import write_manifest
 from runner.record.reading import SELF_CHECK
 from runner.record.trace import write_trace
 from runner.secrets import masked_override
-from runner.sweep import exit_status
-from runner.sweep.course import Course
-from runner.sweep.images import settled_images
-from runner.sweep.logged import log_to_mlflow
-from runner.sweep.point import Point, command
-from runner.sweep.resuming import resume
-from runner.sweep.session import Session
-from runner.sweep.sweep import Sweep
+from runner.sweeps import exit_status
+from runner.sweeps.course import Course
+from runner.sweeps.images import settled_images
+from runner.sweeps.logged import log_to_mlflow
+from runner.sweeps.point import Point, command
+from runner.sweeps.resuming import resume
+from runner.sweeps.session import Session
+from runner.sweeps.sweep import Sweep
 
 
 def execute(

@@ -10,11 +10,11 @@ from runner.errors import ConfigurationError, RunnerError, TrialError, TrialKill
 from runner.outside import refuse_links, within
 from runner.record.reading import SWEEP, read_sweep_json
 from runner.record.sweep_schema import SweepPoint
-from runner.sweep import exit_status
-from runner.sweep.execute import close
-from runner.sweep.point import Point, complete
-from runner.sweep.resuming import take_over
-from runner.sweep.sweep import Sweep
+from runner.sweeps import exit_status
+from runner.sweeps.execute import close
+from runner.sweeps.point import Point, complete
+from runner.sweeps.resuming import take_over
+from runner.sweeps.sweep import Sweep
 
 
 def gather(sweep: Sweep, points: Sequence[Point], raised: Mapping[str, TrialError]) -> None:

@@ -19,10 +19,10 @@ from runner.errors import ConfigurationError
 from runner.files import mask_file, mask_hydra_files
 from runner.record.limits import FOLDER
 from runner.secrets import MASK
-from runner.sweep.checking import CheckedConfig, checked
+from runner.sweeps.checking import CheckedConfig, checked
 
 if TYPE_CHECKING:
-    from runner.sweep.point import Point
+    from runner.sweeps.point import Point
 
 _GATHERING = "hydra_plugins.gathering_launcher.GatheringLauncher"
 _ROUNDS = "hydra_plugins.rounds_launcher.RoundsLauncher"
@@ -60,9 +60,9 @@ def launch(
             f"hydra.job.env_set.{name}", MASK, reason, f"the variable before the program: {name}=... runner ..."
         )
     composed, points = composed_and_checked(config, hydra_context, job_overrides, earlier, first)
-    from runner.sweep.execute import execute  # imported here, because a refusal does not need it
-    from runner.sweep.images import settle_as_recorded
-    from runner.sweep.resuming import restore
+    from runner.sweeps.execute import execute  # imported here, because a refusal does not need it
+    from runner.sweeps.images import settle_as_recorded
+    from runner.sweeps.resuming import restore
 
     if points[0].config.resume is not None:
         settle_as_recorded(points, folder)
@@ -108,8 +108,8 @@ def composed_and_checked(
     for index, overrides in enumerate(job_overrides):  # checked one by one, because composing a point takes 0.1 s
         composed.append(_composed(config, hydra_context, overrides, first + index))
         ready.append(checked(typed(without_hydra(composed[-1]))))
-    from runner.sweep.labels import chosen_baseline
-    from runner.sweep.point import Point  # imported here, because it needs the statistics, and a refusal does not
+    from runner.sweeps.labels import chosen_baseline
+    from runner.sweeps.point import Point  # imported here, because it needs the statistics, and a refusal does not
 
     points = [
         Point(config=one.config, images=one.images, overrides=_overrides(job), folder=folder / _subfolder(job))

@@ -8,8 +8,8 @@ from runner.config.direct import configurations
 from runner.config.options import Config
 from runner.config.recorded_words import names_own_code
 from runner.config.rules import check_rules
-from runner.sweep.checking import checked
-from runner.sweep.labels import no_such_point
+from runner.sweeps.checking import checked
+from runner.sweeps.labels import no_such_point
 
 
 def refuse_points(words: Sequence[str]) -> None:

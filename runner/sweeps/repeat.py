@@ -31,11 +31,11 @@ from runner.record.reading import PointRecord, SweepRecord
 from runner.record.sweep_schema import RepeatedPoint, RerunJson
 from runner.safe_path import take_code_of_the_current_folder
 from runner.secrets import MASK, masked_data, masked_override
-from runner.sweep import exit_status
-from runner.sweep.execute import execute
-from runner.sweep.point import Point
-from runner.sweep.resuming import other_images
-from runner.sweep.single import execute_alone
+from runner.sweeps import exit_status
+from runner.sweeps.execute import execute
+from runner.sweeps.point import Point
+from runner.sweeps.resuming import other_images
+from runner.sweeps.single import execute_alone
 
 
 def prepared(

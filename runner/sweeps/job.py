@@ -21,9 +21,9 @@ from runner.files import mask_hydra_files
 from runner.host.claim import claim, give_back
 from runner.host.lock import host_lock
 from runner.host.watchdog import die_with
-from runner.sweep.point import Point, complete
-from runner.sweep.resuming import resume
-from runner.sweep.single import measure
+from runner.sweeps.point import Point, complete
+from runner.sweeps.resuming import resume
+from runner.sweeps.single import measure
 
 
 def execute_job(composed: DictConfig, overrides: Sequence[str], folder: Path) -> float | None:

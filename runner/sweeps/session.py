@@ -21,8 +21,8 @@ from runner.host.limits import Limits
 from runner.host.lock import host_lock
 from runner.record.trial import TrialPlace
 from runner.record.trial_schema import TrialRecord
-from runner.sweep.measuring import measured_trial
-from runner.sweep.point import Point, complete
+from runner.sweeps.measuring import measured_trial
+from runner.sweeps.point import Point, complete
 from runner.trial.supervisor import Event, Supervisor
 
 # How long the host is watched before the first trial, in seconds.
