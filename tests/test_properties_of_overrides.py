@@ -39,7 +39,12 @@ NUMBERS = st.one_of(
     st.floats(allow_nan=True).map(repr),
     st.sampled_from(["0", "1", "-1", "1e3", "1_0", "+2", "007", "1."]),
 )
-VALUES = st.one_of(st.sampled_from([*NAMES, "true", "False", "null", "nan", "inf", "-inf", "jpeg", "???"]), NUMBERS)
+BARE = st.one_of(
+    st.sampled_from([*NAMES, "true", "False", "null", "nan", "inf", "-inf", "jpeg", "???", "a:b", "0,1", "x y"]), NUMBERS
+)
+VALUES = st.one_of(
+    BARE, BARE.map("'{}'".format), BARE.map('"{}"'.format), st.lists(BARE, max_size=3).map(lambda parts: f"[{','.join(parts)}]")
+)
 WORDS = st.one_of(
     st.builds("{}={}".format, st.sampled_from([*KEYS, *FIELDS, "experiment"]), VALUES),
     st.builds("{}={}".format, st.sampled_from(GROUPS), st.sampled_from(NAMES)),
@@ -123,6 +128,14 @@ def test_what_is_refused_before_hydra_is_loaded_would_be_refused_after_it(hydra:
 @example(words=["task.steps=[decode,resize]", "task=pillow"])
 @example(words=["task.steps=[]"])
 @example(words=["workers=[1,2]"])
+@example(words=["affinity='0,1'"])
+@example(words=["affinity=''"])
+@example(words=["workers='2'"])
+@example(words=["mode='thread'"])
+@example(words=["task=function", "task.function=module:name"])
+@example(words=["source=url", "source.url=http://127.0.0.1:80/a.jpg"])
+@example(words=["source=url", 'source.url="s3://bucket/a?b=c d"'])
+@example(words=["task=pillow", "task.steps=['decode',\"resize\"]"])
 @example(words=["experiment=notebook", "mode=process", "workers=3", "tf.intra_op=2"])
 @example(words=["experiment=notebook", "mode.nope=1"])
 def test_what_is_composed_without_hydra_is_what_hydra_composes(hydra: None, words: Sequence[str]) -> None:
@@ -179,7 +192,15 @@ def test_the_points_of_a_sweep_are_composed_in_hydras_order() -> None:
 
 @pytest.mark.parametrize(
     "word",
-    ["+tf=single", "hydra.sweeper.params=1", "images=${workers}", "workers='2'", "resume=outputs", "--cfg"],
+    [
+        "+tf=single",
+        "hydra.sweeper.params=1",
+        "images=${workers}",
+        "images='${workers}'",
+        "workers='2'",
+        "resume=outputs",
+        "--cfg",
+    ],
 )
 def test_words_that_mean_more_than_a_value_are_left_to_hydra(word: str) -> None:
     assert configurations([word, "workers=2"]) is None

@@ -1,7 +1,7 @@
 """Composes configurations of plain words without Hydra, so that what is wrong with them is refused at once.
 
 Hydra needs a multiple of the time that the rest of a refusal takes. Only words that mean one thing are read here: options of groups, values
-of their fields, and presets that consist of both. Hydra's own settings, quotes, lists within lists and references to other keys are Hydra's. What is
+of their fields, and presets that consist of both. Hydra's own settings, lists within lists and references to other keys are Hydra's. What is
 composed here is what Hydra composes (property tests hold the two against each other); it is used for checks, and a run is made of what Hydra
 composes.
 """

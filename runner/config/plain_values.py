@@ -10,13 +10,19 @@ from typing import Any
 
 import yaml
 
-# Values that stand for themselves in Hydra's grammar, separated by commas.
-VALUES = r"[\w.+/-]+(,[\w.+/-]+)*"
+from runner.config.fields import MISSING
 
-# A list of such values, which is one value.
-LIST = r"\[([\w.+/-]+(,[\w.+/-]+)*)?\]"
+# A value that stands for itself in Hydra's grammar, or one in quotes that holds nothing which means more to Hydra.
+_VALUE = r"""(?:[\w.+/:-]+|'[^'\\$\n\r]*'|"[^"\\$\n\r]*")"""
 
-_TEXT = re.compile(r"[A-Za-z_/][\w./-]*", re.ASCII)
+# Such values, separated by commas.
+VALUES = rf"{_VALUE}(?:,{_VALUE})*"
+
+# A list of them, which is one value.
+LIST = rf"\[(?:{VALUES})?\]"
+
+_QUOTES = ("'", '"')
+_TEXT = re.compile(r"[A-Za-z_/][\w./:-]*", re.ASCII)
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})", re.ASCII)
 _DECIMAL = re.compile(r"-?(0|[1-9]\d{0,17})\.\d{1,17}", re.ASCII)
 _CONSTANTS: Mapping[str, Any] = {"null": None, "true": True, "false": False}
@@ -36,6 +42,8 @@ def value_of(text: str) -> Any:
     Raises:
         LeftToHydraError: that depends on more than is known here.
     """
+    if text.startswith(_QUOTES) and text[1:-1] != MISSING:
+        return text[1:-1]
     if text.lower() in _CONSTANTS:
         return _CONSTANTS[text.lower()]
     if _WHOLE.fullmatch(text):
@@ -54,10 +62,10 @@ def values_of(text: str) -> list[Any]:
         LeftToHydraError: there are other characters in it.
     """
     if re.fullmatch(LIST, text, re.ASCII) is not None:
-        return [[value_of(part) for part in text[1:-1].split(",") if part]]
+        return [[value_of(part) for part in re.findall(_VALUE, text[1:-1], re.ASCII)]]
     if re.fullmatch(VALUES, text, re.ASCII) is None:
         raise LeftToHydraError
-    return [value_of(part) for part in text.split(",")]
+    return [value_of(part) for part in re.findall(_VALUE, text, re.ASCII)]
 
 
 @cache

@@ -11,7 +11,6 @@ import sys
 import sysconfig
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
@@ -147,6 +146,8 @@ def cpu_model() -> str:
 
 
 def _version(package: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version  # slow, and a refusal needs no version
+
     try:
         return version(package)
     except PackageNotFoundError:

@@ -8,6 +8,7 @@ from runner.config.direct import configurations
 from runner.config.options import Config
 from runner.config.recorded_words import names_own_code
 from runner.config.rules import check_rules
+from runner.safe_path import take_code_of_the_current_folder
 from runner.sweeps.checking import checked
 from runner.sweeps.labels import no_such_point
 
@@ -18,8 +19,8 @@ def refuse_points(words: Sequence[str]) -> None:
     Raises:
         ConfigurationError: a point cannot be run, or there is no such baseline.
     """
-    if names_own_code(words):  # which is imported from the current folder, and only when Hydra has composed all
-        return
+    if names_own_code(words):
+        take_code_of_the_current_folder()
     configs = configurations(words) or []
     for config in configs:
         check_rules(config)
