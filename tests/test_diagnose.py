@@ -96,19 +96,23 @@ def test_every_mode_gives_the_same_results_with_stages_left_out(program: Program
     assert len({trial["digest"] for record in records for trial in record["trials"]}) == 1
 
 
-def test_a_slow_server_is_named_and_what_could_be_done(program: Program) -> None:
+def test_a_slow_server_is_named_and_what_is_proposed_is_tried(program: Program) -> None:
     served = ("source.serve=true", "source.serve_latency_s=0.1")
-    answer = program("diagnose", *SMALL, *served, "protocol=once", "protocol.rounds=3")
+    answer = program("diagnose", "--try", *SMALL, *served, "protocol=once", "protocol.rounds=3")
     assert answer.returncode == 0, answer.stderr
     assert "Fetch takes most" in answer.stdout
     assert "workers=4: more images are waited for at the same time" in answer.stdout
     assert "Of the preparation: decode" in answer.stdout
-    (sweep,) = program.folder.glob("outputs/sweeps/*/*/sweep.json")
-    record = json.loads(sweep.read_text())
+    record, tried = (json.loads(path.read_text()) for path in sorted(program.folder.glob("outputs/sweeps/*/*/sweep.json")))
     assert [point["name"] for point in record["points"]] == [
         "everything", "bytes in memory", "results ready", "decode", "decode+resize",
     ]  # fmt: skip
     assert [one["point"] for one in record["ranking"]] == [record["baseline"]]  # the other legs cannot be taken
+    words = [" ".join(point["overrides"]) for point in tried["points"]]
+    assert "workers=2" in words[0]
+    assert any("workers=4" in one for one in words[1:])
+    assert all("protocol.rounds=3" in one for one in words)
+    assert answer.stdout.rstrip().count("Recorded in") == 2
 
 
 def test_a_function_of_the_current_folder_is_diagnosed(program: Program) -> None:

@@ -78,13 +78,14 @@ def answer_text(answered: Answered) -> str:
 def _apart(answered: Answered, one: Apart) -> str:
     digits = 3 if one.high / one.low < 1.1 else 2
     as_good = "as fast as" if answered.better == "faster" else "as good as"
-    costs = [
-        f"{share:.2g} times {what}"
-        for share, what in ((one.cpu_share, "the CPU time an image"), (one.memory_share, "the memory"))
-        if share is not None
-    ]
+    shares = ((one.cpu_share, "CPU time an image"), (one.memory_share, "memory"))
+    costs = [_cost(share, what) for share, what in shares if share is not None]
     paid = f", with {' and '.join(costs)}" if costs else ""
     return f"It is {one.ratio:.{digits}f} times [{one.low:.{digits}f}, {one.high:.{digits}f}] {as_good} {one.other}{paid}."
+
+
+def _cost(share: float, what: str) -> str:
+    return f"about the same {what}" if f"{share:.1f}" == "1.0" else f"{share:.2g} times the {what}"
 
 
 def _first(answered: Answered) -> str:

@@ -82,7 +82,8 @@ def try_out(diagnosed: Diagnosed, words: Sequence[str]) -> Path:
 
     A proposal that cannot be run here is left out.
     """
-    measured = ("protocol=standard", "protocol.epochs=2", "protocol.self_check=false")
+    of_the_user = (word for word in words if key_of(word).startswith("protocol."))
+    measured = ("protocol=standard", "protocol.epochs=2", "protocol.self_check=false", *of_the_user)
     base = with_overrides(_choices(diagnosed.point, words), measured)
     points = [_point(base, ())]
     for one in diagnosed.proposed:
