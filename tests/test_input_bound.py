@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.made_records import good_trial
 
-from runner.analysis.input_bound import Fed, fed
+from runner.analysis.input_bound import Fed, break_even_workers, fed
 from runner.record.consumer import MOST_ENTRIES, consumer_metrics, consumer_record, fed_epoch
 from runner.trial.steps import ConsumerReport, Steps
 
@@ -84,3 +84,9 @@ def test_a_points_verdict_is_the_median_of_its_trials() -> None:
     assert found.waiting_pct == pytest.approx(50)
     assert found.needs_images_per_s == pytest.approx(10)
     assert fed([good_trial()]) is None
+
+
+def test_the_break_even_lies_between_the_measured_numbers_of_workers_around_it() -> None:
+    assert break_even_workers([(1, 75), (2, 50), (4, 0)]) == pytest.approx(3.8)  # 50 % to 0 % over two workers: 5 % after 1.8
+    assert break_even_workers([(1, 5.0), (2, 1)]) is None  # fed by the fewest
+    assert break_even_workers([(1, 75), (2, 50)]) is None  # by none

@@ -191,3 +191,12 @@ def test_where_a_consumer_was_fed_its_waits_and_its_steps_are_drawn() -> None:
     assert text.startswith("thread-w2 is highly input-bound: 75 % of the step is waiting")
     without = {chart.name for section in sections_of(subject([point("thread-w2", 100.0)])) for chart in section.charts}
     assert not {"waits", "steps"} & without
+
+
+def test_where_workers_vary_the_wait_is_drawn_against_them_with_the_break_even() -> None:
+    points = [point(f"thread-w{workers}", 100.0 * workers) for workers in (1, 2, 4)]
+    for one, waiting_pct in zip(points, (75, 50, 0), strict=True):
+        one.record["input"] = Fed(waiting_pct, 1e9, 0.01).record()
+    (chart,) = [chart for section in sections_of(subject(points)) for chart in section.charts if chart.name == "waits"]
+    assert chart.description.endswith("0 % with 4 workers, break-even at 3.8")
+    assert "3.8" in chart.svg

@@ -6,6 +6,7 @@ The share of the step in which it waits: below 5 % it is not input-bound, up to 
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections.abc import Sequence
@@ -70,6 +71,23 @@ class Fed:
             )
         waits = f"{self.verdict}: {self.waiting_pct:.0f} % of the step is waiting"
         return f"{waits}; feeds {self.share:.2f} of this accelerator; {counted} would feed it, see plan"
+
+
+def break_even_workers(waits: Sequence[tuple[float, float]]) -> float | None:
+    """The number of workers with which the consumer waits for 5 % of its step, on the straight line between the two measured numbers around it.
+
+    While a consumer waits, what it gets grows with the workers, so its wait falls along a line.
+
+    Args:
+        waits: workers, ascending, and per cent of the step in which it waits.
+
+    Returns:
+        None where it waits longer with every number of workers, or less with the fewest.
+    """
+    for (fewer, longer), (more, shorter) in itertools.pairwise(waits):
+        if longer > MODERATELY_PCT >= shorter:
+            return fewer + (more - fewer) * (longer - MODERATELY_PCT) / (longer - shorter)
+    return None
 
 
 def fed(trials: Sequence[TrialRecord]) -> Fed | None:

@@ -33,6 +33,7 @@ from runner.report.charts import (
     steps,
     throughput,
     timeline,
+    waits,
 )
 from runner.report.subject import Subject, read_subject
 from runner.report.svg import Chart, schemes
@@ -105,7 +106,7 @@ def sections_of(subject: Subject) -> list[Section]:
             _known(tables.of_amortisation(subject)),
         ),
         Section(
-            "input", "Does the consumer wait for its input?", _drawn(steps.draw_waits(subject), steps.draw_steps(subject)), [],
+            "input", "Does the consumer wait for its input?", _drawn(waits.draw_waits(subject), steps.draw_steps(subject)), [],
             steps.verdicts(subject),
         ),
         Section("trial", "Inside a trial", _drawn(resources.draw(subject), timeline.draw(subject))),

@@ -1,49 +1,19 @@
-"""Whether the consumer waits for its input: the wait in each point's step, and the steps of an epoch one after the other."""
+"""The steps of an epoch, one after the other: how long the consumer is busy in each, and how long it waits for it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from runner.record.consumer import FedEpoch, InputRecord
-from runner.record.reading import PointRecord, median_trial, value_of
-from runner.report.paint import INK, SERIES, WIDTH, figure, key_above
+from runner.record.reading import PointRecord, median_trial
+from runner.report.paint import SERIES, WIDTH, figure, key_above
 from runner.report.subject import Subject
 from runner.report.svg import Chart, as_svg
 
-# The most rows of waits, and the most points whose steps are drawn.
-MOST = 16
+# The most points whose steps are drawn.
 MOST_POINTS = 2
 
-# Borders of the verdict, per cent of the step.
-_BORDERS = (5, 20)
-
 _BUSY, _WAIT = SERIES[0], SERIES[1]
-
-
-def draw_waits(subject: Subject) -> Chart | None:
-    """The share of the step in which each point's consumer waits; None where there is no consumer."""
-    found = [(point, fed) for point in subject.good if (fed := point.record.get("input")) is not None]
-    found = sorted(found, key=lambda one: -(value_of(one[0], "images_per_s") or 0.0))[:MOST]
-    if not found:
-        return None
-    with figure(size=(2 * WIDTH, 1.15 + 0.3 * len(found))) as (drawn, grid):
-        axes = grid[0, 0]
-        for height, (_, fed) in enumerate(reversed(found)):
-            axes.barh(height, fed["waiting_pct"], height=0.62, color=_WAIT, alpha=0.9, linewidth=0)
-        for border in _BORDERS:
-            axes.axvline(border, color=INK, linewidth=0.8, linestyle=":")
-        axes.set_yticks(range(len(found)), [point.label for point, _ in reversed(found)])
-        axes.set_ylim(-0.6, len(found) - 0.1)
-        axes.set_xlim(0, 100)
-        axes.grid(visible=False, axis="y")
-        axes.set_xlabel("% of the step in which the consumer waits")
-        description = "; ".join(f"{point.label}: {fed['waiting_pct']:.0f} %" for point, fed in found[:12])
-        svg = as_svg(drawn, "waits", f"How much of its step the consumer waits. {description}")
-    caption = (
-        "Medians over trials. Up to the first dotted line, 5 %, the consumer is not input-bound; up to the second, 20 %, moderately; beyond it "
-        "highly."
-    )
-    return Chart("waits", "The consumer's wait", caption, description, svg, wide=True)
 
 
 def draw_steps(subject: Subject) -> Chart | None:
