@@ -14,21 +14,25 @@ from runner.pipeline.sources import Image
 
 @dataclass(frozen=True)
 class Burn:
-    """CPU seconds for each image, by the kernel's clock of the thread."""
+    """CPU seconds for each image, by the kernel's clock of the thread; or as many seconds of sleep."""
 
     cpu_s: float
     name: str = "burn"
     uses_tensorflow: bool = False
+    sleeps: bool = False
 
 
 class BurningTask:
     """Counts until its thread has used so much CPU time."""
 
     def __init__(self, config: Burn, images: Sequence[Image]) -> None:
-        self._cpu_s, self._images = config.cpu_s, images
+        self._cpu_s, self._images, self._sleeps = config.cpu_s, images, config.sleeps
 
     def run(self, data: bytes, image: Image) -> None:
-        """Burn."""
+        """Burn, or sleep."""
+        if self._sleeps:
+            time.sleep(self._cpu_s)
+            return
         until = time.thread_time() + self._cpu_s
         while time.thread_time() < until:
             pass

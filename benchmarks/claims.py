@@ -9,12 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from machines import MACHINES, Array, Machine, sweeps
+from numpy.typing import NDArray
 from rules import behind, raced, recommended, verdicts, without_drift
 
 from runner.analysis.capacity import Job, machines_for, mean_seconds
 from runner.analysis.correlation import follows_itself
+from runner.analysis.gating import bounds
 from runner.analysis.sessions import LEAST_SESSIONS
-from runner.analysis.statistics import paired_ratio, rounds_to_settle, t_quantile
+from runner.analysis.statistics import ALPHA, paired_ratio, rounds_to_settle, t_quantile
 from runner.analysis.stopping import LEAST_ROUNDS, half_width
 from runner.analysis.verdicts import INCONCLUSIVE, verdict_on
 
@@ -179,6 +181,44 @@ def of_races(count: int, draw: np.random.Generator) -> Iterator[Found]:
             )
 
 
+def of_gates(count: int, draw: np.random.Generator) -> Iterator[Found]:
+    """Gates: what is said wrongly at the limit itself, and what is found, in how many rounds, away from it."""
+    at = math.log(0.95)
+    for name, machine in MACHINES.items():
+        gated = _gated(sweeps(machine, np.array([0.0, at]), 60, count, draw).logs, at)
+        for verdict, said in (("worse", gated.worse), ("not worse", gated.not_worse)):
+            yield Found(f"gate: says «{verdict}» at the limit", f"60 rounds, {name}", int(said.sum()), count, "≤ 5 %")
+    for limit in (0.95, 0.975):
+        for noise in (0.01, 0.02, 0.03, 0.05):
+            for ratio in (1.0, 0.95) if limit > 0.95 else (1.0, 0.9):
+                logs = sweeps(Machine(noise=noise), np.array([0.0, math.log(ratio)]), 60, count, draw).logs
+                gated = _gated(logs, math.log(limit))
+                found, false = (gated.not_worse, gated.worse) if ratio == 1 else (gated.worse, gated.not_worse)
+                note = f"half within {np.median(gated.rounds):.0f} rounds, 9 of 10 within {np.quantile(gated.rounds, 0.9):.0f}"
+                setting = f"limit {limit}, truth {ratio}, {noise:.0%} noise, 60 rounds"
+                promised = "≥ 95 %" if noise <= 0.02 else ""
+                yield Found("gate: finds what is true", setting, int(found.sum()), count, promised, note)
+                yield Found("gate: says the opposite", setting, int(false.sum()), count, "≤ 5 %")
+
+
+@dataclass(frozen=True)
+class Gated:
+    """How gates came out: what each said, and after how many rounds it ended."""
+
+    worse: NDArray[np.bool_]
+    not_worse: NDArray[np.bool_]
+    rounds: NDArray[np.int64]
+
+
+def _gated(logs: Array, limit: float) -> Gated:
+    """Gates of two points, old and new, by the program's own bounds; ``limit`` is the logarithm of new ÷ old."""
+    low, high = bounds(logs[..., 1] - logs[..., 0], ALPHA)
+    proven = (low > limit) | (high < limit)
+    ended = np.where(proven.any(1), proven.argmax(1), logs.shape[1] - 1)
+    each = np.arange(len(logs))
+    return Gated(high[each, ended] < limit, low[each, ended] > limit, ended + 1)
+
+
 def of_plans(count: int, draw: np.random.Generator) -> Iterator[Found]:
     """Machines that are named for a deadline, and are late."""
     images, deadline_s = 1e9, 24 * 3600.0
@@ -286,6 +326,7 @@ CLAIMS = {
     "best": of_the_best,
     "baseline": of_the_baseline,
     "race": of_races,
+    "gate": of_gates,
     "drift": of_drift,
     "plan": of_plans,
     "sessions": of_sessions,

@@ -195,11 +195,7 @@ def pair_width(sums: Sums, level: float = ALPHA) -> NDArray[np.float64]:
     squares_about_mean = np.maximum(squares - total**2 / n, 0.0)
     freedom = np.maximum(count - 1, 0.0) * others
     variance = squares_about_mean / np.maximum(freedom, 1.0)
-    rho = PRECISION / (n + PRECISION)
-    grown = (1 / (own_level * np.sqrt(rho))) ** (2 / n)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        own = np.sqrt(variance / n) * np.sqrt((n - 1) * (grown - 1) / (1 - rho * grown))
-    own = np.where((rho * grown < 1) & (count > 1), own, np.inf)
+    own = own_width(count, variance, own_level)
     pooled = (squares_about_mean * others).sum((-2, -1), keepdims=True) / np.maximum(freedom.sum((-2, -1), keepdims=True), 1.0)
     borrowed = np.sqrt(np.maximum(_DOUBT**2 * pooled, variance)) * _known(n, borrowed_level, _BORROWED_AT)
     # A pair shares its points with others, so that the spread of all has no more degrees of freedom than the points have.
@@ -208,6 +204,22 @@ def pair_width(sums: Sums, level: float = ALPHA) -> NDArray[np.float64]:
     seen = np.sqrt(np.maximum(np.maximum(pooled, variance), _CAP**2))
     capped = np.where(count > 1, seen * _known(n, cap_level, _CAP_AT), np.inf)
     return np.minimum(np.minimum(own, borrowed), capped)
+
+
+def own_width(count: NDArray[np.float64], variance: NDArray[np.float64], level: float) -> NDArray[np.float64]:
+    """Student's t without a price for looking: how far the mean of ``count`` differences with this variance may be from the truth, at every look.
+
+    Args:
+        count: of differences; below 2 nothing can be said.
+        variance: of the differences.
+        level: of both sides together.
+    """
+    n = np.maximum(count, 1.0)
+    rho = PRECISION / (n + PRECISION)
+    grown = (1 / (level * np.sqrt(rho))) ** (2 / n)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        width = np.sqrt(variance / n) * np.sqrt((n - 1) * (grown - 1) / (1 - rho * grown))
+    return np.where((rho * grown < 1) & (count > 1), width, np.inf)
 
 
 def _known(n: NDArray[np.float64], level: float, at: float) -> NDArray[np.float64]:

@@ -13,8 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from runner.analysis.stalls import Diagnosis, Estimate
+from runner.commands.one_configuration import check_of_one
 from runner.display.console import console, print_line, print_recorded
-from runner.errors import ConfigurationError
 from runner.sweeps import exit_status
 from runner.sweeps.diagnosing import Diagnosed, diagnose, try_out
 
@@ -42,23 +42,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print; returns the exit status."""
     for word in arguments.overrides:
-        _check(word)
+        check_of_one(word, "a diagnosis")
     diagnosed = diagnose(arguments.overrides)
     _print(diagnosed, tried=arguments.try_out)
     if arguments.try_out and diagnosed.proposed and exit_status.current() == exit_status.OK:
         try_out(diagnosed, arguments.overrides)
     return exit_status.current()
-
-
-def _check(word: str) -> None:
-    key, equals, value = word.partition("=")
-    name = key.lstrip("+~").partition(".")[0]
-    if not equals or name in {"hydra", "experiment", "resume", "skip"}:
-        raise ConfigurationError(
-            name, word, "cannot be chosen for a diagnosis", "key=value, or group=option, of one configuration"
-        )
-    if "," in value and not value.startswith(("[", "{", "'", '"', "lognormal")):
-        raise ConfigurationError(key, value, "is several values, and one configuration is diagnosed", "one value")
 
 
 def _print(diagnosed: Diagnosed, *, tried: bool) -> None:

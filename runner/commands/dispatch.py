@@ -31,6 +31,7 @@ VERBS = {
     "recommend": "say which point of a sweep to take",
     "decide": "say which point is best, from values that another program has measured",
     "diagnose": "say which part of a pipeline takes the time: fetching, preparing or handing over",
+    "gate": "say whether a change has made a pipeline worse, for a CI to act on",
     "plan": "turn a measured sweep into machines, hours and money",
     "rerun": "run a record again, and say whether the results agree",
     "report": "write report.html again from the record, or show it in the terminal",
@@ -43,6 +44,9 @@ VERBS = {
 }
 RUN = "run"
 
+# Where 1 is an answer, an error has another status.
+_STATUS_OF_ERRORS = {"gate": exit_status.BROKEN}
+
 # With this variable, which is Hydra's, errors come with their traceback.
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 
@@ -51,7 +55,7 @@ _NO_MEMORY = """there is not enough memory to go on; what was measured is on dis
 
 
 def main() -> None:
-    """``runner [VERB] ...``; exits with 0, 1 (bad configuration, failed point) or 130 (interrupted)."""
+    """``runner [VERB] ...``; exits with 0, 1 (bad configuration, failed point) or 130 (interrupted); ``gate`` also with 2 and 3."""
     leave_out_the_current_folder()
     interrupt_on_ends()
     make_streams_writable()
@@ -76,7 +80,7 @@ def dispatch(words: Sequence[str]) -> int:
         from runner.display.console import print_error
 
         print_error(_message_of(error))
-        return exit_status.FAILED
+        return _STATUS_OF_ERRORS.get(words[0] if words else RUN, exit_status.FAILED)
 
 
 def _message_of(error: Exception) -> str:

@@ -50,9 +50,11 @@ def choices_of(config: Any) -> list[str]:
 
 
 def with_overrides(choices: Sequence[str], overrides: Sequence[str]) -> list[str]:
-    """The recorded choices, then the user's; where the user chooses an option of a group, the recorded fields of that group go."""
-    groups = {key for word in overrides if (key := word.partition("=")[0]) in options()}
-    return [word for word in choices if word.partition("=")[0].partition(".")[0] not in groups] + list(overrides)
+    """The choices without those that the overrides replace, then the overrides; with an option of a group, the fields of that group go too."""
+    given = {word.partition("=")[0] for word in overrides}
+    groups = given & options().keys()
+    keys = ((word, word.partition("=")[0]) for word in choices)
+    return [word for word, key in keys if key not in given and key.partition(".")[0] not in groups] + list(overrides)
 
 
 def quoted(key: str, value: Any) -> str:

@@ -33,16 +33,23 @@ class Course:
 
     def budget_is_spent(self) -> bool:
         """Whether the trials have taken as long as they may."""
-        if self._protocol.budget_s is None:
-            return False
-        trials = [trial for point in self._sweep.points for trial in point.trials]
-        return sum(trial["ended_at"] - trial["started_at"] for trial in trials) >= self._protocol.budget_s
+        return self._protocol.budget_s is not None and trials_s(self._sweep.points) >= self._protocol.budget_s
 
     def round_ended(self) -> None:
-        """Write down what is known, so that it is there however the sweep ends, and show how the race stands."""
+        """Write down what is known, so that it is there however the sweep ends, and show how it stands."""
         self._sweep.conclude()
         self._sweep.write()
-        if self._sweep.conclusion is not None and self._sweep.conclusion.race:
-            look = self._sweep.conclusion.race[-1]
-            bound = "" if look["bound_pct"] is None else f", nothing is more than {look['bound_pct']:.0f} % better"
-            self._show(f"{len(look['in'])} of {len(self._sweep.points)} in; {look['leader']} leads{bound}")
+        self._show(self._standing())
+
+    def _standing(self) -> str:
+        """How the race stands."""
+        if self._sweep.conclusion is None or not self._sweep.conclusion.race:
+            return ""
+        look = self._sweep.conclusion.race[-1]
+        bound = "" if look["bound_pct"] is None else f", nothing is more than {look['bound_pct']:.0f} % better"
+        return f"{len(look['in'])} of {len(self._sweep.points)} in; {look['leader']} leads{bound}"
+
+
+def trials_s(points: Sequence[Point]) -> float:
+    """How long the trials of these points have taken together, in seconds."""
+    return sum(trial["ended_at"] - trial["started_at"] for point in points for trial in point.trials)

@@ -107,14 +107,12 @@ def _legs(words: Sequence[str]) -> dict[str, Point]:
         first = steps[:count]
         legs["+".join(first)] = _point(choices, (*without, "skip=fetch", f"task.steps=[{','.join(first)}]"))
     for name, point in legs.items():
-        point.title = name
+        point.title, point.choosable = name, False
     return legs
 
 
 def _point(choices: Sequence[str], changes: Sequence[str]) -> Point:
     words = with_overrides(choices, changes)
-    given = {word.partition("=")[0] for word in changes}
-    words = [word for word in words if word in changes or word.partition("=")[0] not in given]
     return Point.prepared(composed(words), words, Path())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from runner.analysis.warnings import nothing_provable
@@ -34,6 +34,7 @@ def execute(
     *,
     words: Sequence[str] | None = None,
     shown: bool = True,
+    course: Callable[[Sweep, Callable[[str], None]], Course] = Course,
 ) -> None:
     """Run the points' trials, write ``sweep.json``, show the tables, log to MLflow.
 
@@ -43,6 +44,7 @@ def execute(
         earlier: points of the same sweep that were executed before.
         shown: whether the answer and the ranking are printed.
         words: the arguments of ``python -m runner`` in the record's command; by default those of this command line.
+        course: decides which points of a race go on.
     """
     every = [*earlier, *points]
     sweep = Sweep.of(every, folder)
@@ -63,7 +65,7 @@ def execute(
             display,
             half_width=sweep.half_width,
             prepare=lambda supervisor: sweep.settle(settled_images(measured, supervisor, display.tell)),
-            course=Course(sweep, display.race_stands) if sweep.raced else None,
+            course=course(sweep, display.race_stands) if sweep.raced else None,
             fail_fast=first.fail_fast,
             identity=sweep.id,
         )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 OK = 0
 FAILED = 1
+# Of a gate, whose 1 says that new is worse: something failed, so that nothing was decided; and not known within the budget.
+BROKEN = 2
+NOT_KNOWN = 3
 INTERRUPTED = 130
 
 _status = OK

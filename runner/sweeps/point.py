@@ -62,7 +62,8 @@ class Point:
         recorded: the content of ``result.json``, if another process has measured the point, perhaps on another host.
         lost: why that process left no complete record; None if it did.
         label: its name within its sweep; unlike ``name``, no other point of the sweep has it.
-        title: what it is called instead, where it is one part of a diagnosis.
+        title: what it is called instead, where it is one part of a diagnosis or one side of a gate.
+        choosable: whether it can be the answer; the parts of a diagnosis cannot.
         planned_hash: the hash of its configuration when its sweep began; the words of the record may have a secret masked in them.
     """
 
@@ -79,6 +80,7 @@ class Point:
     lost: TrialError | None = None
     label: str = ""
     title: str = ""
+    choosable: bool = True
     planned_hash: str | None = None
 
     def __post_init__(self) -> None:

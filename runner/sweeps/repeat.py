@@ -56,7 +56,7 @@ def prepared(
         take_code_of_the_current_folder()
     consent = Consent("rerun", allowed, frozenset(map(key_of, overrides)), print_error)
     for record in records:
-        with _in_the_folder_of(record), asking(consent):
+        with in_the_folder_of(record), asking(consent):
             points += _recorded_way(record, overrides)
             points.append((record, _point(record, overrides)))
     kind = "runs" if len(points) == 1 and isinstance(original, PointRecord) else "sweeps"
@@ -68,6 +68,16 @@ def prepared(
 
 def _point(record: PointRecord, overrides: Sequence[str]) -> Point:
     """The point that does what was recorded, but for ``overrides``."""
+    words = recorded_words(record, overrides)
+    return Point.prepared(composed(words), words, Path())
+
+
+def recorded_words(record: PointRecord, overrides: Sequence[str]) -> list[str]:
+    """The words that compose what was recorded, but for ``overrides``.
+
+    Raises:
+        ConfigurationError: one had a secret in it, or names code that is not allowed.
+    """
     words = with_overrides(choices_of(record.record["config"]), overrides)
     given = {key_of(word) for word in overrides}
     for word in words:
@@ -77,7 +87,7 @@ def _point(record: PointRecord, overrides: Sequence[str]) -> Point:
                 key_of(word), word.partition("=")[2], reason, f"the same once more, with it: {key_of(word)}=..."
             )
     ask_for(code_in(words))
-    return Point.prepared(composed(words), words, Path())
+    return words
 
 
 def _recorded_way(record: PointRecord, overrides: Sequence[str]) -> list[tuple[PointRecord, Point]]:
@@ -169,7 +179,7 @@ def _outcome(record: PointRecord, point: Point) -> RepeatedPoint:
 
 
 @contextlib.contextmanager
-def _in_the_folder_of(record: PointRecord) -> Iterator[None]:
+def in_the_folder_of(record: PointRecord) -> Iterator[None]:
     """Change to the folder in which the record was made, if it exists, because paths may be relative to it."""
     then, now = record.record["environment"].get("folder"), Path.cwd()
     if isinstance(then, str) and Path(then).is_dir():

@@ -161,8 +161,7 @@ class Sweep:
                 kind=point.config.mode.name,
             )
             for point in self.points
-            if point.config.skip is Skip.none
-            and (not point.title or point is self.baseline)  # the parts of a diagnosis have titles
+            if point.config.skip is Skip.none and (point.choosable or point is self.baseline)
         ]
 
     def _detectable_pct(self) -> float | None:
