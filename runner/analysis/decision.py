@@ -12,6 +12,7 @@ from runner.analysis.elsewhere import Measured
 from runner.analysis.readings import Readings, differences
 from runner.analysis.sessions import session_means_of
 from runner.analysis.verdicts import PRIMARY, Comparison, in_family, paired
+from runner.errors import ConfigurationError
 from runner.record.metrics import summary
 from runner.record.sweep_schema import DecisionJson, ValueComparison
 
@@ -73,6 +74,18 @@ def decide(
     return Decision(
         conclusion, in_family(compared, len(compared)), [*measured.notes, *_notes(len(sessions), pooled=pooled, raced=raced)]
     )
+
+
+def check_question(measured: Measured, *, indifference: float, baseline: str | None, before: str = "") -> None:
+    """Refuse what cannot be asked of these values; ``before`` is what stands before the name of an option, such as ``--``.
+
+    Raises:
+        ConfigurationError: the indifference is out of range, or no point is called ``baseline``.
+    """
+    if not (math.isfinite(indifference) and 0 < indifference <= 1):
+        raise ConfigurationError(f"{before}indifference", indifference, "is out of range", "a number above 0, up to 1")
+    if baseline is not None and baseline not in measured.points:
+        raise ConfigurationError(f"{before}baseline", baseline, "there is no such point", ", ".join(measured.points))
 
 
 def _candidate(name: str, readings: Readings) -> Candidate:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,20 +15,18 @@ from omegaconf.errors import OmegaConfBaseException
 
 from runner.config.check import checked_hydra, typed
 from runner.config.compose import without_hydra
-from runner.config.explain import explain
 from runner.config.withheld import withhold_in
-from runner.display.console import print_error
 from runner.errors import RunnerError
 from runner.files import check_folder
-from runner.sweeps import exit_status
 from runner.sweeps.beginning import begin_in
 from runner.sweeps.checking import checked
+from runner.sweeps.hydra_run import PastHydra
 
 
 class CheckBeforeRun(Callback):
     """Refuses a configuration before Hydra has made a folder for its run.
 
-    It does so by ``SystemExit``, because Hydra turns any other exception of a callback into a warning.
+    It does so by ``PastHydra``, because Hydra turns any other exception of a callback into a warning.
     """
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
@@ -63,9 +60,8 @@ class CheckBeforeRun(Callback):
 
 @contextlib.contextmanager
 def _refusals() -> Iterator[None]:
-    """Print what is wrong, and end the program."""
+    """Carry what is wrong past Hydra."""
     try:
         yield
     except (RunnerError, OmegaConfBaseException) as error:
-        print_error(str(explain(error, sys.argv[1:])) if not isinstance(error, RunnerError) else str(error))
-        raise SystemExit(exit_status.FAILED) from None
+        raise PastHydra(error) from None

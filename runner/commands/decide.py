@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.markup import escape
 from rich.table import Table
 
-from runner.analysis.decision import Decision, decide
+from runner.analysis.decision import Decision, check_question, decide
 from runner.analysis.elsewhere import ACCEPTED, BadFile, Measured, measured_elsewhere
 from runner.display.console import console, print_line
 from runner.display.words import ratio_text, verdict_text, with_interval
@@ -58,10 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the answer."""
     measured = read(arguments.files)
-    if not (math.isfinite(arguments.indifference) and 0 < arguments.indifference <= 1):
-        raise RunnerError(f"--indifference={arguments.indifference}: is out of range\n  accepted: a number above 0, up to 1")
-    if arguments.baseline is not None and arguments.baseline not in measured.points:
-        raise RunnerError(f"--baseline={arguments.baseline}: there is no such point\n  accepted: {', '.join(measured.points)}")
+    check_question(measured, indifference=arguments.indifference, baseline=arguments.baseline, before="--")
     decision = decide(
         measured,
         more_is_better=_more_is_better(arguments, measured),

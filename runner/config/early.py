@@ -54,12 +54,17 @@ def _wrong_with(key: str, values: Sequence[str], chosen: Mapping[str, Sequence[s
 
 def _several_sweeps(key: str, values: Sequence[str]) -> ConfigurationError | None:
     """The error for several presets of which one is a sweep itself: its values would be left out."""
-    paths = [path for value in values if key == EXPERIMENT and len(values) > 1 and (path := file_of(key, value)) is not None]
-    sweeps = [path.stem for path in paths if re.search(r"^\s+sweeper:", path.read_text(encoding="utf-8"), re.MULTILINE)]
+    sweeps = sweeps_among(values) if key == EXPERIMENT and len(values) > 1 else []
     if not sweeps:
         return None
     reason = f"{sweeps[0]} is a sweep by itself, and its points would be left out"
     return ConfigurationError(key, ",".join(values), reason, "one preset of a sweep at a time, or presets of single points")
+
+
+def sweeps_among(presets: Sequence[str]) -> list[str]:
+    """Those of the presets that are sweeps by themselves."""
+    paths = [path for name in presets if (path := file_of(EXPERIMENT, name)) is not None]
+    return [path.stem for path in paths if re.search(r"^\s+sweeper:", path.read_text(encoding="utf-8"), re.MULTILINE)]
 
 
 def _wrong_field(key: str, values: Sequence[str], chosen: Mapping[str, Sequence[str]]) -> ConfigurationError | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
 import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,9 @@ from runner.secrets import masked
 
 # Wide enough for any line.
 _UNFOLDED = 10_000
+
+# Whether there is anybody who reads standard output; a program that calls this one gets its results as values.
+_shown: ContextVar[bool] = ContextVar("shown", default=True)
 
 # Why standard output could not be written; None where it could.
 _lost: OSError | None = None
@@ -41,10 +47,21 @@ class _Output(Console):
         write_to_nothing(2 if self.stderr else 1)
 
 
+@contextlib.contextmanager
+def results_not_shown() -> Iterator[None]:
+    """Within it, standard output gets nothing; notes go where errors do."""
+    before = _shown.set(False)
+    try:
+        yield
+    finally:
+        _shown.reset(before)
+
+
 def console() -> Console:
     """Standard output. Where it is no terminal, such as a file, lines are as long as they need to be."""
-    out = _Output(highlight=False, emoji=False)
-    return out if out.is_terminal else _Output(highlight=False, emoji=False, width=_UNFOLDED)
+    quiet = not _shown.get()
+    out = _Output(highlight=False, emoji=False, quiet=quiet)
+    return out if out.is_terminal else _Output(highlight=False, emoji=False, width=_UNFOLDED, quiet=quiet)
 
 
 def error_console() -> Console:
@@ -77,7 +94,8 @@ def print_error(message: str) -> None:
 
 def print_note(message: str) -> None:
     """Print something that the user should know before the start."""
-    console().print(message, style="yellow", markup=False)
+    out = console() if _shown.get() else error_console()
+    out.print(message, style="yellow", markup=False)
 
 
 def print_report_path(report: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Self
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from runner.display.console import error_console
@@ -89,7 +91,9 @@ class ProgressDisplay(LineDisplay):
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
-            disable=not self.console.is_terminal,  # elsewhere the bar would leave empty lines
+            disable=not (
+                self.console.is_terminal or _has_live_cells(self.console)
+            ),  # elsewhere the bar would leave empty lines
             # Twice a second, because the conductor should be idle while a trial is timed.
             refresh_per_second=2,
         )
@@ -130,3 +134,8 @@ class ProgressDisplay(LineDisplay):
 
     def _describe(self, what: str) -> None:
         self._progress.update(self._bar, description=what)
+
+
+def _has_live_cells(console: Console) -> bool:
+    """Whether this is a notebook whose cells can be written anew; without ipywidgets rich would warn at every step."""
+    return console.is_jupyter and find_spec("ipywidgets") is not None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 OK = 0
 FAILED = 1
 # Of a gate, whose 1 says that new is worse: something failed, so that nothing was decided; and not known within the budget.
@@ -21,3 +24,14 @@ def worsen(status: int) -> None:
 def current() -> int:
     """The status with which to exit."""
     return _status
+
+
+@contextlib.contextmanager
+def apart() -> Iterator[None]:
+    """Begin with a status of its own, for a program that runs something and goes on; the one before comes back."""
+    global _status  # noqa: PLW0603
+    before, _status = _status, OK
+    try:
+        yield
+    finally:
+        _status = before

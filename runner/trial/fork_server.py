@@ -80,6 +80,12 @@ class ForkServer:
             return False
         return pid is not None
 
+    def end(self) -> None:
+        """End the server, if it runs; the next process starts another one, with the environment of then."""
+        self._kill()
+        with contextlib.suppress(OSError):
+            self._server._stop()  # noqa: SLF001
+
     @contextlib.contextmanager
     def _in_place_of_the_usual(self) -> Iterator[None]:
         from multiprocessing import forkserver
@@ -117,3 +123,9 @@ def _without_unknown_start_method() -> Iterator[None]:
 def fork_server(*, tensorflow: bool) -> ForkServer:
     """The server with or without TensorFlow; all trials of this program share it."""
     return ForkServer("runner.trial.preload_tensorflow" if tensorflow else "runner.trial.preload_light")
+
+
+def end_fork_servers() -> None:
+    """End all of this program's servers, for a program that goes on: each holds what it has imported, and the environment of its start."""
+    for tensorflow in (True, False) if fork_server.cache_info().currsize else ():
+        fork_server(tensorflow=tensorflow).end()

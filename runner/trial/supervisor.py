@@ -19,6 +19,7 @@ from runner.errors import TrialError, TrialFailed, TrialKilled, TrialSilent, Tri
 from runner.host.connections import Connection
 from runner.host.processes import GRACE_S, end, kill_group
 from runner.trial.fork_server import fork_server
+from runner.trial.main_module import without_main_module
 from runner.trial.messages import Phase, Progress, Report, TrialFailure, TrialPlan, mode_class
 from runner.trial.start import ready, start_trial
 
@@ -76,10 +77,11 @@ class Supervisor:
             raise ended_by("a process of the fork server", process.exitcode)
 
     def _start(self, process: BaseProcess, *, tensorflow: bool) -> None:
-        if self.start_method == "forkserver":
-            fork_server(tensorflow=tensorflow).start(process, self._start_limit_s)
-        else:
-            process.start()
+        with without_main_module():
+            if self.start_method == "forkserver":
+                fork_server(tensorflow=tensorflow).start(process, self._start_limit_s)
+            else:
+                process.start()
 
     def execute(self, plan: TrialPlan, timeout_s: float, on_event: Callable[[Event], None]) -> Outcome:
         """Run one trial until it has ended in one way or another.
