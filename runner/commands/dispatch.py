@@ -31,6 +31,7 @@ VERBS = {
     "recommend": "say which point of a sweep to take",
     "decide": "say which point is best, from values that another program has measured",
     "diagnose": "say which part of a pipeline takes the time: fetching, preparing or handing over",
+    "doctor": "say what about this machine would spoil a measurement, and what can be done",
     "plan": "turn a measured sweep into machines, hours and money",
     "rerun": "run a record again, and say whether the results agree",
     "report": "write report.html again from the record, or show it in the terminal",
