@@ -75,9 +75,10 @@ lock: $(VENV)/.dev  ## Write the lock files anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-annotate --no-header --upgrade --constraint requirements-dev.txt pyproject.toml -o requirements.txt
 
-table: $(VENV)/.run  ## Write the documents' tables of options and of the record's fields anew
+table: $(VENV)/.run  ## Write the documents' tables, and the commands' words for completion, anew
 	$(BIN)/python -c "from runner.commands.help import write_table; write_table()"
 	$(BIN)/python -c "from runner.record.field_tables import write_field_tables; write_field_tables()"
+	$(BIN)/python -c "from runner.commands.completion.verbs import write_verbs; write_verbs()"
 
 ui: $(VENV)/.run  ## Show the recorded runs in MLflow, on http://127.0.0.1:5000
 	$(BIN)/python -m runner ui --port $(PORT)

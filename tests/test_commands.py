@@ -30,7 +30,7 @@ def test_each_verb_explains_itself(program: Program, verb: str) -> None:
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.startswith(f"usage: runner {verb}")
     assert "***" not in answer.stdout
-    assert any(word in answer.stdout for word in ("FOLDER", "FILE", "TARGET", "--port", "--try"))
+    assert any(word in answer.stdout for word in ("FOLDER", "FILE", "TARGET", "--port", "--try", ":WORD"))
 
 
 def test_each_verb_is_a_module_with_the_same_two_functions() -> None:

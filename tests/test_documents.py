@@ -120,7 +120,7 @@ def check_only(call: Call) -> None:
         return
     words = words_of(call)
     if words and words[0] in dispatch.VERBS:
-        parser = dispatch._parser(words[0], import_module(f"runner.commands.{words[0]}"))
+        parser = dispatch.parser_of(words[0], import_module(f"runner.commands.{words[0]}"))
         parser.parse_intermixed_args(words[1:])
         return
     try:

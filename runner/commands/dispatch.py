@@ -32,6 +32,7 @@ VERBS = {
     "decide": "say which point is best, from values that another program has measured",
     "diagnose": "say which part of a pipeline takes the time: fetching, preparing or handing over",
     "gate": "say whether a change has made a pipeline worse, for a CI to act on",
+    "doctor": "say what about this machine would spoil a measurement, and what can be done",
     "plan": "turn a measured sweep into machines, hours and money",
     "rerun": "run a record again, and say whether the results agree",
     "report": "write report.html again from the record, or show it in the terminal",
@@ -40,6 +41,7 @@ VERBS = {
     "verify": "hold a record against its manifest: what is missing, changed or added",
     "gather": "combine points that other jobs have measured into one sweep",
     "sync": "log records that MLflow does not have yet",
+    "completion": "print what makes a shell complete words of this program",
     "ui": "show the recorded runs in MLflow's web pages",
 }
 RUN = "run"
@@ -105,7 +107,7 @@ def _run(words: Sequence[str]) -> int:
     if verb not in VERBS:
         return _refused(str(verb))
     module = import_module(f"runner.commands.{verb}")
-    arguments = _parser(verb, module).parse_intermixed_args(words[1:])
+    arguments = parser_of(verb, module).parse_intermixed_args(words[1:])
     return int(module.run(arguments))
 
 
@@ -113,7 +115,8 @@ def _is_verb(word: str) -> bool:
     return "=" not in word and word[:1] not in {"-", "+", "~"}
 
 
-def _parser(verb: str, module: ModuleType) -> argparse.ArgumentParser:
+def parser_of(verb: str, module: ModuleType) -> argparse.ArgumentParser:
+    """The parser of a command's words; ``module`` is its own."""
     # The first line of the docstring begins with the command itself.
     title, _, more = (module.__doc__ or "").partition("\n")
     description = title.partition("``: ")[2] + more

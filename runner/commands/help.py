@@ -22,13 +22,13 @@ _EXAMPLES = {
     "runner experiment=threads_vs_processes": "a preset",
     "runner compare FOLDER": "one of the commands",
 }
-_HYDRA_FLAGS = {
+HYDRA_FLAGS = {
     "-m, --multirun": "run every combination of comma-separated values",
     "--cfg job": "show the configuration that a command would run, and run nothing",
     "--info defaults": "show which files the configuration comes from",
     "--hydra-help": "Hydra's own flags",
 }
-_PRESETS = "a whole experiment by name"
+PRESETS = "a whole experiment by name"
 
 _BEGIN = "<!-- options: made by `make table` -->"
 _END = "<!-- end of options -->"
@@ -58,14 +58,14 @@ def _overview(verbs: Mapping[str, str]) -> Iterator[str]:
         yield f"  {group}: {KEYS[group].metadata['doc']}; {default_of(group)} by default"
         yield from _table({name: doc_of(group, name) for name in options()[group]}, indent=4)
     yield ""
-    yield f"  {EXPERIMENT}: {_PRESETS}"
+    yield f"  {EXPERIMENT}: {PRESETS}"
     yield from _table({name: doc_of(EXPERIMENT, name) for name in files_of(EXPERIMENT)}, indent=4)
-    values = {f"{key}={_shown(spec)}": doc for key, spec, doc in _values()}
+    values = {f"{key}={_shown(spec)}": doc for key, spec, doc in keys_beside_groups()}
     yield from _titled("Values, with what they are by default", values)
-    yield from _titled("Flags", _HYDRA_FLAGS)
+    yield from _titled("Flags", HYDRA_FLAGS)
 
 
-def _values() -> Iterator[tuple[str, dataclasses.Field[Any], str]]:
+def keys_beside_groups() -> Iterator[tuple[str, dataclasses.Field[Any], str]]:
     """The keys beside the groups, those of a key that has fields of its own among them, and what each means."""
     for key, spec in KEYS.items():
         doc = spec.metadata["doc"]
@@ -128,8 +128,8 @@ def options_table() -> str:
             names += "; " + ", ".join(f"`{group}.{spec.name}`" for spec in dataclasses.fields(next(iter(kinds.values()))))
         rows.append(f"| `{group}` | {KEYS[group].metadata['doc']} | {names} |")
     presets = ", ".join(f"`{name}`" for name in files_of(EXPERIMENT))
-    rows.append(f"| `{EXPERIMENT}` | {_PRESETS} | {presets} |")
-    keys = ", ".join(f"`{key}`" for key, _, _ in _values())
+    rows.append(f"| `{EXPERIMENT}` | {PRESETS} | {presets} |")
+    keys = ", ".join(f"`{key}`" for key, _, _ in keys_beside_groups())
     return "\n".join([_BEGIN, *rows, "", f"and {keys}.", _END])
 
 

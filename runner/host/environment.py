@@ -16,6 +16,7 @@ from typing import Any, NotRequired, TypedDict
 
 from runner import __version__
 from runner.host.affinity import allowed_cpus
+from runner.host.conditions import MachineFinding
 from runner.host.control_groups import cpu_quota, memory_limit_bytes
 from runner.host.git import GitState, git_state
 from runner.host.gpu import Gpus
@@ -28,14 +29,17 @@ _PACKAGES = (
 )  # fmt: skip
 
 # Keys that change no result.
-_INCIDENTAL = ("user", "folder")
+_INCIDENTAL = ("user", "folder", "findings")
 
 # What is told where it differs, and makes figures of two sessions no less comparable by itself.
 _TOLD_ONLY = re.compile(r"git.*|memory_bytes|packages (mlflow|hydra-core|omegaconf)|variables.*", re.DOTALL)
 
 
 class Environment(TypedDict):
-    """What a run ran on. None is what the system does not provide. ``memory_bytes`` is the host's, the limit that of the control groups."""
+    """What a run ran on. None is what the system does not provide. ``memory_bytes`` is the host's, the limit that of the control groups.
+
+    ``findings`` is what might have spoiled the measurement, or could not be read, before its first trial; the load during each trial is in its ``host``.
+    """
 
     runner: str
     python: str
@@ -58,6 +62,7 @@ class Environment(TypedDict):
     packages: dict[str, str]
     git: GitState | None
     variables: dict[str, str]
+    findings: NotRequired[list[MachineFinding]]
 
 
 class Difference(TypedDict):
@@ -98,7 +103,7 @@ def environment() -> Environment:
 
 
 def differences(then: Environment, now: Environment) -> list[Difference]:
-    """What differs between two environments, apart from the user and the folder."""
+    """What differs between two environments, apart from the user, the folder and the findings."""
     changed: list[Difference] = []
     flat = [_flat(side) for side in (then, now)]
     for what in dict.fromkeys([*flat[0], *flat[1]]):

@@ -22,6 +22,7 @@ LONG = 40
 _MOST = 20
 
 _STANDS = {"leader": "better", "may be best": "unsure"}
+_STATES = {"found": "may spoil it", "unknown": "unknown"}
 _TONES = {"faster": "better", "slower": "worse", "same": "", "inconclusive": "unsure"}
 
 
@@ -266,6 +267,7 @@ def of_environment(subject: Subject) -> Table:
             "variables",
             ", ".join(f"{name}={value}" for name, value in (environment.get("variables") or {}).items()) or "none that matter",
         ),
+        *[(_STATES[one["state"]], one["message"]) for one in environment.get("findings") or [] if one["state"] in _STATES],
     ]
     return Table("Environment", [Column("what"), Column("it was")], [[Cell(name), Cell(str(value))] for name, value in known])
 

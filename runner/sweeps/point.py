@@ -22,6 +22,7 @@ from runner.config.options import Cache, Config
 from runner.config.plain import config_hash, plain
 from runner.disk import SPOOL, current_hook
 from runner.errors import ErrorRecord, TrialError
+from runner.host.conditions import MachineFinding
 from runner.host.environment import environment, usable_cpus
 from runner.modes import ModePlan
 from runner.modes.workers.runtime import ThreadLimits
@@ -65,6 +66,7 @@ class Point:
         title: what it is called instead, where it is one part of a diagnosis or one side of a gate.
         choosable: whether it can be the answer; the parts of a diagnosis cannot.
         planned_hash: the hash of its configuration when its sweep began; the words of the record may have a secret masked in them.
+        findings: what about the machine may spoil its measurement; None while nothing has been looked at.
     """
 
     config: Config
@@ -82,6 +84,7 @@ class Point:
     title: str = ""
     choosable: bool = True
     planned_hash: str | None = None
+    findings: list[MachineFinding] | None = None
 
     def __post_init__(self) -> None:
         self.label = self.label or self.name
@@ -223,7 +226,7 @@ class Point:
             "config": plain(self.config),
             "config_hash": self.hash,
             "command": command([masked_override(word) for word in self.overrides]),
-            "environment": environment(),
+            "environment": environment() if self.findings is None else {**environment(), "findings": self.findings},
             "images": [
                 {"path": image.where, "width": image.width, "height": image.height, "sha256": image.digest}
                 for image in self.images

@@ -35,6 +35,7 @@ def restore(point: Point) -> ResultJson | None:
     if record is not None:
         point.trials = [trial for trial in record["trials"] if not ended_from_outside(trial)]
         point.id = record.get("id", point.id)
+        point.findings = record["environment"].get("findings")
         point.running = was_cut_short(record)  # also where nothing was missing but the last word
     return record
 

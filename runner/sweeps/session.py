@@ -23,6 +23,7 @@ from runner.record.trial import TrialPlace
 from runner.record.trial_schema import TrialRecord
 from runner.sweeps.measuring import measured_trial
 from runner.sweeps.point import Point, complete
+from runner.sweeps.surroundings import look_around
 from runner.trial.supervisor import Event, Supervisor
 
 # How long the host is watched before the first trial, in seconds.
@@ -132,6 +133,7 @@ class Session:
                 self._warm()
                 if self._prepare is not None:
                     self._prepare(self._supervisor)
+                look_around(self._to_measure())
                 with contextlib.suppress(psutil.Error, OSError):  # not shown where the system does not say
                     self.idle_cpu_pct = psutil.cpu_percent(interval=_IDLE_LOOK_S)
                 while due := self._due(number):
