@@ -259,9 +259,9 @@ def frame() -> pd.DataFrame:
 def test_values_of_another_program_are_decided_as_by_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     frame().to_csv("values.csv", index=False)
     decision = runner.decide(frame(), more_is_better=True)
-    from runner.commands.dispatch import _parser
+    from runner.commands.dispatch import parser_of
 
-    command.run(_parser("decide", command).parse_args(["values.csv", "--higher", "--json"]))
+    command.run(parser_of("decide", command).parse_args(["values.csv", "--higher", "--json"]))
     assert decision.record == json.loads(capsys.readouterr().out)
     assert decision.answer == "b is the best: a is worse."
     assert list(decision.ranking.index) == ["b", "a"]
