@@ -74,7 +74,7 @@ def test_help_says_what_every_command_option_and_key_is(program: Program, words:
     assert answer.returncode == 0
     assert answer.stderr == ""
     for verb, doc in VERBS.items():
-        assert f"  {verb.ljust(11)}{doc}\n" in answer.stdout
+        assert f"  {verb.ljust(2 + max(map(len, VERBS)))}{doc}\n" in answer.stdout
     for group in (*GROUPS, "experiment"):
         section = answer.stdout.partition(f"\n  {group}: ")[2].partition("\n\n")[0]
         for option in options().get(group, files_of(group)):
