@@ -25,6 +25,7 @@ from support.small_sweep import RUN, WORDS
 
 import runner
 from runner import api
+from runner.api.words import words_of
 from runner.commands import decide as command
 from runner.config.options import Config
 from runner.config.registry import KEYS
@@ -169,6 +170,12 @@ def test_choices_are_taken_as_values_whatever_is_in_a_text(tmp_path: Path) -> No
     odd = odd.rename(tmp_path / "a, b = c's")
     run = runner.run(source="folder", protocol="once", tracking="none", monitor="off", **{"source.path": odd}, **task)
     assert run.config["source"]["path"] == str(odd)
+
+
+def test_a_text_may_hold_several_choices_unless_a_space_may_belong_to_a_value() -> None:
+    assert words_of(["mode=thread workers=2", "images=3"], {}, swept=False) == ["mode=thread", "workers=2", "images=3"]
+    for one in ("source.path='a b=c'", "source.path=a b", "task.steps=[decode, resize]"):
+        assert words_of([one], {}, swept=False) == [one]
 
 
 def test_every_key_can_be_given_as_a_keyword() -> None:

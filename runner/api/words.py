@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runner.config.restore import quoted
 from runner.errors import ConfigurationError
 
+# A choice that holds no quotes or brackets, within which a space would be one of the value.
+_CHOICE = re.compile(r"""[\w.+~/@-]+=[^\s'"\[\]{}()\\]*""")
+
 
 def words_of(overrides: Sequence[str], choices: Mapping[str, Any], *, swept: bool) -> list[str]:
     """The words for a command line.
 
     Args:
-        overrides: such as ``mode=thread,process``, as typed.
+        overrides: such as ``mode=thread,process``, as typed; one text may hold several, with spaces between them.
         choices: values by their keys. A text is one value, whatever is in it.
         swept: whether a list of values means each of them in turn; otherwise it is one value that is a list.
 
     Raises:
         ConfigurationError: one is no choice.
     """
-    return [*map(_checked, overrides), *(f"{key}={_text(key, value, swept=swept)}" for key, value in choices.items())]
+    typed = [word for text in overrides for word in _words_in(text)]
+    return [*map(_checked, typed), *(f"{key}={_text(key, value, swept=swept)}" for key, value in choices.items())]
+
+
+def _words_in(text: Any) -> list[Any]:
+    """The words of a text; one where a space may belong to a value."""
+    parts = text.split() if isinstance(text, str) else []
+    return parts if len(parts) > 1 and all(_CHOICE.fullmatch(part) for part in parts) else [text]
 
 
 def _checked(word: Any) -> str:
