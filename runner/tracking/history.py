@@ -10,9 +10,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from runner.errors import RunnerError, TrackingError
-from runner.host.environment import Difference, differences
+from runner.host.environment import Difference, Environment, differences
 from runner.record.history_schema import HistorySeries
-from runner.record.reading import PointRecord, read_folder
+from runner.record.reading import RESULT, read_result
 from runner.tracking.connection import as_tracking_errors
 from runner.tracking.fetch import fetch
 from runner.tracking.store import database_file
@@ -56,9 +56,8 @@ def differences_between(uri: str, before: str, after: str) -> list[Difference] |
     Raises:
         TrackingError: the store cannot be reached.
     """
-    points = [_point(uri, run) for run in (before, after)]
-    then, now = points
-    return None if then is None or now is None else differences(then.record["environment"], now.record["environment"])
+    then, now = (_environment(uri, run) for run in (before, after))
+    return None if then is None or now is None else differences(then, now)
 
 
 def _finished(client: MlflowClient, experiment_id: str) -> Iterator[Run]:
@@ -73,12 +72,11 @@ def _finished(client: MlflowClient, experiment_id: str) -> Iterator[Run]:
             return
 
 
-def _point(uri: str, run: str) -> PointRecord | None:
+def _environment(uri: str, run: str) -> Environment | None:
     with tempfile.TemporaryDirectory(prefix="runner-history-") as into:
         try:
-            record = read_folder(fetch(run, uri, Path(into)))
+            return read_result(fetch(run, uri, Path(into)) / RESULT)["environment"]
         except TrackingError:
             raise
         except RunnerError:
             return None
-        return record if isinstance(record, PointRecord) else None
