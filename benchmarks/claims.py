@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rules import behind, raced, recommended, verdicts, without_drift
 
 from runner.analysis.capacity import Job, machines_for, mean_seconds
+from runner.analysis.change_points import changes
 from runner.analysis.correlation import follows_itself
 from runner.analysis.gating import bounds
 from runner.analysis.sessions import LEAST_SESSIONS
@@ -322,11 +323,38 @@ def of_rounds(count: int, draw: np.random.Generator) -> Iterator[Found]:
         yield Found("rigorous: the interval misses", f"2 points, {noise:.0%} noise, until ± 2 %", missed, few, "5 %")
 
 
+def of_histories(count: int, draw: np.random.Generator) -> Iterator[Found]:
+    """Series of 40 runs: changes that are none, and where a step of 5 % is placed."""
+    few = max(100, count // 10)
+    for name, noise in (
+        ("normal", draw.standard_normal((few, 40))),
+        ("Student's t, 3", draw.standard_t(3, (few, 40)) / math.sqrt(3)),
+    ):
+        series = 100 * (1 + 0.02 * noise)
+        false = sum(bool(changes(one)) for one in series.tolist())
+        yield Found("history: a change where there is none", f"40 runs, 2 % noise, {name}", false, few, "≤ 2 %")
+        places = draw.integers(10, 31, few)
+        series[np.arange(40) >= places[:, None]] *= 0.95
+        found = [changes(one) for one in series.tolist()]
+        near = sum(any(abs(one.at - place) <= 2 for one in each) for each, place in zip(found, places, strict=True))
+        more = sum(len(each) > 1 for each in found)
+        promised = "≥ 90 %" if name == "normal" else ""
+        yield Found(
+            "history: a step of 5 % is placed within two runs",
+            f"40 runs, 2 % noise, {name}",
+            near,
+            few,
+            promised,
+            f"more than one in {more}",
+        )
+
+
 CLAIMS = {
     "best": of_the_best,
     "baseline": of_the_baseline,
     "race": of_races,
     "gate": of_gates,
+    "history": of_histories,
     "drift": of_drift,
     "plan": of_plans,
     "sessions": of_sessions,

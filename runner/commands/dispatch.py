@@ -33,6 +33,7 @@ VERBS = {
     "diagnose": "say which part of a pipeline takes the time: fetching, preparing or handing over",
     "gate": "say whether a change has made a pipeline worse, for a CI to act on",
     "doctor": "say what about this machine would spoil a measurement, and what can be done",
+    "history": "say where a metric has changed its level, over the runs in MLflow",
     "plan": "turn a measured sweep into machines, hours and money",
     "rerun": "run a record again, and say whether the results agree",
     "report": "write report.html again from the record, or show it in the terminal",
