@@ -64,8 +64,9 @@ audit: $(VENV)/.dev  ## Hold the locked versions of all dependencies against the
 docs: $(VENV)/.dev  ## Build the pages of docs/ into site/; open site/index.html
 	$(MKDOCS)
 
-schema: $(VENV)/.run  ## Write the JSON Schemas of result.json and sweep.json anew, from the records' types
+schema: $(VENV)/.run  ## Write the JSON Schemas of records and presets anew, from their types
 	$(BIN)/python -c 'from runner.record.json_schema import write_schemas; write_schemas()'
+	$(BIN)/python -c 'from runner.config.preset_schema import write_preset_schema; write_preset_schema()'
 
 # What tests need is chosen first, so that they run with the very versions that a user gets.
 lock: $(VENV)/.dev  ## Write the lock files anew

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 from support.advice import folder_of, trial
@@ -107,6 +109,19 @@ def test_a_preset_holds_choices_and_nothing_else_whatever_the_record_is_called(t
     assert set(yaml.safe_load(text)) <= {"defaults", *KEYS}
     assert "os:system" not in text
     assert "task.function is code that the record names, which is not passed on" in text
+
+
+def test_a_preset_points_to_the_schema_that_is_written_beside_it(tmp_path: Path) -> None:
+    taken = recommended([point("fast", 200), point("slow", 50)], "throughput")
+    assert taken is not None
+    for name in ("mine", "other"):  # the second finds the schema there
+        write_preset(taken, tmp_path / "presets" / f"{name}.yaml")
+        text = (tmp_path / "presets" / f"{name}.yaml").read_text()
+        (line,) = (line for line in text.splitlines() if line.startswith("# yaml-language-server: $schema="))
+        schema = json.loads((tmp_path / "presets" / line.partition("$schema=")[2]).read_text())
+        jsonschema.Draft7Validator(schema).validate(yaml.safe_load(text))
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.Draft7Validator(schema).validate({**yaml.safe_load(text), "wrokers": 3})
 
 
 @pytest.mark.parametrize("name", ["a b.yaml", "a\nb.yaml", "-m.yaml", "a=b.yaml"])

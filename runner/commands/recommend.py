@@ -20,6 +20,8 @@ from rich.table import Table
 from runner.analysis.candidates import CRITERIA
 from runner.analysis.recommendation import Recommendation, code_left_out, recommended, words_for
 from runner.analysis.scaling import law_text, laws
+from runner.config.preset_schema import SCHEMA_LINE, SCHEMA_NAME, preset_schema_text
+from runner.config.registry import EXPERIMENT, conf_dir
 from runner.disk import make_folder, write_atomically
 from runner.display.console import console, print_line
 from runner.display.words import with_interval
@@ -44,7 +46,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="throughput",
         help="what matters most; decides the printed words and the preset",
     )
-    parser.add_argument("--preset", type=Path, metavar="FILE", help="write the recommended point as a YAML preset")
+    parser.add_argument(
+        "--preset",
+        type=Path,
+        metavar="FILE",
+        help="write the recommended point as a YAML preset, and beside it its JSON Schema",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -76,7 +83,8 @@ def recommendations(sweep: SweepRecord) -> list[Recommendation]:
 
 
 def write_preset(recommendation: Recommendation, path: Path) -> None:
-    """Write a preset for ``conf/experiment/``; a comment at its head has the figures of the point.
+    """Write a preset for ``conf/experiment/``, and beside it the schema by which an editor checks it; a comment at its head has the figures of
+    the point.
 
     Raises:
         RunnerError: the file is there already, cannot be written, or has a name that nobody could choose.
@@ -91,8 +99,16 @@ def write_preset(recommendation: Recommendation, path: Path) -> None:
     try:
         make_folder(path.parent)
         write_atomically(path, lambda file: print("\n".join(lines), file=file))
+        _write_schema(path.parent / SCHEMA_NAME)
     except OSError as error:
         raise RunnerError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _write_schema(path: Path) -> None:
+    """Put the schema that the preset names beside it; that of the program's own presets lies there already."""
+    if path.parent.resolve() != (conf_dir() / EXPERIMENT).resolve():
+        text = preset_schema_text()
+        write_atomically(path, lambda file: print(text, end="", file=file))
 
 
 def _preset(recommendation: Recommendation, name: str) -> list[str]:
@@ -111,6 +127,7 @@ def _preset(recommendation: Recommendation, name: str) -> list[str]:
             values[key] = config[key]
     lines = [
         "# @package _global_",
+        SCHEMA_LINE,
         f"# python -m runner experiment={name}",
         "#",
         f"# {in_one_line(recommendation.point.label)}, recommended by {recommendation.criterion}: {_figures(recommendation)}",

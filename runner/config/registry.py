@@ -117,7 +117,7 @@ def doc_of(group: str, name: str) -> str:
         text = line.removeprefix("#").strip()
         if not line.startswith("#") or (words and not text):
             break
-        if text and not text.startswith(("@package", "python -m runner ")):
+        if text and not text.startswith(("@package", "yaml-language-server:", "python -m runner ")):
             words.append(text)
     return re.split(r"(?<=\.)\s|:\s", " ".join(words), maxsplit=1)[0].rstrip(".")
 
