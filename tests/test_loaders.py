@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from support.composing import composed
 from support.faulty_task import Fault
+from support.made_records import known
 from support.modes import marks
 from support.numbered_task import Noting, Numbered
+from support.points import measured
 from support.shared_memory import left_in_shared_memory, shared_memory
 from support.trials import Trials
 
-from runner.config.options import Grain, Keras, RunIn, Spdl, Tensorflow, Thread, Torch
+from runner.config.options import (
+    FileFormat,
+    Grain,
+    Keras,
+    Pillow,
+    Protocol,
+    RunIn,
+    Spdl,
+    Tensorflow,
+    Thread,
+    ToFile,
+    Torch,
+)
 from runner.errors import ConfigurationError, TrialFailed, TrialKilled, TrialTimeout
 from runner.modes.workers.loader_pass import Numbers
 from runner.pipeline.sources import Image
@@ -138,6 +153,15 @@ def test_a_task_of_tensorflow_gives_the_result_that_threads_give(trials: Trials,
     task = Tensorflow(size=32)
     expected = trials.report(Thread(), task=task, items=3).verification
     assert digest_of(trials.report(mode, task=task, items=3).verification) == digest_of(expected)
+
+
+@pytest.mark.parametrize("mode", [variant("torch-batches"), variant("keras-processes"), variant("grain-batches")])
+def test_what_workers_of_a_loader_send_to_a_sink_arrives(tmp_path: Path, supervisor: Supervisor, mode: Any) -> None:
+    sink, task = ToFile(format=FileFormat.tfrecord), Pillow(size=16)
+    protocol = Protocol(rounds=1, epochs=2, warmup_epochs=1, timeout_s=240)
+    (trial,) = measured(tmp_path, supervisor, mode=mode, task=task, sink=sink, protocol=protocol).trials
+    assert trial["error"] is None
+    assert known(trial["sink"])["received"] == known(trial["sink"])["sent"] == 18
 
 
 def test_a_pool_that_keras_forks_beside_a_tensorflow_that_runs_hangs_until_the_deadline_and_leaves_no_process(
