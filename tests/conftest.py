@@ -25,7 +25,7 @@ _SLOW_FIXTURES = frozenset(
     {"advised", "browser", "cluster", "forking", "logged", "program", "recorded", "s3", "stored", "submitted", "swept"}
 )
 # Workers of these import what they need by themselves, TensorFlow perhaps.
-_SLOW_PARAMETERS = frozenset({"forkserver", "loky", "ray", "spawn"})
+_SLOW_PARAMETERS = frozenset({"forkserver", "loky", "ray", "spawn", "torch"})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,6 +13,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 from support.composing import composed
 from support.forking_program import ForkingProgram
+from support.modes import marks
 from support.paths import ROOT
 from support.program import Program
 
@@ -28,7 +29,10 @@ def test_info_shows_where_the_configuration_comes_from(program: Program) -> None
     assert "mode/thread" in answer.stdout
 
 
-@pytest.mark.parametrize(("group", "option"), [(group, option) for group, kinds in options().items() for option in kinds])
+@pytest.mark.parametrize(
+    ("group", "option"),
+    [pytest.param(group, name, marks=marks(kind)) for group, kinds in options().items() for name, kind in kinds.items()],
+)
 def test_every_option_has_a_file_and_a_type(group: str, option: str) -> None:
     needed = {
         "source=file": "source.path=x.jpg",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import psutil
 import pytest
+from support.modes import modes
 from support.numbered_task import Noting, Numbered
 from support.shared_memory import left_in_shared_memory, shared_memory
 from support.trials import Trials
@@ -20,12 +20,7 @@ from runner.pipeline.sources import Image
 from runner.trial.messages import Phase, Report
 from runner.trial.supervisor import Event
 
-MODES = [
-    pytest.param(
-        kind(), id=name, marks=pytest.mark.skipif(name == "ray" and find_spec("ray") is None, reason="Ray is an extra")
-    )
-    for name, kind in options()["mode"].items()
-]
+MODES = modes()
 IMAGES, FAILING = 23, (0, 5, 6, 7, 8, 22)
 GOOD = [number for number in range(IMAGES) if number not in FAILING]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.modes import modes
 from support.trials import Trials
 
 from runner.config.options import Busy, Emulated, Execution, KerasTraining, StepFunction, Tensorflow
@@ -16,12 +16,7 @@ from runner.errors import TrialFailed
 from runner.pipeline.consumers import emulated
 from runner.pipeline.consumers.emulated import EmulatedStep
 
-MODES = [
-    pytest.param(
-        kind(), id=name, marks=pytest.mark.skipif(name == "ray" and find_spec("ray") is None, reason="Ray is an extra")
-    )
-    for name, kind in options()["mode"].items()
-]
+MODES = modes()
 
 
 @pytest.fixture(scope="module")

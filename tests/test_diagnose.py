@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 from support.composing import composed
+from support.modes import marks
 from support.program import Program
 
 from runner.config.options import NoSink, Skip
@@ -20,11 +20,7 @@ from runner.pipeline.sinks.none_ import PROVIDES as NO_SINK
 from runner.pipeline.sources import Image
 from runner.pipeline.stamps import Records
 
-MODES = [
-    pytest.param(name, marks=pytest.mark.skipif(name == "ray" and find_spec("ray") is None, reason="Ray is an extra"))
-    for name, kind in options()["mode"].items()
-    if kind().can_skip
-]
+MODES = [pytest.param(name, marks=marks(kind)) for name, kind in options()["mode"].items() if kind().can_skip]
 SMALL = ("mode=thread", "workers=2", "task=pillow", "task.size=8", "images=6", "monitor=off", "tracking=none")
 
 

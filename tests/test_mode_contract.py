@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import psutil
 import pytest
 from support.faulty_task import Fault
+from support.modes import modes
 from support.trials import Trials
 
 from runner.config.options import Sequential
-from runner.config.registry import options
 from runner.errors import TrialFailed, TrialKilled
 from runner.record.trial import digest_of
 from runner.trial.messages import Phase, Report
 from runner.trial.supervisor import Event
 
-MODES = [
-    pytest.param(
-        kind(), id=name, marks=pytest.mark.skipif(name == "ray" and find_spec("ray") is None, reason="Ray is an extra")
-    )
-    for name, kind in options()["mode"].items()
-]
+MODES = modes()
 WORKERS, ITEMS, EPOCHS = 2, 9, 2
 FAILING = {1, 4, 7}  # of nine items the sample's second photograph, the flower
 

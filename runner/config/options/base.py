@@ -25,6 +25,14 @@ class Images(Protocol):
         """Whether its images are files that a worker reads."""
 
 
+class Code(Protocol):
+    """The choice of something that code of its own does."""
+
+    @property
+    def uses_tensorflow(self) -> bool:
+        """Whether its code uses TensorFlow."""
+
+
 class Choices(Protocol):
     """The choices of a point on which a check of another option may depend."""
 
@@ -35,6 +43,14 @@ class Choices(Protocol):
     @property
     def source(self) -> Images:
         """Where images come from."""
+
+    @property
+    def task(self) -> Code:
+        """What is done to each image."""
+
+    @property
+    def consumer(self) -> Code:
+        """Who takes the results."""
 
 
 class Option:

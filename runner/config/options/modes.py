@@ -31,13 +31,36 @@ class Returns(Enum):
     shared_memory = "shared_memory"
 
 
+def refuse_unknown_start_method(key: str, chosen: StartMethod) -> None:
+    """Refuse a start method that this system does not have.
+
+    Raises:
+        ConfigurationError: it has others.
+    """
+    import multiprocessing
+
+    method, methods = chosen.value, multiprocessing.get_all_start_methods()
+    if method != "auto" and method not in methods:
+        raise ConfigurationError(key, method, "does not exist on this system", ", ".join(["auto", *methods]))
+
+
 @dataclass
 class ModeOption(CodeOption):
-    """What every mode has."""
+    """What every mode has.
+
+    Attributes:
+        needs: the package that it needs beyond those of this program, an extra of the mode's name; and what its authors call it.
+    """
 
     package: ClassVar[str] = "runner.modes"
+    needs: ClassVar[tuple[str, str] | None] = None
 
     name: str = MISSING
+
+    def check(self, choices: Choices) -> None:
+        if self.needs is not None and find_spec(self.needs[0]) is None:
+            accepted = f"an environment with the extra {self.name}: pip install 'image-pipeline-runner[{self.name}]'"
+            raise ConfigurationError("mode", self.name, f"needs {self.needs[1]}, which is not installed", accepted)
 
     def effective_workers(self, workers: int) -> int:
         """How many workers really run when ``workers`` are asked for."""
@@ -129,13 +152,7 @@ class ProcessOption(ModeOption):
     returns: Returns = option(Returns.digest, "how results come back to the trial")
 
     def check(self, choices: Choices) -> None:
-        import multiprocessing
-
-        method, methods = self.start_method.value, multiprocessing.get_all_start_methods()
-        if method != "auto" and method not in methods:
-            raise ConfigurationError(
-                "mode.start_method", method, "does not exist on this system", ", ".join(["auto", *methods])
-            )
+        refuse_unknown_start_method("mode.start_method", self.start_method)
 
     def processes(self, workers: int) -> int:
         return workers
@@ -201,6 +218,101 @@ class Loky(ModeOption):
         return workers
 
 
+@dataclass
+class Torch(ModeOption):
+    needs: ClassVar[tuple[str, str] | None] = ("torch", "PyTorch")
+
+    name: str = name("torch")
+    batch_size: int | None = option(
+        None, "how many results a worker puts into one tensor; null hands them out one by one", at_least=1
+    )
+    prefetch_factor: int = option(2, "how many batches, or single results, each worker has ahead", at_least=1)
+    persistent_workers: bool = option(True, "whether workers stay from epoch to epoch; PyTorch's own default is false")
+    multiprocessing_context: StartMethod = option(StartMethod.auto, "how a worker process comes to be")
+    pin_memory: bool = option(False, "whether results are copied to pinned memory, for a GPU")
+
+    def check(self, choices: Choices) -> None:
+        super().check(choices)
+        refuse_unknown_start_method("mode.multiprocessing_context", self.multiprocessing_context)
+        forked_later = not self.persistent_workers and self.start_method is StartMethod.fork
+        if forked_later and choices.task.uses_tensorflow and choices.consumer.uses_tensorflow:
+            reason = (
+                "would fork workers in each epoch from a process in which the consumer runs TensorFlow: its ops hang in them"
+            )
+            raise ConfigurationError("mode.persistent_workers", "false", reason, "true; or mode.multiprocessing_context=spawn")
+
+    @property
+    def start_method(self) -> StartMethod:
+        """How a worker process comes to be, on this system."""
+        from runner.host.processes import AUTOMATIC_START_METHOD
+
+        chosen = self.multiprocessing_context
+        return StartMethod(AUTOMATIC_START_METHOD) if chosen is StartMethod.auto else chosen
+
+    def processes(self, workers: int) -> int:
+        return workers
+
+
+@dataclass
+class Keras(ModeOption):
+    name: str = name("keras")
+    batch_size: int | None = option(None, "how many results are put into one array; null hands them out one by one", at_least=1)
+    use_multiprocessing: bool = option(
+        False, "whether workers are processes of a pool, started in each epoch; false has threads"
+    )
+    max_queue_size: int = option(10, "how many batches, or single results, are asked for ahead", at_least=1)
+    start_method: StartMethod = option(StartMethod.auto, "how a worker process comes to be")
+
+    def check(self, choices: Choices) -> None:
+        refuse_unknown_start_method("mode.start_method", self.start_method)
+
+    @property
+    def uses_tensorflow(self) -> bool:
+        return True
+
+    def processes(self, workers: int) -> int:
+        return workers if self.use_multiprocessing else 0
+
+
+class RunIn(Enum):
+    """What the workers of a loader are, where it has both."""
+
+    threads = "threads"  # of the trial
+    processes = "processes"
+
+
+@dataclass
+class Grain(ModeOption):
+    needs: ClassVar[tuple[str, str] | None] = ("grain", "Grain")
+
+    name: str = name("grain")
+    run_in: RunIn = option(RunIn.threads, "threads of one process (ReadOptions), or processes (mp_prefetch)")
+    batch_size: int | None = option(None, "how many results are put into one array; null hands them out one by one", at_least=1)
+    prefetch_buffer_size: int = option(500, "how many batches, or single results, threads have ahead, all together", at_least=1)
+    per_worker_buffer_size: int = option(1, "how many batches, or single results, each process has ahead", at_least=1)
+
+    def processes(self, workers: int) -> int:
+        return workers if self.run_in is RunIn.processes else 0
+
+
+@dataclass
+class Spdl(ModeOption):
+    needs: ClassVar[tuple[str, str] | None] = ("spdl", "SPDL")
+
+    name: str = name("spdl")
+    run_in: RunIn = option(RunIn.threads, "threads of the pipeline, or processes of an executor")
+    batch_size: int | None = option(None, "how many results are put into one array; null hands them out one by one", at_least=1)
+    buffer_size: int = option(3, "how many batches, or single results, lie ready", at_least=1)
+    start_method: StartMethod = option(StartMethod.auto, "how a worker process comes to be")
+
+    def check(self, choices: Choices) -> None:
+        super().check(choices)
+        refuse_unknown_start_method("mode.start_method", self.start_method)
+
+    def processes(self, workers: int) -> int:
+        return workers if self.run_in is RunIn.processes else 0
+
+
 class Placement(Enum):
     """Where Ray's scheduler puts the workers, as far as there is room."""
 
@@ -210,6 +322,8 @@ class Placement(Enum):
 
 @dataclass
 class Ray(ModeOption):
+    needs: ClassVar[tuple[str, str] | None] = ("ray", "Ray")
+
     name: str = name("ray")
     address: str | None = option(
         None,
@@ -236,9 +350,7 @@ class Ray(ModeOption):
     )
 
     def check(self, choices: Choices) -> None:
-        if find_spec("ray") is None:
-            accepted = "an environment with the extra ray: pip install 'image-pipeline-runner[ray]'"
-            raise ConfigurationError("mode", self.name, "needs Ray, which is not installed", accepted)
+        super().check(choices)
         if self.address is not None and self.object_store_mb is not None:
             reason = "only applies when this program starts the cluster, not to the one at mode.address"
             raise ConfigurationError("mode.object_store_mb", self.object_store_mb, reason, "null")

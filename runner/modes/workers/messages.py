@@ -85,6 +85,7 @@ class WorkerFailure:
         """The exception that is being handled."""
         return cls(type(error).__name__, str(error), traceback.format_exc())
 
-    def as_error(self, worker: int) -> TrialFailed:
-        """What the trial fails with."""
-        return TrialFailed(f"worker {worker}: {self.message}", kind=self.kind, remote_traceback=self.traceback)
+    def as_error(self, worker: int | None = None) -> TrialFailed:
+        """What the trial fails with; a ``worker`` without a number is one of several."""
+        which = "a worker" if worker is None else f"worker {worker}"
+        return TrialFailed(f"{which}: {self.message}", kind=self.kind, remote_traceback=self.traceback)

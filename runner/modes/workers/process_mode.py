@@ -13,21 +13,17 @@ from functools import partial
 from multiprocessing.context import BaseContext
 from typing import Any
 
-from runner.config.options import ProcessOption, Returns, StartMethod
-from runner.host.processes import AUTOMATIC_START_METHOD
+from runner.config.options import ProcessOption, Returns
 from runner.modes import Epoch, EpochEvents, Mode, ModePlan, Worker, WorkerId, WorkerUsage
 from runner.modes.workers.distribution import Distribution
 from runner.modes.workers.messages import InSlot, Missed, Ready, RecordsPart, Returned, UsageRequest, WorkerPlan
 from runner.modes.workers.returning import ReturnCheck, ReturnPath, slot_bytes
 from runner.modes.workers.shared_memory import Slots
+from runner.modes.workers.start_methods import end_fork_server, preload_fork_server, start_method
 from runner.modes.workers.turn import Turns, Waiting
 from runner.modes.workers.worker_processes import WorkerProcesses
 from runner.pipeline.collector import Collector
 from runner.pipeline.stamps import Records
-
-# What a fork server, where one is asked for, has imported before it forks.
-PRELOAD_TENSORFLOW = "runner.trial.preload_tensorflow"
-PRELOAD_LIGHT = "runner.trial.preload_light"
 
 
 class ProcessMode(Mode):
@@ -52,8 +48,7 @@ class ProcessMode(Mode):
     def start(self) -> list[Worker]:
         plan, option = self._plan, self._option
         if self._method == "forkserver":
-            tensorflow = self._plan.pipeline.uses_tensorflow
-            self._context.set_forkserver_preload([PRELOAD_TENSORFLOW if tensorflow else PRELOAD_LIGHT])
+            preload_fork_server(self._context, tensorflow=plan.pipeline.uses_tensorflow)
         slots: list[Slots] = []
         for index in range(plan.workers):
             if plan.batches is not None and plan.batches.kept:
@@ -115,20 +110,4 @@ class ProcessMode(Mode):
         for turns in self._turns:
             turns.close()
         if self._method == "forkserver":
-            _end_fork_server()
-
-
-def start_method(chosen: StartMethod) -> str:
-    """The start method by ``multiprocessing``'s name; ``auto`` is ``fork`` on Linux and ``spawn`` elsewhere."""
-    return AUTOMATIC_START_METHOD if chosen is StartMethod.auto else str(chosen.value)
-
-
-def _end_fork_server() -> None:
-    """End the fork server of this process. It has reaped the workers; once it is reaped itself, their CPU seconds are ours to read.
-
-    There is no public way to end it. Where this one is missing, it ends with the trial.
-    """
-    from multiprocessing import forkserver
-
-    if (end := getattr(forkserver._forkserver, "_stop", None)) is not None:  # noqa: SLF001
-        end()
+            end_fork_server()
