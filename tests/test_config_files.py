@@ -134,12 +134,16 @@ def test_the_wheel_carries_its_configuration(tmp_path: Path) -> None:
         archive.extractall(installed)
     script = (
         "import sys, runner, runner.commands.dispatch; assert runner.__file__.startswith(sys.argv[1]), runner.__file__\n"
-        "sys.argv = ['runner', 'mode=process', '--cfg', 'job']; runner.commands.dispatch.main()"
+        "sys.argv = ['runner', 'experiment=mine', 'mode=process', '--cfg', 'job']; runner.commands.dispatch.main()"
     )
+    own = tmp_path / "conf" / "experiment" / "mine.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("# @package _global_\nworkers: 3\n")
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(installed)!r})\n{script}", str(installed)]
     answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert answer.returncode == 0, answer.stderr
     assert "start_method: auto" in answer.stdout
+    assert "workers: 3\n" in answer.stdout
 
 
 @pytest.mark.parametrize(

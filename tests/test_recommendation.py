@@ -99,6 +99,19 @@ def test_a_preset_is_written_and_can_be_run(advised: Program, tmp_path: Path) ->
         preset.unlink(missing_ok=True)
 
 
+@pytest.mark.parametrize("file", ["conf/experiment/mine.yaml", "team/experiment/ours.yaml"])
+def test_a_recommended_preset_is_found_by_the_words_that_are_printed(advised: Program, file: str) -> None:
+    answer = advised("recommend", folder_of(advised), "--preset", file)
+    assert answer.returncode == 0, answer.stderr
+    printed = answer.stdout.rpartition("To run it: ")[2].split()
+    words = printed[1:] if printed[0] == "runner" else printed[3:]
+    shown = advised(*words, "--cfg", "job")
+    assert shown.returncode == 0, shown.stderr
+    text = (advised.folder / file).read_text()
+    assert f"# python -m runner {' '.join(words)}\n" in text
+    assert f"workers: {text.partition('workers: ')[2].split()[0]}\n" in shown.stdout
+
+
 def test_a_preset_holds_choices_and_nothing_else_whatever_the_record_is_called(tmp_path: Path) -> None:
     hostile = "fast\nhydra:\n  callbacks:\n    x: {_target_: subprocess.Popen, args: [id]}\n#"
     taken = recommended([point(hostile, 200), point("slow", 50)], "throughput")

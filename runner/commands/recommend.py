@@ -21,18 +21,15 @@ from runner.analysis.candidates import CRITERIA
 from runner.analysis.recommendation import Recommendation, code_left_out, recommended, words_for
 from runner.analysis.scaling import law_text, laws
 from runner.config.preset_schema import SCHEMA_LINE, SCHEMA_NAME, preset_schema_text
-from runner.config.registry import EXPERIMENT, conf_dir
+from runner.config.registry import EXPERIMENT, PRESET_NAME, conf_dir, plugin_folders
 from runner.disk import make_folder, write_atomically
-from runner.display.console import console, print_line
+from runner.display.console import command_line, console, print_line, short
 from runner.display.words import with_interval
 from runner.errors import ConfigurationError, RunnerError
 from runner.outside import in_one_line
 from runner.record.metric_schema import MetricName
 from runner.record.per_cent import pct_text
 from runner.record.reading import SweepRecord, read_sweep
-
-# A name that ``experiment=NAME`` can choose.
-_NAME = re.compile(r"\w[\w.-]*", re.ASCII)
 
 _FIGURES: Sequence[MetricName] = ("images_per_s", "latency_p95_ms", "peak_memory_mb", "cpu_s_per_image")
 
@@ -66,6 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_line(law_text(name, law))
     if arguments.preset is not None:
         print_line(f"Written: {arguments.preset}")
+        print_line(f"To run it: {command_line(*words_that_find(arguments.preset))}{_where_else(arguments.preset)}")
     return 0
 
 
@@ -89,13 +87,16 @@ def write_preset(recommendation: Recommendation, path: Path) -> None:
     Raises:
         RunnerError: the file is there already, cannot be written, or has a name that nobody could choose.
     """
-    if not _NAME.fullmatch(path.stem):
+    if path.suffix != ".yaml" or not re.fullmatch(PRESET_NAME, path.stem, re.ASCII):
         raise ConfigurationError(
-            "--preset", in_one_line(str(path)), "is no name for a preset", "letters, digits, _, - and . in the file's name"
+            "--preset",
+            in_one_line(str(path)),
+            "is no name for a preset",
+            "letters, digits, _, - and . in the file's name, and .yaml",
         )
     if path.exists():
         raise RunnerError(f"{path}: is there already; name another file, or remove it")
-    lines = _preset(recommendation, path.stem)
+    lines = _preset(recommendation, path)
     try:
         make_folder(path.parent)
         write_atomically(path, lambda file: print("\n".join(lines), file=file))
@@ -111,8 +112,20 @@ def _write_schema(path: Path) -> None:
         write_atomically(path, lambda file: print(text, end="", file=file))
 
 
-def _preset(recommendation: Recommendation, name: str) -> list[str]:
-    """The lines of a preset with this name."""
+def words_that_find(path: Path) -> list[str]:
+    """The words of a command line, in this folder, that choose the preset in a file."""
+    words, group = [f"{EXPERIMENT}={path.stem}"], path.absolute().parent
+    if group.name != EXPERIMENT or group.parent in {Path("conf").absolute(), conf_dir(), *plugin_folders()}:
+        return words
+    return ["--config-dir", short(group.parent), *words]
+
+
+def _where_else(path: Path) -> str:
+    return "" if path.absolute().parent.name == EXPERIMENT else f", once it is in {Path('conf', EXPERIMENT, path.name)}"
+
+
+def _preset(recommendation: Recommendation, path: Path) -> list[str]:
+    """The lines of the preset in this file."""
     config: Mapping[str, Any] = recommendation.point.record["config"]
     options: list[dict[str, str]] = []
     values: dict[str, Any] = {}
@@ -128,7 +141,7 @@ def _preset(recommendation: Recommendation, name: str) -> list[str]:
     lines = [
         "# @package _global_",
         SCHEMA_LINE,
-        f"# python -m runner experiment={name}",
+        f"# python -m runner {in_one_line(shlex.join(words_that_find(path)))}{_where_else(path)}",
         "#",
         f"# {in_one_line(recommendation.point.label)}, recommended by {recommendation.criterion}: {_figures(recommendation)}",
         *(f"# {_not_passed_on(key)}" for key in code_left_out(recommendation)),

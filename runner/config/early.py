@@ -16,7 +16,7 @@ from typing import Any, get_type_hints
 from runner.config.fields import Rule
 from runner.config.messages import accepted_by, no_such_option, unknown_key
 from runner.config.options import Config
-from runner.config.registry import EXPERIMENT, GROUPS, KEYS, default_of, file_of, files_of, options
+from runner.config.registry import EXPERIMENT, GROUPS, KEYS, default_of, file_of, files_of, options, text_of
 from runner.errors import ConfigurationError
 
 # With these flags, other files or other programs decide what a word means.
@@ -64,7 +64,7 @@ def _several_sweeps(key: str, values: Sequence[str]) -> ConfigurationError | Non
 def sweeps_among(presets: Sequence[str]) -> list[str]:
     """Those of the presets that are sweeps by themselves."""
     paths = [path for name in presets if (path := file_of(EXPERIMENT, name)) is not None]
-    return [path.stem for path in paths if re.search(r"^\s+sweeper:", path.read_text(encoding="utf-8"), re.MULTILINE)]
+    return [path.stem for path in paths if re.search(r"^\s+sweeper:", text_of(path), re.MULTILINE)]
 
 
 def _wrong_field(key: str, values: Sequence[str], chosen: Mapping[str, Sequence[str]]) -> ConfigurationError | None:

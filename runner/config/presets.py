@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from runner.config.own_presets import own_preset
 from runner.config.plain_values import LeftToHydraError, content_of, values_of
-from runner.config.registry import EXPERIMENT, GROUPS, KEYS, file_of
+from runner.config.registry import EXPERIMENT, GROUPS, KEYS, file_of, is_own_preset
 from runner.config.resolvers import RESOLVERS
 
 _RESOLVER = re.compile(r"\$\{(\w+):\}")
@@ -34,11 +35,12 @@ def preset_of(name: str) -> Preset:
 
     Raises:
         LeftToHydraError: there is none, or it holds more than choices.
+        ConfigurationError: it is one of the current folder's, and holds more than choices.
     """
     path = file_of(EXPERIMENT, name)
     if path is None:
         raise LeftToHydraError
-    content = dict(content_of(path))
+    content = dict(own_preset(path) if is_own_preset(path) else content_of(path))
     chosen = dict(map(_override, content.pop("defaults", [])))
     is_sweep, swept = _swept(content.pop("hydra", {}))
     if not content.keys() <= KEYS.keys():

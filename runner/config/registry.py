@@ -21,12 +21,19 @@ from runner.config.fields import MISSING, Role
 from runner.config.options import Config, ModeOption
 from runner.config.options.base import CodeOption, Option
 from runner.errors import ConfigurationError
+from runner.outside import bytes_of, printable
 
 PLUGINS = "runner_plugins"
 
 # What the command line accepts beside the keys of the configuration: presets, and Hydra's own settings.
 EXPERIMENT = "experiment"
 BESIDE = (EXPERIMENT, "hydra")
+
+# A name that ``experiment=NAME`` can choose.
+PRESET_NAME = r"\w[\w.-]*"
+
+# More bytes than a preset has.
+MOST_BYTES = 100_000
 
 KEYS: Mapping[str, dataclasses.Field[Any]] = {spec.name: spec for spec in dataclasses.fields(Config)}
 _BASES: Mapping[str, type[Option]] = {
@@ -96,22 +103,54 @@ def plugin_folders() -> tuple[Path, ...]:
         return ()
 
 
+def own_presets() -> Path | None:
+    """The folder ``conf`` in the current folder, where it has presets and is not this program's own; nothing else in it is looked at."""
+    folder = Path("conf").absolute()
+    return folder if (folder / EXPERIMENT).is_dir() and folder.resolve() != conf_dir() else None
+
+
+def is_own_preset(path: Path) -> bool:
+    """Whether a preset is one of those in the current folder, which may be a stranger's."""
+    own = own_presets()
+    return own is not None and path.parent == own / EXPERIMENT
+
+
 def file_of(group: str, name: str) -> Path | None:
     """The YAML file of an option; None where there is none."""
-    paths = (folder / group / f"{name}.yaml" for folder in (conf_dir(), *plugin_folders()))
+    paths = (folder / group / f"{name}.yaml" for folder in _folders(group, name))
     return next((path for path in paths if path.is_file()), None)
 
 
 def files_of(group: str) -> list[str]:
     """The names of the YAML files of a group, in their order."""
-    folders = [folder / group for folder in (conf_dir(), *plugin_folders())]
-    return sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
+    folders = [folder / group for folder in _folders(group)]
+    return sorted({path.stem for folder in folders for path in folder.glob("*.yaml") if path.is_file() and _is_name(path.stem)})
+
+
+def text_of(path: Path) -> str:
+    """The text of an option's file or a preset's; as much as can be shown of one that is a stranger's."""
+    if not is_own_preset(path):
+        return path.read_text(encoding="utf-8")
+    try:
+        return printable(bytes_of(path, MOST_BYTES).decode("utf-8", errors="replace"))
+    except (OSError, ValueError):
+        return ""
+
+
+def _folders(group: str, name: str = "") -> tuple[Path, ...]:
+    """The folders with files of a group, in the order in which they are looked at."""
+    own = own_presets() if group == EXPERIMENT and (not name or _is_name(name)) else None
+    return (conf_dir(), *plugin_folders(), *([] if own is None else [own]))
+
+
+def _is_name(text: str) -> bool:
+    return re.fullmatch(PRESET_NAME, text, re.ASCII) is not None
 
 
 def doc_of(group: str, name: str) -> str:
     """A sentence on an option: the first one of the comment at the head of its YAML file."""
     path = file_of(group, name)
-    lines = [] if path is None else path.read_text(encoding="utf-8").splitlines()
+    lines = [] if path is None else text_of(path).splitlines()
     words: list[str] = []
     for line in lines:
         text = line.removeprefix("#").strip()

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from runner.config.consent import KINDS, Consent
+from runner.config.plain_yaml import plain_yaml
 from runner.config.recorded_words import check_words, code_in, demands_of, key_of, with_given
 from runner.errors import ConfigurationError
 from runner.outside import bytes_of, refuse_links
@@ -21,9 +22,6 @@ _ACCEPTED = (
 _OF_SWEEP, _OF_RUN = "multirun.yaml", ".hydra/hydra.yaml"
 _ALLOW = "--allow"
 _MOST_BYTES = 10_000_000
-
-# The most levels that Hydra's configuration has, several times over. Deeper ones would end the interpreter, in the loader's C code.
-_DEEPEST = 64
 
 
 def resumed(words: Sequence[str], tell: Callable[[str], None]) -> tuple[list[str], Consent | None]:
@@ -90,7 +88,7 @@ def _words_of(folder: Path, given: str) -> tuple[list[str], list[str]]:
     """The program's and Hydra's own words of the command line that started it; nothing in them is evaluated."""
     path = next((path for name in (_OF_SWEEP, _OF_RUN) if os.path.lexists(path := folder / name)), folder / _OF_SWEEP)
     try:
-        content = _content_of(bytes_of(path, _MOST_BYTES))
+        content = plain_yaml(bytes_of(path, _MOST_BYTES))
         overrides = content["hydra"]["overrides"]
         if path.name != _OF_SWEEP and content["hydra"]["mode"] != "RUN":
             raise ConfigurationError(_KEY, given, "is the folder of one point of a sweep", "the folder of the sweep around it")
@@ -109,18 +107,3 @@ def _texts(words: Any) -> list[str]:
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise TypeError
     return words
-
-
-def _content_of(text: bytes) -> Any:
-    """What YAML says, as plain data.
-
-    Raises:
-        ValueError: it is nested too deeply.
-        yaml.YAMLError: it is none.
-    """
-    loader, depth = getattr(yaml, "CSafeLoader", yaml.SafeLoader), 0
-    for event in yaml.parse(text, loader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
-            raise ValueError(f"it is nested in more than {_DEEPEST} levels")
-    return yaml.load(text, loader)  # noqa: S506  (it is a safe one)

@@ -6,7 +6,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 from runner.config.options import Config
-from runner.config.registry import options, plugin_folders
+from runner.config.registry import options, own_presets, plugin_folders
 from runner.config.resolvers import RESOLVERS
 
 
@@ -23,4 +23,10 @@ def register() -> None:
             store.store(group=f"schema/{group}", name=name, node=node, provider="runner")
     for name, resolver in RESOLVERS.items():
         OmegaConf.register_new_resolver(name, resolver, replace=True)
-    OmegaConf.register_new_resolver("runner_plugins", lambda: [f"file://{path}" for path in plugin_folders()], replace=True)
+    OmegaConf.register_new_resolver("runner_plugins", _searched, replace=True)
+
+
+def _searched() -> list[str]:
+    """Where Hydra looks after the program's own folder. Of the current folder it gets presets only, and only checked ones."""
+    own = own_presets()
+    return [*(f"file://{path}" for path in plugin_folders()), *([] if own is None else [f"presets://{own}"])]
