@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterator
 from pathlib import Path
 
+from runner.display.console import short
 from runner.display.ranking import SHOWN
 from runner.errors import RunnerError
 from runner.outside import bytes_of
@@ -36,7 +37,7 @@ def cell_of(folder: Path) -> str:
     try:
         subject = read_subject(folder)
     except RunnerError as error:
-        return template.render(title="", answer=[str(error)], warnings=[], ranking=[], more=0, pictures=[], where=str(folder))
+        return template.render(title="", answer=[str(error)], warnings=[], ranking=[], more=0, pictures=[], where=short(folder))
     report = folder / REPORT
     return template.render(
         title=subject.title,
@@ -45,7 +46,7 @@ def cell_of(folder: Path) -> str:
         ranking=subject.ranking[: SHOWN + 1],
         more=max(0, len(subject.ranking) - SHOWN - 1),
         pictures=list(_pictures(folder)),
-        where=str(report if report.is_file() else folder),
+        where=short(report if report.is_file() else folder),
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from runner.config.metrics import METRICS
+from runner.display.console import short
 from runner.errors import ErrorRecord
 from runner.record.factors import flattened, varying_keys
 from runner.record.metric_schema import Metrics, MetricSummary
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _REPORT = "report.html"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """A point that has been measured, by itself or within a sweep.
 
@@ -34,7 +35,7 @@ class Run:
 
     name: str
     folder: Path
-    record: ResultJson = field(repr=False)
+    record: ResultJson
 
     @property
     def status(self) -> str:
@@ -64,6 +65,9 @@ class Run:
         metrics, columns = _summaries(self.record["metrics"]), list(MetricSummary.__annotations__)
         return pd.DataFrame(list(metrics.values()), index=pd.Index(list(metrics), name="metric"), columns=columns)
 
+    def __repr__(self) -> str:
+        return f"Run({self.name!r}, {short(self.folder)!r})"
+
     def _repr_html_(self) -> str:
         """As a notebook shows it."""
         from runner.api.cell import cell_of
@@ -71,7 +75,7 @@ class Run:
         return cell_of(self.folder)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sweep:
     """A sweep that has been measured, perhaps not to its end.
 
@@ -82,8 +86,8 @@ class Sweep:
     """
 
     folder: Path
-    points: Sequence[Run] = field(repr=False)
-    record: SweepJson = field(repr=False)
+    points: Sequence[Run]
+    record: SweepJson
 
     @cached_property
     def answer(self) -> str:
@@ -140,6 +144,9 @@ class Sweep:
         """The page with everything, to be opened in a browser; None where it could not be written."""
         path = self.folder / _REPORT
         return path if path.is_file() else None
+
+    def __repr__(self) -> str:
+        return f"Sweep({short(self.folder)!r})"
 
     def __str__(self) -> str:
         return self.answer
