@@ -125,7 +125,7 @@ class Noting(Silent):
 def test_a_session_whose_fork_server_stood_still_says_so_and_goes_on(tmp_path: Path, stopped: int) -> None:
     display = Noting()
     subject = point(tmp_path / "point", task=Pillow())
-    Session([subject], 0, display, Supervisor(start_limit_s=3.0)).run()
+    Session([subject], 0, display, Supervisor(start_limit_s=10.0)).run()
     assert ["was killed" in message for message in display.said] == [True]
     assert subject.status == "ok"
 
