@@ -43,7 +43,7 @@ _HANDLING = {
     "open_files": "refuses a run that needs more before it starts",
     "tasks": "refuses a run that needs more before it starts",
     "address_space": "names the limit where a trial fails for it",
-    "shared_memory": "does without it, mode.returns=shared_memory too; mode=ray needs it for its object store",
+    "shared_memory": "does without it, but mode=ray has its object store there, and loaders such as mode=torch their results",
     "counters": "leaves these figures empty",
     "battery": _FREQUENCY,
     "heat": _FREQUENCY,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from runner.config.options import TrackingOption
+from runner.config.options.tracking import is_free
 from runner.config.registry import mode_of
 from runner.display.words import cut_short_text
 from runner.outside import plain_file
@@ -91,7 +92,7 @@ def point_content(point: PointRecord, sweep: SweepRecord | None) -> RunContent:
         "status": record["status"],
         "folder": str(point.folder),
         "command": record["command"],
-        "mlflow.note.content": point_note(record, verdicts, point.folder, left_out),
+        "mlflow.note.content": _with_users_note(record, point_note(record, verdicts, point.folder, left_out)),
     }
     if len(point.label) > _NAME_LENGTH:
         tags["name"] = point.label
@@ -145,7 +146,7 @@ def sweep_content(sweep: SweepRecord) -> RunContent:
                 "sweep": sweep.id,
                 "folder": str(sweep.folder),
                 "command": sweep.record["command"],
-                "mlflow.note.content": sweep_note(sweep.record, sweep.folder),
+                "mlflow.note.content": _with_users_note(first, sweep_note(sweep.record, sweep.folder)),
                 **({} if answer is None or answer["best"] is None else {"best": answer["best"]}),
             },
             _TAG_LENGTH,
@@ -174,15 +175,29 @@ def _best(sweep: SweepRecord, at_ms: int) -> Iterator[MetricValue]:
 
 
 def _common_tags(record: ResultJson) -> dict[str, str]:
-    """User, code and host, under the names by which MLflow itself would add them, if it has one."""
+    """The user's own; then user, code and host, under the names by which MLflow itself would add them, if it has one."""
     environment = record["environment"]
-    tags = {"mlflow.source.name": "runner", "mlflow.source.type": "LOCAL", "host": environment["host"]}
+    tags = {**_users_tags(record), "mlflow.source.name": "runner", "mlflow.source.type": "LOCAL", "host": environment["host"]}
     if environment["user"] is not None:
         tags["mlflow.user"] = environment["user"]
     if environment["git"] is not None:
         tags["mlflow.source.git.commit"] = environment["git"]["commit"]
         tags["git_dirty"] = str(environment["git"]["dirty"]).lower()
     return tags
+
+
+def _users_tags(record: ResultJson) -> dict[str, str]:
+    """``tracking.tags``, which older records lack; what no user could have chosen is left out of a record from elsewhere."""
+    tags = record["config"]["tracking"].get("tags")
+    if not isinstance(tags, dict):
+        return {}
+    return {name: str(value) for name, value in tags.items() if is_free(name) and isinstance(value, str | int | float)}
+
+
+def _with_users_note(record: ResultJson, note: str) -> str:
+    """The program's note below ``tracking.note``."""
+    own = record["config"]["tracking"].get("note")
+    return f"{own}\n\n{note}" if isinstance(own, str) and own else note
 
 
 def _params(record: ResultJson, varying: Sequence[str]) -> dict[str, str]:
