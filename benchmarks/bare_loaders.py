@@ -105,6 +105,7 @@ class BareLoader(Mode):
             num_workers=self._plan.workers,
             persistent_workers=True,
             worker_init_fn=self._results.start,
+            multiprocessing_context="fork",  # what a program has on Linux, where a trial of this one has another
         )
 
     def _spdl(self, items: int) -> Iterable[Any]:
