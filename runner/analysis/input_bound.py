@@ -117,6 +117,6 @@ def _fed(trial: TrialRecord) -> Fed | None:
 
 
 def input_record(trials: Sequence[TrialRecord]) -> InputRecord | None:
-    """Of a point, for its record; None where nobody took the results."""
+    """Of a point, for its record; None without a consumer."""
     found = fed(trials)
     return None if found is None else found.record()

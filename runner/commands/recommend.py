@@ -85,7 +85,7 @@ def write_preset(recommendation: Recommendation, path: Path) -> None:
     the point.
 
     Raises:
-        RunnerError: the file is there already, cannot be written, or has a name that nobody could choose.
+        RunnerError: the file is there already, cannot be written, or has a name that cannot be chosen.
     """
     if path.suffix != ".yaml" or not re.fullmatch(PRESET_NAME, path.stem, re.ASCII):
         raise ConfigurationError(

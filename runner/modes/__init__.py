@@ -32,7 +32,7 @@ class ModePlan:
         limits: of TensorFlow's and BLAS's threads in each worker.
         pipeline: what the workers do.
         spool: a file for records that do not fit in memory; None keeps all of them in memory.
-        batches: how results are put into batches for a consumer; None where nobody takes them.
+        batches: how results are put into batches for a consumer; None without a consumer.
     """
 
     mode: Any
@@ -155,7 +155,7 @@ class EpochEvents(Protocol):
     """What a mode reports while it runs an epoch. The trial, which takes the time, listens.
 
     Attributes:
-        intake: takes the results; None where nobody does, and while they are verified.
+        intake: takes the results; None without a consumer, and while they are verified.
     """
 
     @property

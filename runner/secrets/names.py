@@ -1,4 +1,4 @@
-"""Which names stand for what may be shown: lists of exact names, because nobody can list the names of secrets."""
+"""Which names stand for what may be shown: lists of exact names, because the names of secrets cannot be listed."""
 
 from __future__ import annotations
 

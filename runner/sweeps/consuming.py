@@ -10,7 +10,7 @@ from runner.pipeline.batches import Batching
 
 
 def batching_of(consumer: ConsumerOption) -> Batching | None:
-    """How its batches are made; None where nobody takes the results."""
+    """How its batches are made; None without a consumer."""
     if not isinstance(consumer, BatchesOption):
         return None
     return Batching(consumer.batch, consumer.order is Order.kept, consumer.queue, consumer.drop_remainder)

@@ -17,7 +17,7 @@ class EpochClock:
         cpu_s: CPU seconds of the tree between the two.
         usage: of the tree between the two.
         collect_cpu_s: CPU seconds of the thread that runs the epoch in the trial.
-        intake: None: nobody takes the results.
+        intake: None without a consumer.
 
     Args:
         on_progress: is called from time to time with the number of items that are done.

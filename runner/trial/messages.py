@@ -32,7 +32,7 @@ class TrialPlan:
         cache: what is done about the system's page cache before epochs.
         disk_hook: is called before each change of a file, so that a test can let it fail; None outside of tests.
         log: the file that gets what the trial's processes print; None leaves it on this process's own streams.
-        consumer: who takes the results; None where nobody does.
+        consumer: who takes the results; None without one.
     """
 
     mode_module: str
@@ -127,7 +127,7 @@ class Report:
         node_of: the node of each worker that ever ran, by the worker's number; empty without a cluster.
         gil: how long a waking thread waited for Python's interpreter lock; None if that was not asked for, or cannot be measured.
         cache: what was done about the page cache; None if nothing was done.
-        consumer: what the consumer did; None where nobody took the results.
+        consumer: what the consumer did; None without one.
     """
 
     import_s: float

@@ -56,8 +56,8 @@ def stacks(iterator: Any, work: ItemWork) -> Iterator[Group]:
 def handing_on(task: Task, intake: Intake | None) -> Callable[[Group], None]:
     """A function that gives a group to the consumer."""
 
-    def nobody(group: Group) -> None:
-        """Nobody takes it."""
+    def drop(group: Group) -> None:
+        """There is no consumer."""
 
     def one_by_one(group: Group) -> None:
         for one in group.handled:
@@ -78,6 +78,6 @@ def handing_on(task: Task, intake: Intake | None) -> Callable[[Group], None]:
             taker.missed(item)
 
     if intake is None:
-        return nobody
+        return drop
     taker = intake
     return hand_on

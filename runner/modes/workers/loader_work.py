@@ -59,7 +59,7 @@ class LoaderWork:
     Args:
         plan: of the mode, whose option has a ``batch_size``.
         worker: the system's number of whoever handles an item, asked for at each call.
-        alone: whether this process has no other thread that handles items, and nobody says when a pass begins or ends: then each batch is
+        alone: whether this process has no other thread that handles items, and is not notified when a pass begins or ends: then each batch is
             begun and ended as if it were one.
         stack: makes one array of several that are alike.
     """

@@ -102,7 +102,7 @@ class WorkerProcesses:
         """Raise where one of the sentinels in ``ended`` is a worker's or the conductor's.
 
         A worker that still owes a message is heard first: its closed pipe says that it has ended. Where the fork server
-        has ended, workers live on and nobody learns how they end.
+        has ended, workers live on, and how they end is not known.
         """
         for index, process in enumerate(self._processes):
             if process.sentinel in ended:

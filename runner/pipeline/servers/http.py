@@ -90,7 +90,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_closing(self) -> bool:
-        """Whether nobody is there to be answered any more."""
+        """Whether the client is gone."""
         return bool(self._transport.is_closing())
 
     def write(self, data: bytes | memoryview) -> None:
