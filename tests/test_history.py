@@ -65,7 +65,7 @@ def test_a_change_is_shown_with_what_differed_and_short_series_say_what_they_lac
     assert "packages pillow: 11.0.0 → 12.0.0" in answer.stdout
     assert "takes 10 runs" in answer.stdout
     page = (with_runs.folder / "out/history.html").read_text()
-    assert "The level has changed once in 2 series." in page
+    assert "The level has changed once in 1 series; 1 more has fewer than 10 runs." in page
     assert "packages pillow" in page
 
 
@@ -112,3 +112,5 @@ def test_a_page_escapes_what_runs_are_called() -> None:
     page = history_page({"metric": "work_s", "more_is_better": False, "least_runs": 10, "series": [series]})  # type: ignore[list-item]
     assert "<b>" not in page
     assert "&lt;b&gt;" in page
+    assert "No series has the 10 runs that it takes to find a change." in page
+    assert "<figure" not in page

@@ -35,7 +35,21 @@ def print_history(history: HistoryJson) -> None:
         )
         print_line(f"  {differences_text(change)}")
     if not found:
-        print_line("No change of level was found.")
+        print_line(summary(history))
+
+
+def summary(history: HistoryJson) -> str:
+    """How many changes were found, and in how many series; one sentence."""
+    least, looked_at = history["least_runs"], [one["changes"] for one in history["series"] if one["changes"] is not None]
+    if not looked_at:
+        return f"No series has the {least} runs that it takes to find a change."
+    others = len(history["series"]) - len(looked_at)
+    where = f"in {len(looked_at)} series"
+    if others:
+        where += f"; {others} more {'has' if others == 1 else 'have'} fewer than {least} runs"
+    count = sum(map(len, looked_at))
+    what = {0: "No change of level was found", 1: "The level has changed once"}.get(count, f"Levels have changed {count} times")
+    return f"{what} {where}."
 
 
 def cells_of(one: HistorySeries, least: int) -> list[str]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
-from runner.display.history import cells_of, change_text, differences_text, is_worse
+from runner.display.history import cells_of, change_text, differences_text, is_worse, summary
 from runner.record.history_schema import HistoryJson, HistorySeries
 from runner.report.paint import INK, PAPER, SERIES, WIDTH, figure
 from runner.report.svg import Chart, as_svg, schemes
 
 _HEIGHT = 2.6
 
-# The most series that are drawn; the table has them all.
+# The most series that are drawn, of those with runs enough; the table has them all.
 _DRAWN = 30
 
 
@@ -28,12 +28,13 @@ def history_page(history: HistoryJson) -> str:
         lstrip_blocks=True,
     )
     light, dark = schemes()
-    charts = [(_drawn(number, one, history), _changes(one, history)) for number, one in enumerate(history["series"][:_DRAWN])]
+    looked_at = [one for one in history["series"] if one["changes"] is not None][:_DRAWN]
+    charts = [(_drawn(number, one, history), _changes(one, history)) for number, one in enumerate(looked_at)]
     return templates.get_template("history.html.j2").render(
         metric=history["metric"],
         rows=[cells_of(one, history["least_runs"]) for one in history["series"]],
         charts=charts,
-        found=sum(len(one["changes"] or ()) for one in history["series"]),
+        summary=summary(history),
         light=light,
         dark=dark,
         css=Path(__file__).with_name("page.css").read_text(encoding="utf-8"),
