@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -46,6 +47,9 @@ def test_a_program_without_tensorflow_in_its_points_imports_it_in_no_process(
     done = program.cold(*what, *words, PYTHONPATH=path)
     assert done.returncode == 0, done.stderr
     assert not seen.exists()
+    records = [json.loads(path.read_text()) for path in program.folder.glob("outputs/**/result.json")]
+    assert records
+    assert all(trial["preload_s"] for record in records for trial in record["trials"])  # the server imported all that it should
 
 
 def test_the_memory_of_a_trial_without_tensorflow_does_not_contain_it_beside_one_that_does(trials: Trials) -> None:

@@ -42,14 +42,23 @@ def preload(modules: Sequence[str] = ()) -> None:
     with _one_blas_thread(), _silence():
         for module in (*modules, "threadpoolctl", "numpy", "runner.trial.main"):
             import_module(module)
-        for group in ("mode", "sink"):
-            for option in options()[group].values():
-                import_module(option.module())
+        for module in _light_options():
+            # A user's own option that cannot be imported fails in its trial, and in no other.
+            with contextlib.suppress(Exception):
+                import_module(module)
     import_s = perf_counter() - began
     write_back_mapped_files()  # otherwise the memory of the first trials after an installation would be measured too small
     # Every trial inherits the objects of now. The garbage collector does not touch frozen ones, so their pages stay shared.
     gc.collect()
     gc.freeze()
+
+
+def _light_options() -> Iterator[str]:
+    """The modules of modes and sinks but for those that import TensorFlow, or a package that may not be there: only their own trials need these."""
+    for group in ("mode", "sink"):
+        for option in options()[group].values():
+            if getattr(option, "needs", None) is None and not option().uses_tensorflow:
+                yield option.module()
 
 
 def _keep_quiet(server: int) -> None:
