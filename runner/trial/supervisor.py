@@ -94,6 +94,7 @@ class Supervisor:
             target=start_trial, args=(there, plan, self.start_method == "forkserver"), name="trial"
         )
         phases: list[Phase] = []
+        ended_well = False
         try:
             self._start(process, tensorflow=plan.uses_tensorflow)
         except TrialError as error:
@@ -107,11 +108,12 @@ class Supervisor:
             except TrialError as error:
                 return Outcome(None, self._explained(plan, error), tuple(phases))
             process.join(EXIT_S)
+            ended_well = process.exitcode == 0
             return Outcome(report, None, tuple(phases))
         finally:
             end(process)
             here.close()
-            if process.pid is not None:
+            if process.pid is not None and not (ended_well and plan.mode.mode.imports_library):
                 mode_class(plan).after_trial(process.pid)
 
     def _explained(self, plan: TrialPlan, error: TrialError) -> TrialError:

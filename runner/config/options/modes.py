@@ -50,10 +50,12 @@ class ModeOption(CodeOption):
 
     Attributes:
         needs: the package that it needs beyond those of this program, an extra of the mode's name; and what its authors call it.
+        imports_library: whether its code cannot be imported without a large library, such as TensorFlow, which only its trials should load.
     """
 
     package: ClassVar[str] = "runner.modes"
     needs: ClassVar[tuple[str, str] | None] = None
+    imports_library: ClassVar[bool] = False
 
     name: str = MISSING
 
@@ -255,6 +257,8 @@ class Torch(ModeOption):
 
 @dataclass
 class Keras(ModeOption):
+    imports_library: ClassVar[bool] = True
+
     name: str = name("keras")
     batch_size: int | None = option(None, "how many results are put into one array; null hands them out one by one", at_least=1)
     use_multiprocessing: bool = option(
@@ -284,6 +288,7 @@ class RunIn(Enum):
 @dataclass
 class Grain(ModeOption):
     needs: ClassVar[tuple[str, str] | None] = ("grain", "Grain")
+    imports_library: ClassVar[bool] = True
 
     name: str = name("grain")
     run_in: RunIn = option(RunIn.threads, "threads of one process (ReadOptions), or processes (mp_prefetch)")
@@ -298,6 +303,7 @@ class Grain(ModeOption):
 @dataclass
 class Spdl(ModeOption):
     needs: ClassVar[tuple[str, str] | None] = ("spdl", "SPDL")
+    imports_library: ClassVar[bool] = True
 
     name: str = name("spdl")
     run_in: RunIn = option(RunIn.threads, "threads of the pipeline, or processes of an executor")
