@@ -12,7 +12,8 @@ import pytest
 from support.points import Silent, point
 from support.program import Program
 
-from runner.analysis.preflight import FEW_TASKS, for_records, preflight
+from runner.analysis.preflight import for_records, preflight
+from runner.analysis.preflight.limits import FEW_TASKS
 from runner.commands.dispatch import dispatch
 from runner.config.options import Pillow
 from runner.host.conditions import COUNTERS, Conditions

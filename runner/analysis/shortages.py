@@ -7,6 +7,7 @@ import re
 from runner.analysis.needs import Needs, Planned, needs_of
 from runner.errors import ConfigurationError, TrialError
 from runner.host.limits import Limits
+from runner.record.sizes import gigabytes
 
 # What systems and libraries say when there is no more of something.
 _NO_TASKS = re.compile(r"can't start new thread|Resource temporarily unavailable|Errno 11\b|pthread_create", re.IGNORECASE)
@@ -44,7 +45,7 @@ def short_of_memory(label: str, trial: Planned, limits: Limits) -> str | None:
     needs = needs_of(trial)
     if needs.memory_bytes <= most:
         return None
-    return f"{label}: {_needed(needs)}, {_gigabytes(most)} are {what}: {_ways(trial, needs, most)}"
+    return f"{label}: {_needed(needs)}, {gigabytes(most)} are {what}: {_ways(trial, needs, most)}"
 
 
 def named(error: TrialError, trial: Planned, before: Limits, after: Limits) -> TrialError:
@@ -53,7 +54,7 @@ def named(error: TrialError, trial: Planned, before: Limits, after: Limits) -> T
     needs = needs_of(trial)
     said = None
     if (after.oom_kills or 0) > (before.oom_kills or 0):
-        limit = "" if after.memory_bytes is None else f" of {_gigabytes(after.memory_bytes)}"
+        limit = "" if after.memory_bytes is None else f" of {gigabytes(after.memory_bytes)}"
         most = after.memory_bytes or after.host_memory_bytes
         ways = "" if most is None else f"; {_needed(needs)}: {_ways(trial, needs, most)}"
         said = f"the memory limit{limit} was reached, and the system killed a process for it (oom_kill){ways}"
@@ -66,7 +67,7 @@ def named(error: TrialError, trial: Planned, before: Limits, after: Limits) -> T
         name = (
             "RLIMIT_AS, the address space of each process," if after.address_space_bytes else "the control group's memory limit"
         )
-        said = None if allowed is None else f"{name} is {_gigabytes(allowed)}; {_needed(needs)}"
+        said = None if allowed is None else f"{name} is {gigabytes(allowed)}; {_needed(needs)}"
     if said is None:
         return error
     return type(error)(f"{error}; {said}", kind=error.kind, remote_traceback=error.remote_traceback)
@@ -79,7 +80,7 @@ _GROUP, _HOST = "allowed by the control group", "all that this host has"
 
 def _needed(needs: Needs) -> str:
     by = f" by {needs.start_method}" if needs.start_method else ""
-    return f"{_workers_need(needs)} about {_gigabytes(needs.memory_bytes)}{by}"
+    return f"{_workers_need(needs)} about {gigabytes(needs.memory_bytes)}{by}"
 
 
 def _workers_need(needs: Needs) -> str:
@@ -102,7 +103,3 @@ def _tasks_in_words(limits: Limits) -> str:
 
 def _how_to_raise(limits: Limits) -> str:
     return ": ulimit -u" if limits.tasks_name == "RLIMIT_NPROC" else " of the control group"
-
-
-def _gigabytes(size_bytes: int) -> str:
-    return f"{size_bytes / 1e9:.1f} GB"

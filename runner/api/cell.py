@@ -21,19 +21,12 @@ _MOST_BYTES = 150_000
 
 def cell_of(folder: Path) -> str:
     """The HTML for the sweep or the point in this folder; nothing in it is code, or fetched."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     from runner.report.answer import answer
     from runner.report.page import REPORT
     from runner.report.subject import read_subject
+    from runner.report.templates import templates
 
-    template = Environment(
-        loader=PackageLoader("runner.api", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    ).get_template("cell.html.j2")
+    template = templates("runner.api").get_template("cell.html.j2")
     try:
         subject = read_subject(folder)
     except RunnerError as error:

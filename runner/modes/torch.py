@@ -13,6 +13,9 @@ from dataclasses import dataclass, replace
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+import torch
+from torch.utils.data import DataLoader, default_collate
+
 from runner.config.options import Torch
 from runner.errors import TrialError, TrialFailed, TrialKilled
 from runner.modes import Epoch, EpochEvents, Mode, ModePlan, Worker
@@ -84,9 +87,6 @@ class _Dataset:
 
 def _collated(arrays: Sequence[Any]) -> Any:
     """One tensor, made in shared memory, as the loader itself collates a batch."""
-    import torch
-    from torch.utils.data import default_collate
-
     return default_collate([torch.as_tensor(array) for array in arrays])
 
 
@@ -105,8 +105,6 @@ class TorchMode(Mode):
         self.imports_here = self.forks
 
     def start(self) -> list[Worker]:
-        import torch
-
         if self._option.pin_memory and not torch.cuda.is_available():
             reason = "mode.pin_memory=true: PyTorch sees no GPU here, and pins nothing without one; accepted: false"
             raise TrialFailed(reason, kind="NothingToPinFor")
@@ -114,7 +112,7 @@ class TorchMode(Mode):
         if self._method == "forkserver":
             preload_fork_server(multiprocessing.get_context("forkserver"), tensorflow=self._plan.pipeline.uses_tensorflow)
         dataset = _Dataset(self._plan, os.getpid())
-        self._loader = torch.utils.data.DataLoader(
+        self._loader = DataLoader(
             dataset,
             batch_size=None,  # what the sampler gives out is a batch already
             sampler=self._sampler,
@@ -167,8 +165,6 @@ class TorchMode(Mode):
         return error
 
     def facts(self) -> dict[str, Any]:
-        import torch
-
         return {"torch": torch.__version__, "starts_workers_in_each_epoch": not self._option.persistent_workers}
 
     def stop(self) -> None:

@@ -9,6 +9,7 @@ from runner.display.history import cells_of, change_text, differences_text, is_w
 from runner.record.history_schema import HistoryJson, HistorySeries
 from runner.report.paint import INK, PAPER, SERIES, WIDTH, figure
 from runner.report.svg import Chart, as_svg, schemes
+from runner.report.templates import templates
 
 _HEIGHT = 2.6
 
@@ -18,26 +19,21 @@ _DRAWN = 30
 
 def history_page(history: HistoryJson) -> str:
     """The page as HTML, in one file."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    templates = Environment(
-        loader=PackageLoader("runner.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     light, dark = schemes()
     looked_at = [one for one in history["series"] if one["changes"] is not None][:_DRAWN]
     charts = [(_drawn(number, one, history), _changes(one, history)) for number, one in enumerate(looked_at)]
-    return templates.get_template("history.html.j2").render(
-        metric=history["metric"],
-        rows=[cells_of(one, history["least_runs"]) for one in history["series"]],
-        charts=charts,
-        summary=summary(history),
-        light=light,
-        dark=dark,
-        css=Path(__file__).with_name("page.css").read_text(encoding="utf-8"),
+    return (
+        templates()
+        .get_template("history.html.j2")
+        .render(
+            metric=history["metric"],
+            rows=[cells_of(one, history["least_runs"]) for one in history["series"]],
+            charts=charts,
+            summary=summary(history),
+            light=light,
+            dark=dark,
+            css=Path(__file__).with_name("page.css").read_text(encoding="utf-8"),
+        )
     )
 
 

@@ -38,6 +38,7 @@ from runner.report.charts import (
 from runner.report.subject import Subject, read_subject
 from runner.report.svg import Chart, schemes
 from runner.report.tables import Table
+from runner.report.templates import templates
 
 REPORT = "report.html"
 
@@ -128,24 +129,17 @@ def fits_of(subject: Subject) -> dict[str, Law]:
 
 def rendered(subject: Subject, sections: Sequence[Section]) -> str:
     """The page as HTML."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    templates = Environment(
-        loader=PackageLoader("runner.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    table = templates.get_template("table.html.j2")
+    found = templates()
+    table = found.get_template("table.html.j2")
 
     def render(one: Table) -> Markup:
         return Markup(table.render(table=one))  # noqa: S704  (the template has escaped it)
 
     light, dark = schemes()
     folder = str(subject.folder)
-    return templates.get_template("page.html.j2").render(
+    return found.get_template("page.html.j2").render(
         title=subject.title,
         answer=answer(subject),
         facts=_facts(subject),

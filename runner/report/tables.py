@@ -14,6 +14,7 @@ from runner.display.ranking import any_failed, failed_text
 from runner.display.words import cut_short_text, metric_name, ratio_text, verdict_text, with_interval
 from runner.host.environment import Environment
 from runner.record.reading import PointRecord, good_trials, value_of, was_cut_short
+from runner.record.sizes import gigabytes
 from runner.report.charts.groups import fewest_workers_of
 from runner.report.subject import Subject
 
@@ -274,8 +275,8 @@ def of_environment(subject: Subject) -> Table:
 
 def _memory(environment: Environment) -> str:
     limit = environment.get("memory_limit_bytes")
-    allowed = "" if limit is None else f", of which the control group allows {limit / 1e9:.1f} GB"
-    return f"{(environment.get('memory_bytes') or 0) / 1e9:.1f} GB{allowed}"
+    allowed = "" if limit is None else f", of which the control group allows {gigabytes(limit)}"
+    return f"{gigabytes(environment.get('memory_bytes') or 0)}{allowed}"
 
 
 def _few(subject: Subject) -> Sequence[PointRecord]:

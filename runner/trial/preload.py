@@ -43,7 +43,7 @@ def preload(modules: Sequence[str] = ()) -> None:
         for module in (*modules, "threadpoolctl", "numpy", "runner.trial.main"):
             import_module(module)
         for module in _light_options():
-            # A user's own option that cannot be imported fails in its trial, and in no other.
+            # An option of the user's own that cannot be imported fails in its trial, and in no other.
             with contextlib.suppress(Exception):
                 import_module(module)
     import_s = perf_counter() - began
@@ -54,10 +54,10 @@ def preload(modules: Sequence[str] = ()) -> None:
 
 
 def _light_options() -> Iterator[str]:
-    """The modules of modes and sinks but for those that import TensorFlow, or a package that may not be there: only their own trials need these."""
+    """The modules of modes and sinks, but for modes that import a large library, which only their own trials need."""
     for group in ("mode", "sink"):
         for option in options()[group].values():
-            if getattr(option, "needs", None) is None and not option().uses_tensorflow:
+            if not getattr(option, "imports_library", False):
                 yield option.module()
 
 

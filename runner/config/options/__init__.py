@@ -2,6 +2,7 @@
 
 from runner.config.options.base import Choices as Choices
 from runner.config.options.consumers import *  # noqa: F403
+from runner.config.options.loaders import *  # noqa: F403
 from runner.config.options.measuring import *  # noqa: F403
 from runner.config.options.modes import *  # noqa: F403
 from runner.config.options.root import *  # noqa: F403
