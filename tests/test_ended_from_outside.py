@@ -93,9 +93,10 @@ def test_a_fork_server_that_is_killed_in_a_trial_is_said_to_be_and_the_next_sess
     assert again.status == "ok"
 
 
-def left_in_temporary_folders() -> set[str]:
-    kept = {path.name for path in Path(tempfile.gettempdir()).glob("pymp-*") if path.owner() == Path.home().owner()}
-    return kept | {path.name for path in Path("/dev/shm").glob("sem.*")}
+def semaphores_of(processes: set[int]) -> list[str]:
+    """The named semaphores of Loky that these processes have made: each carries the number of its own."""
+    names = [path.name for path in Path("/dev/shm").glob("sem.*")]
+    return [name for name in names if (match := re.match(r"sem\.loky-(\d+)-", name)) and int(match[1]) in processes]
 
 
 @pytest.mark.parametrize("mode", ["thread", "loky", "process"])
@@ -119,10 +120,7 @@ def test_a_killed_program_leaves_no_socket_no_semaphore_and_no_spool(program: Pr
     process.communicate()
     eventually(lambda: not processes_of(marker), "processes are left")
     eventually(lambda: not spool.exists(), "the spool is left")
-    semaphores = [
-        name for name in left_in_temporary_folders() if (match := re.match(r"sem\.loky-(\d+)-", name)) and int(match[1]) in mine
-    ]
-    assert semaphores == []
+    assert semaphores_of(mine) == []
 
 
 def test_the_folder_of_a_fork_servers_socket_goes_with_a_killed_program(
@@ -139,17 +137,19 @@ def test_the_folder_of_a_fork_servers_socket_goes_with_a_killed_program(
 
 
 def test_a_loky_trial_that_is_killed_leaves_no_semaphore(tmp_path: Path) -> None:
-    before = left_in_temporary_folders()
+    processes: set[int] = set()
 
     class Ender(Silent):
         def event(self, event: object) -> None:
             if isinstance(event, Phase) and event.name == "epoch":
+                processes.update(event.pids)
+                assert semaphores_of(processes)
                 os.kill(event.pids[0], signal.SIGKILL)
 
     subject = point(tmp_path / "point", task=Pillow(), mode=Loky(), protocol=Protocol(rounds=1, epochs=50))
     Session([subject], 0, Ender(), Supervisor()).run()
     assert subject.status == "killed"
-    assert left_in_temporary_folders() - before == set()
+    assert semaphores_of(processes) == []
 
 
 def test_the_jobs_of_joblib_end_with_the_program_that_is_killed(program: Program, marker: str) -> None:
