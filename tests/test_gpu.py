@@ -16,8 +16,9 @@ import pytest
 from support.program import Program, compiled
 
 from runner.host.gpu import Gpus, GpuSample
-from runner.monitor.gpu_record import GpuRecord, gpu_metrics, gpu_record
+from runner.monitor.gpu_record import gpu_metrics, gpu_record
 from runner.monitor.sampler import Sample
+from runner.monitor.schema import GpuRecord
 
 GIB = 2**30
 

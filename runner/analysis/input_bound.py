@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.record.consumer import InputRecord, InputVerdict
+from runner.record.consumer_schema import InputRecord, InputVerdict
 from runner.record.trial_schema import TrialRecord
 
 MODERATELY_PCT = 5.0

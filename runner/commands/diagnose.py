@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import argparse
 import math
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Table
 
-from runner.analysis.stalls import Diagnosis, Estimate
 from runner.commands.one_configuration import check_of_one
 from runner.display.console import console, print_line, print_recorded
 from runner.sweeps import exit_status
-from runner.sweeps.diagnosing import Diagnosed, diagnose, try_out
+from runner.sweeps.hydra_run import refuse_words
+
+if TYPE_CHECKING:  # what a refusal does not need is loaded after it
+    from runner.analysis.stalls import Diagnosis, Estimate
+    from runner.sweeps.diagnosing import Diagnosed
 
 _DONE_BY = {
     "fetch": "reading the bytes of images",
@@ -43,6 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and print; returns the exit status."""
     for word in arguments.overrides:
         check_of_one(word, "a diagnosis")
+    refuse_words(arguments.overrides)
+    from runner.sweeps.diagnosing import diagnose, try_out
+
     diagnosed = diagnose(arguments.overrides)
     _print(diagnosed, tried=arguments.try_out)
     if arguments.try_out and diagnosed.proposed and exit_status.current() == exit_status.OK:

@@ -13,31 +13,29 @@ import shlex
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-from runner.analysis.gating import Limit, limit_of
 from runner.commands.one_configuration import check_of_one
 from runner.config.consent import KINDS
+from runner.config.restore import with_overrides
 from runner.disk import make_folder, write_atomically
-from runner.display.console import print_recorded
-from runner.display.gate import gate_junit, gate_markdown, print_gate
 from runner.errors import ConfigurationError
 from runner.files import check_folder
-from runner.record.gating_schema import GateJson
-from runner.record.reading import PointRecord, read_folder
 from runner.secrets import masked_override
 from runner.sweeps import exit_status
-from runner.sweeps.gating import Asked, gate
+from runner.sweeps.hydra_run import refuse_words
 from runner.tracking.credentials import credentials_to_environment
+
+if TYPE_CHECKING:  # what a refusal does not need is loaded after it
+    from runner.analysis.gating import Limit
+    from runner.record.gating_schema import GateJson
+    from runner.record.reading import PointRecord
 
 _LIMIT = "images_per_s<0.95"
 _BUDGET_S = 600.0
 
-_FILES: dict[str, Callable[[GateJson], str]] = {
-    "junit": gate_junit,
-    "markdown": gate_markdown,
-    "json": lambda record: json.dumps(record, indent=1, allow_nan=False) + "\n",
-}
+# The files that can be written, by the option that names one.
+_FILES = {"junit": "JUnit's XML", "markdown": "Markdown, for a comment", "json": "JSON"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help=f"seconds of trials after which no round is begun; {_BUDGET_S:g} if not given",
     )
-    for name, what in (("junit", "JUnit's XML"), ("markdown", "Markdown, for a comment"), ("json", "JSON")):
+    for name, what in _FILES.items():
         parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"also write the outcome as {what}")
     parser.add_argument(
         "--allow",
@@ -77,7 +75,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, print and write; returns the exit status."""
-    limits = _limits(arguments.fail_if or [_LIMIT])
     if not (math.isfinite(arguments.budget) and arguments.budget > 0):
         raise ConfigurationError("--budget", f"{arguments.budget:g}", "is out of range", "a number of seconds above 0")
     files = {name: path for name in _FILES if (path := getattr(arguments, name)) is not None}
@@ -90,13 +87,21 @@ def run(arguments: argparse.Namespace) -> int:
         check_of_one(word, "a gate")
     both = credentials_to_environment(arguments.overrides)
     baseline = None if arguments.baseline is None else _baseline(arguments.baseline)
+    if baseline is None:
+        _refuse_sides(both, old=old, new=new)
+    limits = _limits(arguments.fail_if or [_LIMIT])
+    from runner.display.console import print_recorded
+    from runner.display.gate import gate_junit, gate_markdown, print_gate
+    from runner.sweeps.gating import Asked, gate
+
     asked = Asked(limits, arguments.budget, both, old, new, baseline, frozenset(arguments.allow))
     record = gate(asked, _command(arguments, both, old, new))
     print_gate(record)
     print_recorded(Path(record["folder"]))
+    texts: dict[str, Callable[[GateJson], str]] = {"junit": gate_junit, "markdown": gate_markdown, "json": _json}
     for name, path in files.items():
         make_folder(path.absolute().parent)
-        write_atomically(path.absolute(), partial(_write, _FILES[name](record)))
+        write_atomically(path.absolute(), partial(_write, texts[name](record)))
     went_wrong = record["exit_status"] == exit_status.OK != exit_status.current()
     return exit_status.BROKEN if went_wrong else record["exit_status"]
 
@@ -105,7 +110,22 @@ def _write(text: str, file: IO[str]) -> None:
     file.write(text)
 
 
+def _json(record: GateJson) -> str:
+    return json.dumps(record, indent=1, allow_nan=False) + "\n"
+
+
+def _refuse_sides(both: Sequence[str], **sides: Sequence[str]) -> None:
+    """Refuse a side where what is wrong with it shows before anything is measured or loaded."""
+    for side, own in sides.items():
+        try:
+            refuse_words(with_overrides(both, own))
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{side}: {error.key}", error.given, error.reason, error.accepted) from error
+
+
 def _limits(texts: Sequence[str]) -> list[Limit]:
+    from runner.analysis.gating import limit_of
+
     limits = [limit_of(text) for text in texts]
     for place, limit in enumerate(limits):
         if limit.metric in {one.metric for one in limits[:place]}:
@@ -128,6 +148,8 @@ def _check_file(option: str, path: Path) -> None:
 
 
 def _baseline(folder: Path) -> PointRecord:
+    from runner.record.reading import PointRecord, read_folder
+
     record = read_folder(folder.expanduser().absolute()) if folder.is_dir() else None
     if not isinstance(record, PointRecord):
         raise ConfigurationError(

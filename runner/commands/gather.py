@@ -13,8 +13,8 @@ from runner.config.options import Sqlite
 from runner.display.console import print_line
 from runner.host.claim import claim, give_back
 from runner.record.manifest import remove_manifest
+from runner.record.reading import SWEEP, read_sweep_json
 from runner.sweeps import exit_status
-from runner.sweeps.gathering import gather, sweep_begun_in
 from runner.tracking.store import may_contact
 
 
@@ -26,7 +26,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Gather and show the sweep; returns the exit status."""
-    sweep = sweep_begun_in(arguments.folder.absolute())
+    folder = arguments.folder.absolute()
+    read_sweep_json(folder / SWEEP)  # refused before what gathers is loaded
+    from runner.sweeps.gathering import gather, sweep_begun_in
+
+    sweep = sweep_begun_in(folder)
     for point in sweep.points:
         point.config.compare_hosts |= arguments.compare_hosts
         tracking = point.config.tracking

@@ -51,9 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.html is not None:
         check_folder("--html", arguments.html.absolute().parent)
     from runner.tracking.credentials import uri_without_credentials
-    from runner.tracking.store import database_uri
+    from runner.tracking.store import database_uri, refuse_missing
 
     uri = uri_without_credentials(arguments.uri or os.environ.get("MLFLOW_TRACKING_URI") or database_uri())
+    refuse_missing(uri)
     history = _history(uri, arguments.experiment, cast("MetricName", arguments.metric), since)
     if arguments.json:
         print_line(json.dumps(history, indent=1, allow_nan=False))

@@ -48,7 +48,6 @@ def rerun(target: str, overrides: Sequence[str], uri: str | None, allowed: froze
     Raises:
         RunnerError: there is no such record, or it cannot be run.
     """
-    from runner.sweeps.repeat import prepared, repeat
     from runner.tracking.credentials import uri_without_credentials
 
     refused = {*BESIDE, *keys_of(lambda role: not role.rerun)}
@@ -60,6 +59,8 @@ def rerun(target: str, overrides: Sequence[str], uri: str | None, allowed: froze
             )
     uri = None if uri is None else uri_without_credentials(uri)
     with _original(target, uri) as original:
+        from runner.sweeps.repeat import prepared, repeat
+
         points = prepared(original, [*_tracking(original, target, uri), *overrides], allowed)
         leave = [f"--allow={kind}" for kind in sorted(allowed)]
         return repeat(original, points, [target, *([f"--uri={uri}"] if uri else []), *leave, *overrides])

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from runner.config.fields import MISSING
 from runner.config.messages import unknown_key
 from runner.config.registry import KEYS, conf_dir, file_of, keys_of, options
@@ -130,6 +128,8 @@ def _fields(group: str, option: str) -> dict[str, Any]:
 
 
 def _content_of(path: Path) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
     content = OmegaConf.to_container(OmegaConf.load(path))
     return {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}
 

@@ -5,44 +5,12 @@ from __future__ import annotations
 import itertools
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Literal
 
-from runner.host.gpu import Gpus, GpuSample
-from runner.monitor.sampler import Sample
-
-
-class GpuDevice(TypedDict):
-    """One device over the timed epochs. A figure that is not known is None, and ``missing`` has the reason."""
-
-    name: str
-    memory_total_bytes: int | None
-    utilization_pct: float | None
-    memory_peak_bytes: float | None
-    power_w: float | None
-    energy_j: float | None
-    temperature_c: float | None
-    own_utilization_pct: float | None
-    own_memory_peak_bytes: float | None
-    missing: dict[str, str]
-
-
-class GpuRecord(TypedDict):
-    """The devices of a trial; ``absent`` says why there are none."""
-
-    absent: str | None
-    driver: NotRequired[str | None]
-    devices: list[GpuDevice]
-
-
-class GpuMetrics(TypedDict, total=False):
-    """The metrics of a trial that has GPUs; a figure that no device provides is left out."""
-
-    gpu_utilization_pct: float
-    gpu_memory_mb: float
-    gpu_memory_pct: float
-    gpu_power_w: float
-    gpu_energy_j_per_image: float
-
+if TYPE_CHECKING:  # readers of records take no samples
+    from runner.host.gpu import Gpus, GpuSample
+    from runner.monitor.sampler import Sample
+from runner.monitor.schema import GpuDevice, GpuMetrics, GpuRecord
 
 _Figure = Literal["utilization_pct", "memory_peak_bytes", "memory_total_bytes", "power_w", "energy_j"]
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
 
 import psutil
 
@@ -14,6 +14,7 @@ from runner.config.options import Monitor
 from runner.host.gpu import Gpus, GpuSample
 from runner.host.load import busy_and_total_s
 from runner.host.memory import footprint
+from runner.monitor.schema import MonitorRecord
 from runner.monitor.tree import Pacing, Tree
 
 # A pause between samples that is longer than this many intervals is a gap.
@@ -57,19 +58,6 @@ class Sample:
     threads: int | None = None
     processes: int | None = None
     gpus: Sequence[GpuSample] = ()
-
-
-class MonitorRecord(TypedDict):
-    """How well a trial was watched, and what that cost."""
-
-    enabled: bool
-    interval_s: float | None
-    samples: int
-    gaps: int
-    gaps_s: float
-    longest_gap_s: float
-    cpu_s: float
-    cpu_pct_of_a_core: float | None
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TypedDict
 
 from runner.config.metrics import MetricName
-from runner.monitor.gpu_record import GpuMetrics
-from runner.record.consumer import ConsumerMetrics
+from runner.monitor.schema import GpuMetrics
+from runner.record.consumer_schema import ConsumerMetrics
 
 __all__ = ["MetricName", "MetricSummary", "Metrics", "TrialMetrics"]
 

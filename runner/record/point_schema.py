@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from runner.errors import ErrorRecord
 from runner.host.environment import Environment
-from runner.record.consumer import InputRecord
+from runner.record.consumer_schema import InputRecord
 from runner.record.limits import Having, Id, Limits, Name
 from runner.record.metric_schema import Metrics
 from runner.record.trial_schema import TrialRecord

@@ -11,8 +11,8 @@ from runner.errors import TrialError, TrialSilent
 from runner.host.load import HostLoad
 from runner.host.memory import Footprint
 from runner.modes import Worker
-from runner.monitor.gpu_record import GpuRecord
-from runner.monitor.sampler import MonitorRecord, Samples
+from runner.monitor.sampler import Samples
+from runner.monitor.schema import GpuRecord, MonitorRecord
 from runner.pipeline.sources.image import Image
 from runner.pipeline.stamps import Records
 from runner.record.consumer import consumer_record

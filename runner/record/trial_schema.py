@@ -7,9 +7,8 @@ from typing import Any, Literal, NotRequired, TypedDict
 from runner.errors import ErrorRecord, FailedStatus
 from runner.host.load import HostLoad
 from runner.host.usage import UsageRecord
-from runner.monitor.gpu_record import GpuRecord
-from runner.monitor.sampler import MonitorRecord
-from runner.record.consumer import ConsumerRecord
+from runner.monitor.schema import GpuRecord, MonitorRecord
+from runner.record.consumer_schema import ConsumerRecord
 from runner.trial.page_cache import CacheRecord
 
 

@@ -15,7 +15,6 @@ from runner.display.sweep_summary import print_sweep
 from runner.files import mask_file
 from runner.record.manifest import write_manifest
 from runner.record.reading import SELF_CHECK
-from runner.record.trace import write_trace
 from runner.secrets import masked_override
 from runner.sweeps import exit_status
 from runner.sweeps.course import Course
@@ -77,6 +76,8 @@ def execute(
     sweep.conclude()
     sweep.write()
     sweep.write_comparison()
+    from runner.record.trace import write_trace  # with NumPy, which no refusal needs
+
     for point in measured:
         if point.trials:
             write_trace(point.folder)

@@ -15,7 +15,6 @@ from runner.record.history_schema import HistorySeries
 from runner.record.reading import RESULT, read_result
 from runner.tracking.connection import as_tracking_errors
 from runner.tracking.fetch import fetch
-from runner.tracking.store import database_file
 
 _RUNS_AT_ONCE = 1000
 
@@ -24,13 +23,8 @@ def series_in(uri: str, experiment: str, metric: str, since: float) -> list[Hist
     """The series of complete runs that have the metric and began at ``since`` (Unix time, seconds) or later, the longest first.
 
     Raises:
-        TrackingError: there is no such store or experiment, or it cannot be reached.
+        TrackingError: there is no such experiment, or the store cannot be reached.
     """
-    database = database_file(uri)
-    if database is not None and not database.exists():
-        raise TrackingError(
-            f"{uri}: there is no such store\n  accepted: --uri of a store with runs, such as sqlite:///outputs/mlflow.db"
-        )
     found: dict[tuple[str, str], HistorySeries] = {}
     with as_tracking_errors(uri):
         client = MlflowClient(tracking_uri=uri)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from urllib.parse import unquote
 
+from runner.errors import TrackingError
 from runner.files import ARTIFACTS, outputs
 
 _SQLITE = "sqlite:///"
@@ -37,6 +38,19 @@ def database_file(uri: str) -> Path | None:
     """The absolute path of the SQLite database that a tracking URI names; None if it names anything else."""
     path = unquote(uri.removeprefix(_SQLITE).partition("?")[0], errors="surrogateescape")
     return Path(path).absolute() if uri.startswith(_SQLITE) and path not in {"", ":memory:"} else None
+
+
+def refuse_missing(uri: str) -> None:
+    """Refuse a database that is not there, which MLflow would make.
+
+    Raises:
+        TrackingError: there is no such store.
+    """
+    database = database_file(uri)
+    if database is not None and not database.exists():
+        raise TrackingError(
+            f"{uri}: there is no such store\n  accepted: --uri of a store with runs, such as sqlite:///outputs/mlflow.db"
+        )
 
 
 def may_contact(uri: str | None) -> bool:

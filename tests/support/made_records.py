@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 from runner.host.environment import Environment
 from runner.host.load import HostLoad
 from runner.host.usage import Usage
-from runner.monitor.sampler import MonitorRecord
+from runner.monitor.schema import MonitorRecord
 from runner.record.point_schema import ResultJson
 from runner.record.sweep_schema import ComparisonRecord
 from runner.record.trial_schema import EndedPhase, EpochRecord, FailedTrial, GoodTrial, PhaseRecord, ThreadSettings, TrialRecord

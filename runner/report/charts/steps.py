@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from runner.record.consumer import FedEpoch, InputRecord
+from runner.record.consumer_schema import FedEpoch, InputRecord
 from runner.record.reading import PointRecord, median_trial
 from runner.report.paint import SERIES, WIDTH, figure, key_above
 from runner.report.subject import Subject
