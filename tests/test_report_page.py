@@ -14,10 +14,10 @@ from support.program import Program
 from support.report import point, subject
 
 from runner.errors import ErrorRecord, RunnerError
-from runner.record.reading import PointRecord
+from runner.record.reading import REPORT, PointRecord
 from runner.report.answer import answer
 from runner.report.charts import resources
-from runner.report.page import REPORT, rendered, sections_of, write_report
+from runner.report.page import rendered, sections_of, write_report
 from runner.report.plain import sparklines
 from runner.report.subject import read_subject
 from runner.tracking.content import sweep_content

@@ -21,8 +21,8 @@ _MOST_BYTES = 150_000
 
 def cell_of(folder: Path) -> str:
     """The HTML for the sweep or the point in this folder; nothing in it is code, or fetched."""
+    from runner.record.reading import REPORT
     from runner.report.answer import answer
-    from runner.report.page import REPORT
     from runner.report.subject import read_subject
     from runner.report.templates import templates
 

@@ -14,13 +14,11 @@ from runner.errors import ErrorRecord
 from runner.record.factors import flattened, varying_keys
 from runner.record.metric_schema import Metrics, MetricSummary
 from runner.record.point_schema import ResultJson
-from runner.record.reading import PointRecord, SweepRecord, was_cut_short
+from runner.record.reading import REPORT, PointRecord, SweepRecord, was_cut_short
 from runner.record.sweep_schema import RankedRecord, SweepJson
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_REPORT = "report.html"
 
 
 @dataclass(frozen=True, repr=False)
@@ -142,7 +140,7 @@ class Sweep:
     @property
     def report(self) -> Path | None:
         """The page with everything, to be opened in a browser; None where it could not be written."""
-        path = self.folder / _REPORT
+        path = self.folder / REPORT
         return path if path.is_file() else None
 
     def __repr__(self) -> str:

@@ -61,7 +61,8 @@ def _report(folder: Path, *, terminal: bool) -> None:
         print_report(read_subject(folder))
         return
     from runner.record.manifest import amend_manifest
+    from runner.record.reading import REPORT
     from runner.report.page import write_report
 
     print_line(f"Written: {write_report(folder)}")
-    amend_manifest(folder, "report.html", "*.svg", "*.png")
+    amend_manifest(folder, REPORT, "*.svg", "*.png")

@@ -24,6 +24,9 @@ from runner.record.trial_schema import EndedPhase, GoodTrial, PhaseRecord, Trial
 # The files that hold a point's record and a sweep's.
 RESULT, SWEEP = "result.json", "sweep.json"
 
+# A sweep's report, made from its record.
+REPORT = "report.html"
+
 # In a point's folder: records from before it was resumed under other conditions.
 SET_ASIDE = "set_aside"
 

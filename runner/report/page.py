@@ -17,7 +17,7 @@ from runner.display.words import self_check_text, with_interval
 from runner.errors import RunnerError
 from runner.record.metric_schema import MetricName
 from runner.record.per_cent import pct_text
-from runner.record.reading import good_trials
+from runner.record.reading import REPORT, good_trials
 from runner.report import tables
 from runner.report.answer import answer, warnings_by_kind
 from runner.report.charts import (
@@ -39,8 +39,6 @@ from runner.report.subject import Subject, read_subject
 from runner.report.svg import Chart, schemes
 from runner.report.tables import Table
 from runner.report.templates import templates
-
-REPORT = "report.html"
 
 # The names of all charts. A picture from an earlier report that is not drawn again is removed, because it would show other data.
 _NAMES = (

@@ -17,7 +17,17 @@ from runner.outside import plain_file
 from runner.record.factors import flattened
 from runner.record.metrics import summaries_of, trial_metrics, values_of
 from runner.record.point_schema import ResultJson
-from runner.record.reading import PointRecord, SweepRecord, good_trials, median_trial, value_of, was_cut_short
+from runner.record.reading import (
+    REPORT,
+    RESULT,
+    SWEEP,
+    PointRecord,
+    SweepRecord,
+    good_trials,
+    median_trial,
+    value_of,
+    was_cut_short,
+)
 from runner.record.rows import image_files, samples_of_trial
 from runner.record.trial_schema import TrialRecord
 from runner.tracking.note import LeftOut, point_note, sweep_note
@@ -28,8 +38,8 @@ _PARAM_LENGTH = 6000
 _TAG_LENGTH = 5000
 _NAME_LENGTH = 250
 
-_POINT_ARTIFACTS = ("result.json", "samples.csv", "trace.json", "runner.log")
-_SWEEP_ARTIFACTS = ("sweep.json", "comparison.md", "report.html")
+_POINT_ARTIFACTS = (RESULT, "samples.csv", "trace.json", "runner.log")
+_SWEEP_ARTIFACTS = (SWEEP, "comparison.md", REPORT)
 
 # MLflow's words for how a run ended.
 _STATUS = {"ok": "FINISHED", "failed": "FAILED", "timeout": "FAILED", "killed": "FAILED", "running": "KILLED"}
