@@ -18,7 +18,8 @@ from support.trials import Trials
 
 from runner.analysis.needs import Planned, needs_of
 from runner.analysis.shortages import named, refuse_too_many, short_of_memory
-from runner.config.options import Loky, Pillow, Process, StartMethod, Thread
+from runner.config.options import Grain, Loky, Pillow, Process, StartMethod, Thread, Torch
+from runner.config.options.loaders import RunIn
 from runner.errors import ConfigurationError, TrialFailed, TrialKilled
 from runner.host.control_groups import memory_limit_bytes, oom_kills, pids_limit
 from runner.host.limits import Limits
@@ -86,12 +87,17 @@ def test_that_memory_will_not_do_is_said_with_what_would() -> None:
         (Process(start_method=StartMethod.forkserver), ["mode=process", "mode.start_method=forkserver"]),
         (Process(start_method=StartMethod.spawn), ["mode=process", "mode.start_method=spawn"]),
         (Loky(), ["mode=loky"]),
+        (Torch(multiprocessing_context=StartMethod.fork), ["mode=torch", "mode.multiprocessing_context=fork"]),
+        (Torch(multiprocessing_context=StartMethod.spawn), ["mode=torch", "mode.multiprocessing_context=spawn"]),
+        (Grain(run_in=RunIn.processes), ["mode=grain", "mode.run_in=processes"]),
     ],
-    ids=["thread", "fork", "forkserver", "spawn", "loky"],
+    ids=["thread", "fork", "forkserver", "spawn", "loky", "torch-fork", "torch-spawn", "grain-processes"],
 )
 def test_the_memory_that_is_expected_is_about_what_a_trial_takes(
     trials: Trials, sample: Sequence[Image], mode: Any, words: list[str]
 ) -> None:
+    if mode.needs is not None:
+        pytest.importorskip(mode.needs[0])
     report = trials.report(mode, workers=3, items=12, task=Pillow(), task_module="runner.pipeline.tasks.pillow")
     expected = needs_of(Planned(composed(*words, "workers=3", "images=12", "task=pillow"), sample, 2.0)).memory_bytes
     if report.footprint.memory_method != "pss" or sys.platform != "linux":

@@ -172,7 +172,7 @@ def test_warnings_say_what_to_change(tmp_path: Path, supervisor: Supervisor) -> 
     assert {"short_epoch", "few_rounds"} <= {warning["kind"] for warning in subject.record()["warnings"]}
 
 
-@pytest.mark.parametrize("objective", ["images_per_s", "startup_s"])
+@pytest.mark.parametrize("objective", ["images_per_s", "startup_s", "[images_per_s,peak_memory_mb]"])
 def test_a_sweeper_that_chooses_as_it_goes_is_told_the_objective(program: Program, objective: str) -> None:
     plugins = str(Path(__file__).parent / "plugins")
     words = ["mode=sequential", "task=pillow", "images=2", "protocol=once", "tracking=none", f"objective={objective}"]
@@ -180,5 +180,8 @@ def test_a_sweeper_that_chooses_as_it_goes_is_told_the_objective(program: Progra
     assert answer.returncode == 0, answer.stderr
     told = json.loads((program.folder / "told.json").read_text())
     sweep = json.loads((sweep_in(program.folder) / "sweep.json").read_text())
-    assert told == [one["metrics"][objective]["value"] for one in sweep["points"]]
+    names = objective.strip("[]").split(",")
+    values = [[one["metrics"][name]["value"] for name in names] for one in sweep["points"]]
+    assert told == (values if len(names) > 1 else [value for (value,) in values])
+    assert (sweep["front"] is not None) == (len(names) > 1)
     assert len(told) == 3

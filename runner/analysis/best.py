@@ -111,16 +111,29 @@ def by_session(logs: NDArray[np.float64], sessions: Sequence[str]) -> Moments:
 
 def standing(measured: Moments) -> Standing:
     """Where each point stands after a number of rounds that was not chosen by what they showed."""
-    count, mean, spread = measured.count, measured.mean, measured.spread
-    points = len(count)
-    others = ~np.eye(points, dtype=bool)
-    reach = np.full_like(mean, np.inf)
-    for n in np.unique(count[others & (count > 1)]):
-        factor = t_quantile(1 - ALPHA / (points - 1), int(n) - 1) / np.sqrt(n)
-        reach = np.where(count == n, factor * spread, reach)
+    count, mean = measured.count, measured.mean
+    others = ~np.eye(len(count), dtype=bool)
+    reach = _reach(measured)
+    bounds = highest_by_rounds(measured)
     with np.errstate(invalid="ignore"):
-        bounds = np.where(np.isnan(mean), np.inf, mean + reach)
         beaten = np.any(np.where(others, mean - reach, -np.inf) > 0, axis=1)
     behind = np.where(others, bounds, 0.0).max(1, initial=0.0)
     common = np.where(others, count, np.inf).min(1, initial=np.inf)
     return Standing(behind, beaten, np.where(others, mean, -np.inf), np.where(np.isinf(common), 0, common).astype(int))
+
+
+def highest_by_rounds(measured: Moments) -> Pairs:
+    """By how much the column's point is better than the row's at most; infinite where they have fewer than two rounds in common."""
+    with np.errstate(invalid="ignore"):
+        bounds: Pairs = np.where(np.isnan(measured.mean), np.inf, measured.mean + _reach(measured))
+    return bounds
+
+
+def _reach(measured: Moments) -> Pairs:
+    """t(1 − α / (k − 1), n − 1) · S_ji / √n."""
+    count, points = measured.count, len(measured.count)
+    reach = np.full_like(measured.mean, np.inf)
+    for n in np.unique(count[~np.eye(points, dtype=bool) & (count > 1)]):
+        factor = t_quantile(1 - ALPHA / (points - 1), int(n) - 1) / np.sqrt(n)
+        reach = np.where(count == n, factor * measured.spread, reach)
+    return reach

@@ -90,6 +90,8 @@ def needs_of(trial: Planned, start_method: str | None = None) -> Needs:
     processes, threads = mode.processes(config.workers), mode.threads(config.workers)
     method = "" if not processes else start_method or _start_method(config)
     base_mb, each_mb = _MEMORY_MB[method][tensorflow]
+    base_mb += mode.library_mb[0]
+    each_mb += 0 if method == "fork" else mode.library_mb[1]
     pixels = max((image.width * image.height for image in trial.images), default=0)
     at_once = min(threads, config.epoch_images)  # no more pictures are in memory than are handled
     workers = processes or mode.effective_workers(config.workers)

@@ -245,6 +245,18 @@ def highest_gaps(sums: Sums, logs: NDArray[np.float64], rivals: NDArray[np.bool_
     return highest
 
 
+def highest_at_every_look(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same of all points, from their values alone.
+
+    Args:
+        logs: rounds × points: logarithms of values, more is better; nan where there is none.
+    """
+    sums = Sums.none(logs.shape[1])
+    for values in logs:
+        sums.add(values)
+    return highest_gaps(sums, logs, np.ones(logs.shape[1], dtype=bool))
+
+
 def _bounds(highest: NDArray[np.float64], rivals: NDArray[np.bool_]) -> NDArray[np.float64]:
     """For each point: what a rival may be better by, at most; 0 where none is left."""
     against = rivals[None, :] & ~np.eye(len(highest), dtype=bool)

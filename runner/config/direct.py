@@ -154,8 +154,8 @@ def _as(kind: Any, value: Any) -> Any:
     if get_origin(kind) is list and isinstance(value, list):
         return [_as(get_args(kind)[0], part) for part in value]
     kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
-    if value is None and (Any in kinds or NoneType in kinds):
-        return None
+    if Any in kinds or (value is None and NoneType in kinds):
+        return value
     if type(value) in kinds:
         return value
     if float in kinds and type(value) is int:

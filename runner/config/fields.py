@@ -76,7 +76,7 @@ class Rule:
         if self.matches is not None:
             return re.fullmatch(self.matches, value) is None
         if self.choices is not None:
-            return value not in self.choices
+            return any(part not in self.choices for part in (value if isinstance(value, list) else [value]))
         return (
             (self.at_least is not None and value < self.at_least)
             or (self.at_most is not None and value > self.at_most)
@@ -149,6 +149,6 @@ def accepted(spec: Field[Any], kind: Any) -> str:
     if isinstance(kind, type) and issubclass(kind, Enum):
         return "one of " + ", ".join(str(choice.value) for choice in kind)
     if rule.choices is not None:
-        return rule.phrase()
+        return rule.phrase() + ("; or a list of them" if kind is Any else "")
     phrase = " ".join(filter(None, (_TYPE_NAMES.get(kind, "a value"), rule.phrase())))
     return phrase if rule.word is None else f"{phrase}; or {rule.word}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
 
 # Every run has these, whatever was run.
 CommonMetric = Literal[
@@ -31,3 +32,8 @@ MetricName = Literal[CommonMetric, GpuMetric, ConsumerMetric]
 
 METRICS: tuple[CommonMetric, ...] = get_args(CommonMetric)
 CONSUMER_METRICS: tuple[ConsumerMetric, ...] = get_args(ConsumerMetric)
+
+
+def objectives_of(objective: Any) -> tuple[MetricName, ...]:
+    """The metrics that ``objective`` names: one, or those of a list."""
+    return tuple(objective) if isinstance(objective, Sequence) and not isinstance(objective, str) else (objective,)

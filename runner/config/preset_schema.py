@@ -144,7 +144,8 @@ def _value(spec: dataclasses.Field[Any], kind: Any) -> dict[str, Any]:
     accepted: list[Any] = [schema for part in parts or (kind,) if (schema := _type(part)) is not None]
     rule: Rule = spec.metadata.get("rule", Rule())
     if rule.choices is not None:
-        accepted = [{"enum": list(rule.choices)}]
+        one = {"enum": list(rule.choices)}
+        accepted = [one, {"type": "array", "items": one, "minItems": 1, "uniqueItems": True}] if kind is Any else [one]
     elif rule.word is not None:
         accepted = [schema for schema in accepted if schema != _type(str)]
     pattern = None if rule.matches is None else f"^(?:{rule.matches})$"
@@ -153,7 +154,8 @@ def _value(spec: dataclasses.Field[Any], kind: Any) -> dict[str, Any]:
     accepted += [{"const": rule.word}] if rule.word is not None else []
     accepted += [{"type": "null"}] if type(None) in parts else []
     described: dict[str, Any] = {"description": spec.metadata["doc"]}
-    return described if Any in (kind, *parts) else described | {"anyOf": [*accepted, _WORKED_OUT]} | _default_of(spec)
+    unknown = Any in (kind, *parts) and rule.choices is None
+    return described if unknown else described | {"anyOf": [*accepted, _WORKED_OUT]} | _default_of(spec)
 
 
 def _default_of(spec: dataclasses.Field[Any]) -> dict[str, Any]:

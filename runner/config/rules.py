@@ -25,10 +25,7 @@ def check_rules(config: Config) -> None:
     _check_rules(config, "")
     for group in GROUPS:
         getattr(config, group).check(config)
-    if config.objective in CONSUMER_METRICS and isinstance(config.consumer, NoConsumer):
-        raise ConfigurationError(
-            "objective", config.objective, "is measured only where there is a consumer", "consumer=emulated"
-        )
+    _check_objectives(config)
     if config.skip is not Skip.none and not config.mode.can_skip:
         reason = f"leaves out stages that are one graph in mode={config.mode.name}"
         raise ConfigurationError("skip", config.skip.value, reason, "skip=none, or another mode")
@@ -41,6 +38,17 @@ def check_rules(config: Config) -> None:
         )
     if config.affinity is not None:
         _check_affinity(config.affinity)
+
+
+def _check_objectives(config: Config) -> None:
+    given = config.objective if isinstance(config.objective, str) else f"[{','.join(map(str, config.objectives))}]"
+    if len(set(config.objectives)) < max(1, len(config.objectives)):
+        reason = "names a metric twice" if config.objectives else "names none"
+        raise ConfigurationError(
+            "objective", given, reason, "a metric, or a list of different ones: [images_per_s,peak_memory_mb]"
+        )
+    if isinstance(config.consumer, NoConsumer) and (fed := [one for one in config.objectives if one in CONSUMER_METRICS]):
+        raise ConfigurationError("objective", fed[0], "is measured only where there is a consumer", "consumer=emulated")
 
 
 def _check_rules(node: Any, prefix: str) -> None:

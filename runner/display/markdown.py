@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from runner.display.front import front_text
 from runner.display.ranking import against_baseline, any_failed, columns, failed_text, rows
 from runner.display.words import metric_name, noise_text, ratio_text, self_check_text, verdict_text, with_interval
 from runner.record.metric_schema import MetricName, Metrics
@@ -15,6 +16,7 @@ _COLUMNS: Sequence[MetricName] = ("images_per_s", "startup_s", "cpu_s_per_image"
 def comparison_table(record: SweepJson) -> str:
     """The table for the content of a ``sweep.json``."""
     lines = _ranked(record)
+    lines += [_escaped(text), ""] if (text := front_text(record)) else []
     failed = any_failed([point["metrics"] for point in record["points"]])
     titles = ["point", "images/s", "startup s", "CPU s an image", "memory MB", *(["failed"] if failed else []), "status"]
     lines += [_row(titles), _row(["---", *["---:"] * (len(titles) - 2), "---"])]

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from runner.display.console import command_line, console, print_recorded, short
+from runner.display.front import print_front
 from runner.display.labels import room_for_names, shortened
 from runner.display.ranking import any_failed, failed_text, print_ranking
 from runner.display.words import metric_name, noise_text, ratio_text, self_check_text, verdict_text, with_interval
@@ -33,6 +34,7 @@ def print_sweep(record: SweepJson, folder: Path, *, everything: bool = False) ->
     _print_warnings(out, record)
     _print_noise(out, record)
     print_ranking(out, record, everything=everything, more=f"all of it: {command_line('report', '--all', short(folder))}")
+    print_front(out, record, everything=everything)
     print_recorded(folder)
 
 

@@ -114,6 +114,20 @@ RaceRecord.__doc__ = (
 )
 
 
+class FrontPoint(TypedDict):
+    """Whether a point is on the front: None, or one on it that is proven to beat this point."""
+
+    point: Name
+    beaten_by: Name | None
+
+
+class FrontRecord(TypedDict):
+    """The points that nothing beats in all ``objectives`` together, and those that something does."""
+
+    objectives: list[MetricName]
+    points: list[FrontPoint]
+
+
 class SweepJson(TypedDict):
     """The content of ``sweep.json``: the points, and what their comparison showed.
 
@@ -131,6 +145,7 @@ class SweepJson(TypedDict):
     answer: NotRequired[AnswerRecord | None]
     ranking: NotRequired[list[RankedRecord]]
     race: NotRequired[list[RaceRecord]]
+    front: NotRequired[FrontRecord | None]
     detectable_pct: NotRequired[float | None]
     self_check: ComparisonRecord | None
     trusted: bool

@@ -22,6 +22,7 @@ from runner.report import tables
 from runner.report.answer import answer, warnings_by_kind
 from runner.report.charts import (
     amortisation,
+    front,
     latency,
     law,
     noise,
@@ -43,7 +44,7 @@ from runner.report.templates import templates
 # The names of all charts. A picture from an earlier report that is not drawn again is removed, because it would show other data.
 _NAMES = (
     "throughput", "ranking", "speed-up", "efficiency", "law", "stages", "amortisation", "latency", "resources", "timeline", "noise", "race",
-    "waits", "steps",
+    "waits", "steps", "front",
 )  # fmt: skip
 
 # With fewer points the throughput chart already shows what the ranking would.
@@ -95,6 +96,7 @@ def sections_of(subject: Subject) -> list[Section]:
     scaled = [numbered, speed_up.draw_speed_up(subject), speed_up.draw_efficiency(subject), law.draw(subject, fits)]
     return [
         Section("race", "The race", _drawn(race.draw(subject))),
+        Section("front", "Several objectives", _drawn(front.draw(subject)), _known(tables.of_front(subject))),
         Section("failures", "What failed", [], _known(tables.of_failures(subject))),
         Section(
             "throughput", "Throughput, and what bounds it", _drawn(*scaled, ranked),

@@ -33,7 +33,7 @@ def print_report(subject: Subject) -> None:
     for sparkline in sparklines(subject):
         out.print(sparkline, markup=False)
     shown = [
-        tables.of_ranking(subject), tables.of_failures(subject), tables.of_points(subject), tables.of_comparisons(subject), tables.of_bounds(subject),
+        tables.of_ranking(subject), tables.of_front(subject), tables.of_failures(subject), tables.of_points(subject), tables.of_comparisons(subject), tables.of_bounds(subject),
         tables.of_amortisation(subject), tables.of_laws(fits_of(subject)),
     ]  # fmt: skip
     for table in shown:

@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 
 from runner.analysis.verdicts import PRIMARY, Side, compare_points
+from runner.config.metrics import objectives_of
+from runner.display.front import front_columns, front_rows
 from runner.display.ranking import columns, rows
 from runner.errors import RunnerError
 from runner.record.metric_schema import MetricName
@@ -22,7 +24,7 @@ from runner.record.reading import (
     value_of,
     was_cut_short,
 )
-from runner.record.sweep_schema import AnswerRecord, ComparisonRecord, RaceRecord
+from runner.record.sweep_schema import AnswerRecord, ComparisonRecord, FrontRecord, RaceRecord
 from runner.report.layout import Layout, Position, chosen_layout
 
 
@@ -39,6 +41,8 @@ class Subject:
         comparisons: as in ``sweep.json``.
         answer: as in ``sweep.json``; None for a single point, and for an old sweep without one.
         ranking: a table with a row for each point, the best first, and its headings; empty for a single point.
+        front: which points nothing beats in several objectives together, as in ``sweep.json``; None where there is one objective.
+        fronted: a table with a row for each point, those that nothing beats first, and its headings.
         race: its rounds, as in ``sweep.json``; empty where none was run.
         out: the rounds after which points left it, by their labels.
         self_check: the baseline against its duplicate, as in ``sweep.json``.
@@ -57,6 +61,8 @@ class Subject:
     comparisons: Sequence[ComparisonRecord]
     answer: AnswerRecord | None
     ranking: Sequence[Sequence[str]]
+    front: FrontRecord | None
+    fronted: Sequence[Sequence[str]]
     race: Sequence[RaceRecord]
     out: Mapping[str, int]
     self_check: ComparisonRecord | None
@@ -148,6 +154,8 @@ def _of_sweep(sweep: SweepRecord) -> Subject:
         comparisons=comparisons,
         answer=record.get("answer"),
         ranking=[columns(record), *rows(record)] if record.get("ranking") else [],
+        front=record.get("front"),
+        fronted=[front_columns(record), *front_rows(record)] if record.get("front") else [],
         race=record.get("race", []),
         out={one["point"]: rounds for one in record.get("ranking", []) if (rounds := one["out_in_round"]) is not None},
         self_check=record["self_check"],
@@ -173,7 +181,7 @@ def _compared_now(sweep: SweepRecord) -> list[ComparisonRecord]:
         points,
         _side(baseline),
         comparisons=others,
-        primary=config.get("objective", PRIMARY),
+        primary=objectives_of(config.get("objective", PRIMARY))[0],
         across_hosts=bool(config.get("compare_hosts", False)),
     )
     return [comparison.record() for comparison in compared]
@@ -193,6 +201,8 @@ def _of_point(point: PointRecord) -> Subject:
         comparisons=[],
         answer=None,
         ranking=[],
+        front=None,
+        fronted=[],
         race=[],
         out={},
         self_check=None,

@@ -14,6 +14,8 @@ from runner.errors import RunnerError, StorageError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from runner.sweeps.point import Objective
+
 
 class PastHydra(BaseException):
     """Carries an error past Hydra, which would print it with all overrides and their secrets, or turn it into a warning."""
@@ -118,7 +120,7 @@ def remove_empty_sweep() -> None:
         forget_sweep(Path(str(chosen.sweep.dir)).absolute())
 
 
-def run_point(composed: DictConfig) -> float | None:
+def run_point(composed: DictConfig) -> Objective:
     """Run one point by itself. Hydra calls this for a single run, and launchers other than ``rounds`` call it for each point.
 
     Returns its objective, or None where it failed.

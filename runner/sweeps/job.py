@@ -21,12 +21,12 @@ from runner.files import mask_hydra_files
 from runner.host.claim import claim, give_back
 from runner.host.lock import host_lock
 from runner.host.watchdog import die_with
-from runner.sweeps.point import Point, complete
+from runner.sweeps.point import Objective, Point, complete
 from runner.sweeps.resuming import resume
 from runner.sweeps.single import measure
 
 
-def execute_job(composed: DictConfig, overrides: Sequence[str], folder: Path) -> float | None:
+def execute_job(composed: DictConfig, overrides: Sequence[str], folder: Path) -> Objective:
     """Run one point of a sweep in its own process, perhaps on its own host; returns its objective, or None if it failed.
 
     Nothing is logged to MLflow here. The process that started the sweep gathers the records, and logs them when no trial runs any more.

@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 
 from omegaconf import DictConfig
 
@@ -31,7 +30,7 @@ from runner.pipeline.servers.serving import Served
 from runner.pipeline.sources import Image
 from runner.record.failures import failed_in
 from runner.record.gate import SCHEMA_VERSION
-from runner.record.metric_schema import MetricName, Metrics
+from runner.record.metric_schema import Metrics
 from runner.record.metrics import point_metrics
 from runner.record.point_schema import ResultJson, Status
 from runner.record.trial_schema import TrialRecord
@@ -44,6 +43,9 @@ from runner.sweeps.consuming import batching_of, handing_over
 from runner.trial.messages import Report, TrialPlan
 from runner.trial.page_cache import CachePlan
 from runner.trial.steps import ConsumerPlan
+
+# What a sweeper gets: the value of one metric, or of several; None for a point that failed.
+Objective = float | list[float] | None
 
 
 @dataclass
@@ -169,10 +171,15 @@ class Point:
         return point_metrics(self.trials)
 
     @property
-    def objective(self) -> float | None:
-        """The value for a sweeper: the median of the metric that ``objective`` names; None if the point failed."""
-        objective = cast("MetricName", self.config.objective)  # one of METRICS, as the configuration was checked
-        return None if self.error is not None else self.metrics[objective]["value"]
+    def objective(self) -> Objective:
+        """The value for a sweeper: the median of the metric that ``objective`` names, a list where it is a list; None if the point failed."""
+        if self.error is not None:
+            return None
+        values = [self.metrics[name]["value"] for name in self.config.objectives]
+        if not isinstance(self.config.objective, list):
+            return values[0]
+        known = [value for value in values if value is not None]
+        return known if len(known) == len(values) else None
 
     @property
     def digests(self) -> set[str]:

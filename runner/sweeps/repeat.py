@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import cast
 
 from omegaconf import OmegaConf
 
@@ -26,7 +25,6 @@ from runner.errors import ConfigurationError
 from runner.files import new_folder
 from runner.host.environment import differences, environment
 from runner.record.manifest import amend_manifest
-from runner.record.metric_schema import MetricName
 from runner.record.reading import PointRecord, SweepRecord
 from runner.record.sweep_schema import RepeatedPoint, RerunJson
 from runner.safe_path import take_code_of_the_current_folder
@@ -157,7 +155,7 @@ def _in_turn(points: Sequence[tuple[PointRecord, Point]]) -> list[Comparison]:
     pairs = [(old, new) for (record, old), (same, new) in pairwise(points) if record is same]
     if not pairs or points[0][1].config.protocol.race:
         return []
-    primary = cast("MetricName", points[0][1].config.objective)
+    primary = points[0][1].config.objectives[0]
     compared = []
     for old, new in pairs:
         sides = [Side(point.label, point.trials, point.host) for point in (new, old)]

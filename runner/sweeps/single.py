@@ -10,11 +10,11 @@ from runner.record.manifest import write_manifest
 from runner.sweeps import exit_status
 from runner.sweeps.images import settle_alone
 from runner.sweeps.logged import log_to_mlflow
-from runner.sweeps.point import Point
+from runner.sweeps.point import Objective, Point
 from runner.sweeps.session import Session
 
 
-def execute_alone(point: Point) -> float | None:
+def execute_alone(point: Point) -> Objective:
     """Run the point, whose folder exists; returns its objective, or None if it failed.
 
     Raises:

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from runner.analysis.statistics import detectable
 from runner.analysis.stopping import own_half_width, widest_half_width
@@ -22,7 +22,7 @@ from runner.errors import RunnerError
 from runner.record.gate import SCHEMA_VERSION
 from runner.record.metric_schema import MetricName
 from runner.record.reading import SELF_CHECK, SWEEP, read_sweep_json, spoken_name
-from runner.record.sweep_schema import PointFailure, SweepJson
+from runner.record.sweep_schema import FrontPoint, FrontRecord, PointFailure, SweepJson
 from runner.record.warning import ResultWarning
 from runner.secrets import masked_data, masked_override
 from runner.sweeps.labels import chosen_baseline
@@ -86,8 +86,8 @@ class Sweep:
 
     @property
     def objective(self) -> MetricName:
-        """The metric that the sweep is run for."""
-        return cast("MetricName", self.baseline.config.objective)  # one of METRICS, as the configuration was checked
+        """The metric that the sweep is run for; of several the first."""
+        return self.baseline.config.objectives[0]
 
     def conclude(self) -> None:
         """Compare the points by what has been measured so far, and say which is best."""
@@ -141,13 +141,32 @@ class Sweep:
         candidates = self._candidates()
         return conclude(candidates if self.raced else steadied(candidates), self._question())
 
-    def _question(self) -> Question:
+    def _fronted(self) -> FrontRecord | None:
+        """Which points nothing beats in all objectives together; None where there is one objective."""
+        metrics = self.baseline.config.objectives
+        if len(metrics) < 2:
+            return None
+        from runner.analysis.front import beaten_by
+
+        there = [one for one in self._candidates() if not one.failed and one.readings]
+        labels = [one.label for one in there]
+        objectives = [[one for one in self._candidates(metric=metric) if one.label in labels] for metric in metrics]
+        winners = (
+            beaten_by(objectives, [self._question(metric) for metric in metrics]) if len(there) > 1 else [None] * len(there)
+        )
+        points: list[FrontPoint] = [
+            {"point": label, "beaten_by": None if winner is None else labels[winner]}
+            for label, winner in zip(labels, winners, strict=True)
+        ]
+        return {"objectives": list(metrics), "points": points}
+
+    def _question(self, metric: MetricName | None = None) -> Question:
         from runner.analysis.candidates import question
 
         kept = None if self.baseline.config.baseline is None else self.baseline.label
-        return question(self.objective, self.baseline.config.protocol.indifference, raced=self.raced, kept=kept)
+        return question(metric or self.objective, self.baseline.config.protocol.indifference, raced=self.raced, kept=kept)
 
-    def _candidates(self, rounds: float = math.inf) -> list[Candidate]:
+    def _candidates(self, rounds: float = math.inf, metric: MetricName | None = None) -> list[Candidate]:
         """The points that can be taken, by what was measured of them in the first ``rounds`` rounds; not those that leave stages out."""
         from runner.analysis.candidates import candidate
 
@@ -156,7 +175,7 @@ class Sweep:
                 point.label,
                 spoken_name(point.label, {"mode": {"name": point.config.mode.name}, "workers": point.config.workers}),
                 [trial for trial in point.trials if trial["round"] < rounds],
-                self.objective,
+                metric or self.objective,
                 failed=point.has_failed,
                 kind=point.config.mode.name,
             )
@@ -197,6 +216,7 @@ class Sweep:
             "answer": None if self.conclusion is None else self.conclusion.answer,
             "ranking": [] if self.conclusion is None else self.conclusion.ranking,
             "race": [] if self.conclusion is None else self.conclusion.race,
+            "front": None if self.conclusion is None else self._fronted(),
             "detectable_pct": self._detectable_pct(),
             "self_check": None if self.self_check is None else self.self_check.record(),
             "trusted": self.trusted,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.display.front import front_text
 from runner.display.ranking import SHOWN, against_baseline, rows
 from runner.display.words import cut_short_text, metric_name, ratio_text, self_check_text, verdict_text, with_interval
 from runner.record.point_schema import ResultJson
@@ -76,6 +77,8 @@ def sweep_note(sweep: SweepJson, folder: Path) -> str:
     lines = [f"**{answer['text']}**" if answer is not None else "No answer: the sweep did not finish.", ""]
     if against := against_baseline(sweep):
         lines += [against, ""]
+    if together := front_text(sweep):
+        lines += [together, ""]
     lines += [f"{len(sweep['points'])} points, the best first, at most {SHOWN} of them:", ""]
     lines += [f"- `{name}`: {value}, at most {bound} below the best, {state}" for name, value, bound, state in _ranked(sweep)]
     if sweep["self_check"]:

@@ -36,7 +36,7 @@ def point(label: str, rate: float, varying: Sequence[str] = ("mode", "workers"),
 def subject(points: Sequence[PointRecord], comparisons: Sequence[Mapping[str, Any]] = (), **changes: Any) -> Subject:
     given: dict[str, Any] = {
         "folder": Path("nowhere"), "title": "mode × workers", "points": points, "expected": len(points), "baseline": points[0].label,
-        "comparisons": comparisons, "answer": None, "ranking": [], "race": [], "out": {}, "self_check": None, "duplicate": None, "trusted": True, "warnings": [], "command": "python -m runner -m",
+        "comparisons": comparisons, "answer": None, "ranking": [], "front": None, "fronted": [], "race": [], "out": {}, "self_check": None, "duplicate": None, "trusted": True, "warnings": [], "command": "python -m runner -m",
         "cut_short": False,
     }  # fmt: skip
     return Subject(**(given | changes))

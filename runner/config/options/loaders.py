@@ -15,6 +15,7 @@ from runner.errors import ConfigurationError
 @dataclass
 class Torch(ModeOption):
     needs: ClassVar[tuple[str, str] | None] = ("torch", "PyTorch")
+    library_mb: ClassVar[tuple[int, int]] = (195, 131)
     imports_library: ClassVar[bool] = True
 
     name: str = name("torch")
@@ -81,6 +82,7 @@ class RunIn(Enum):
 @dataclass
 class Grain(ModeOption):
     needs: ClassVar[tuple[str, str] | None] = ("grain", "Grain")
+    library_mb: ClassVar[tuple[int, int]] = (12, 11)
     imports_library: ClassVar[bool] = True
 
     name: str = name("grain")

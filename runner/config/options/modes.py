@@ -50,11 +50,13 @@ class ModeOption(CodeOption):
 
     Attributes:
         needs: the package that it needs beyond those of this program, an extra of the mode's name; and what its authors call it.
+        library_mb: memory that its library takes: in the trial, and again in each worker process that does not come by a fork; megabytes, measured.
         imports_library: whether its code cannot be imported without a large library, such as TensorFlow, which only its trials should load.
     """
 
     package: ClassVar[str] = "runner.modes"
     needs: ClassVar[tuple[str, str] | None] = None
+    library_mb: ClassVar[tuple[int, int]] = (0, 0)
     imports_library: ClassVar[bool] = False
 
     name: str = MISSING

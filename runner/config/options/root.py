@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from runner.config.fields import AMOUNT, HOST, MEASURING, MISSING, ORDER, RECORDING, START, SWEEP, WORK, option
-from runner.config.metrics import CONSUMER_METRICS, METRICS
+from runner.config.metrics import CONSUMER_METRICS, METRICS, MetricName, objectives_of
 from runner.config.options.consumers import ConsumerOption
 from runner.config.options.measuring import Host, Monitor, Protocol
 from runner.config.options.modes import ModeOption
@@ -66,9 +67,9 @@ class Config:
     baseline: str | None = option(
         None, "the point that others are compared with: its name or number; the first by default", role=SWEEP
     )
-    objective: str = option(
+    objective: Any = option(
         "images_per_s",
-        "the metric that a sweeper such as Optuna gets for each point",
+        "the metric that a sweep is run for, and that a sweeper such as Optuna gets for each point; or a list of metrics, the first of which decides",
         choices=(*METRICS, *CONSUMER_METRICS),
         role=SWEEP,
     )
@@ -83,6 +84,11 @@ class Config:
     def epoch_images(self) -> int:
         """How many images an epoch has; while that has to be found yet, ``FIRST_LOOK``."""
         return self.images if isinstance(self.images, int) else FIRST_LOOK
+
+    @property
+    def objectives(self) -> tuple[MetricName, ...]:
+        """The metrics that the sweep is run for; where one has to decide, it is the first."""
+        return objectives_of(self.objective)
 
     @property
     def uses_tensorflow(self) -> bool:
