@@ -117,7 +117,7 @@ def test_it_is_said_in_the_terminal_in_markdown_and_in_mlflow(record: SweepJson,
 
 def test_the_report_draws_two_objectives_and_lists_what_beats_what() -> None:
     points = [point("thread-w1", 100.0), point("thread-w2", 180.0), point("process-w2", 90.0)]
-    found = {
+    found: dict[str, Any] = {
         "objectives": ["images_per_s", "peak_memory_mb"],
         "points": [
             {"point": "thread-w1", "beaten_by": None},
@@ -128,7 +128,7 @@ def test_the_report_draws_two_objectives_and_lists_what_beats_what() -> None:
     fronted = [
         ["point", "images_per_s", "peak_memory_mb", "beaten by"],
         *([one["point"], "1", "2", ""] for one in found["points"]),
-    ]  # type: ignore[index]
+    ]
     seen = subject(points, front=found, fronted=fronted)
     chart = front.draw(seen)
     assert chart is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,17 @@ def test_batches_and_processes_of_a_loader_bring_each_result_once_and_leave_noth
     assert digest_of(report.verification) == expected
     assert family.left() == []
     assert left_in_shared_memory(before) == set()
+
+
+@pytest.mark.parametrize("mode", [variant("torch-fresh"), variant("keras-processes")])
+def test_the_memory_of_processes_that_are_started_in_each_pass_counts(
+    trials: Trials, images: Sequence[Image], mode: Any
+) -> None:
+    """Between passes, when the trial reads its memory, there are none."""
+    footprint = trials.report(mode, warmup_epochs=1, **words(images)).footprint
+    assert footprint.processes >= 3  # the trial's own, and two workers
+    if sys.platform == "linux":
+        assert (footprint.memory_bytes or 0) > 0
 
 
 @pytest.mark.parametrize("mode", [variant("torch-fresh"), variant("keras-processes")])

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from time import monotonic, sleep
 
 import psutil
@@ -37,6 +38,25 @@ def end_tree(pid: int, grace_s: float) -> None:
         for process in psutil.wait_procs(tree, grace_s)[1]:
             with contextlib.suppress(psutil.Error):
                 process.kill()
+
+
+def started_by(pid: int) -> list[int]:
+    """All processes below one. Linux lists them by thread, which takes a fraction of the time of a search of all the system's processes."""
+    try:
+        if Path(f"/proc/{pid}/task/{pid}/children").exists():
+            return _listed_below(pid)
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except (psutil.Error, OSError):
+        return []
+
+
+def _listed_below(pid: int) -> list[int]:
+    below: list[int] = []
+    with contextlib.suppress(OSError):  # it has ended
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                below += map(int, (thread / "children").read_text(encoding="ascii").split())
+    return below + [further for child in tuple(below) for further in _listed_below(child)]
 
 
 if sys.platform == "win32":

@@ -23,6 +23,9 @@ _GAP_INTERVALS = 2.0
 # NVML's own figures are means over at least a sixth of a second.
 _GPU_INTERVAL_S = 0.2
 
+# The phases in which a trial starts processes that it has not announced.
+_WITH_NEW_PROCESSES = ("startup", "warmup", "epoch", "verify")
+
 # How the kinds of readings divide the share of a core that the monitor may use.
 _SHARES = {"detail": 0.25, "search": 0.1, "host": 0.1, "memory": 0.25, "gpu": 0.2}
 
@@ -161,7 +164,8 @@ class Sampler:
         """Take one sample. At the border of two phases the trial waits, so everything cheap is read there, due or not."""
         with self._lock:
             began = time.thread_time()
-            if self._phase == "startup" and self._allowed("search", border=False):
+            # Workers come in the startup, those of some loaders in each pass.
+            if self._phase in _WITH_NEW_PROCESSES and self._allowed("search", border=False):
                 self._read("search", self._tree.add_started_processes)
             # Right before the CPU clocks are read, so that the usage belongs to the time between the two samples.
             now = time.perf_counter_ns()

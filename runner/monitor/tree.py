@@ -6,9 +6,8 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import psutil
-
 from runner.host.memory import resident_bytes_and_threads
+from runner.host.processes import started_by
 from runner.host.usage import cpu_s_of
 
 
@@ -32,11 +31,12 @@ class Tree:
     def __init__(self) -> None:
         self.pids: tuple[int, ...] = ()
         self.used_s = 0.0
+        self._named: tuple[int, ...] = ()
         self._clocks: dict[int, float] = {}
 
     def set_processes(self, pids: Iterable[int]) -> None:
         """The tree consists of these processes now. All usage of a new one counts, because the tree has started it."""
-        self.pids = tuple(pids)
+        self.pids = self._named = tuple(pids)
 
     def start_counting(self) -> None:
         """Count CPU seconds from now on."""
@@ -57,14 +57,10 @@ class Tree:
         return used if any_clock else None
 
     def add_started_processes(self) -> None:
-        """Add processes that the tree has started since. This searches all processes of the system, which is costly if there are many."""
-        if not self.pids:
-            return
-        try:
-            below = psutil.Process(self.pids[0]).children(recursive=True)
-        except (psutil.Error, OSError):
-            return
-        self.pids = tuple(dict.fromkeys((*self.pids, *(process.pid for process in below))))
+        """Add processes that the tree has started since, and that run."""
+        if self.pids:
+            self.pids = tuple(dict.fromkeys((*self._named, *started_by(self.pids[0]))))
+            self._clocks = {pid: seconds for pid, seconds in self._clocks.items() if pid in self.pids}
 
     def detail(self) -> Detail | None:
         """Memory, threads and number of the processes that still run; None if the system does not say."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 
-import psutil
-
 from runner.host.memory import Footprint, footprint, together
+from runner.host.processes import started_by
 from runner.host.usage import COUNTS_ENDED_CHILDREN, Usage, cpu_s, largest_resident_bytes, own_usage, total, usage_of
 from runner.modes import ClusterMode, Mode, Worker, WorkerId, WorkerUsage
 
@@ -78,6 +77,11 @@ class Accounting:
         """The workers on other hosts that have reported."""
         return [worker for worker in self._reports if isinstance(worker, str)]
 
+    def footprint_with_new(self) -> Footprint | None:
+        """The same with processes that have come since the workers were announced, where there are any: those of loaders that start them in each pass."""
+        new = _children_except(self.pids)
+        return footprint((*self.pids, *new), self._fork_server) if new else None
+
     def footprint(self) -> Footprint:
         """Memory, threads and processes of the tree, and of the workers on other hosts."""
         self.update_workers()
@@ -88,8 +92,4 @@ class Accounting:
 
 def _children_except(workers: Sequence[int]) -> list[int]:
     """The processes of the tree that are not workers, such as a fork server that the trial has started."""
-    try:
-        below = psutil.Process().children(recursive=True)
-    except (psutil.Error, OSError):
-        return []
-    return [child.pid for child in below if child.pid not in workers]
+    return [pid for pid in started_by(os.getpid()) if pid not in workers]

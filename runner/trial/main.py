@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import traceback
-from functools import partial
+from functools import partial, reduce
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter_ns
@@ -81,6 +81,7 @@ class _Trial:
         self._accounting = Accounting(fork_server)
         self._workers: tuple[Worker, ...] = ()
         self._sent: list[Sent] = []
+        self._at_work: Footprint | None = None
         self._cache = PageCache(plan.cache)
         self._feeding: Feeding | None = None
 
@@ -99,6 +100,7 @@ class _Trial:
         self._enter("pause")
         at_end = self._accounting.footprint()
         verification = self._verify(mode)
+        seen = [at_end, *([] if self._at_work is None else [self._at_work])]
         backend = dict(mode.facts())
         nodes = tuple(mode.nodes()) if isinstance(mode, ClusterMode) else ()
         node_of = dict(mode.node_of()) if isinstance(mode, ClusterMode) else {}
@@ -112,7 +114,7 @@ class _Trial:
             workers=self._workers,
             epochs=tuple(epochs),
             verification=verification,
-            footprint=_larger(at_ready, at_end),
+            footprint=reduce(_larger, seen, at_ready),
             memory_bytes=(at_ready.memory_bytes, at_end.memory_bytes),
             cpus=allowed_cpus(),
             gil=gil,
@@ -204,8 +206,17 @@ class _Trial:
         return records
 
     def _clock(self, epoch: int | None) -> EpochClock:
-        """A clock that reports progress to the conductor, for the timed epoch with this number; None is a pass that is not timed."""
-        return EpochClock(self._accounting, lambda done: self._connection.send(Progress(epoch, done)))
+        """A clock that reports progress to the conductor, for the timed epoch with this number.
+
+        None is a pass that is not timed: then the memory of workers that end with the pass is read too.
+        """
+
+        def progress(done: int) -> None:
+            self._connection.send(Progress(epoch, done))
+            if epoch is None and (now := self._accounting.footprint_with_new()) is not None:
+                self._at_work = now if self._at_work is None else _larger(self._at_work, now)
+
+        return EpochClock(self._accounting, progress)
 
     @property
     def _works_here(self) -> bool:

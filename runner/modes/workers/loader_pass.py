@@ -9,7 +9,7 @@ from multiprocessing.process import BaseProcess
 from runner.errors import TrialError, ended_by
 from runner.modes import Epoch, EpochEvents, ModePlan
 from runner.modes.workers.due_runs import take_run
-from runner.modes.workers.loader_work import Handled
+from runner.modes.workers.loader_work import Handled, batches_in
 from runner.modes.workers.messages import WorkerFailure
 from runner.modes.workers.progress import ProgressTimer
 from runner.modes.workers.returning import ReturnCheck
@@ -30,6 +30,9 @@ class LoaderPass:
     def __init__(self, plan: ModePlan, epoch: Epoch, events: EpochEvents, numbers: Numbers) -> None:
         self._collector, self._check = Collector(plan.spool), ReturnCheck(verify=epoch.verify)
         self._events, self._numbers, self._timer = events, numbers, ProgressTimer()
+        batches = batches_in(epoch.items, plan.mode.batch_size)
+        # Where workers end with the pass, they are there with the first batch, busy in the middle, and perhaps with the last.
+        self._told_at, self._taken = {1, (batches + 1) // 2, batches}, 0
 
     def take(self, handled: Handled | WorkerFailure) -> None:
         """Take a batch; waits until its first item may be handed over.
@@ -44,7 +47,8 @@ class LoaderPass:
         self._numbers.put_into(handled.records)
         self._collector.add(handled.records)
         take_run(handled.records, handled.returned(), intake, self._check)
-        if self._timer.due():
+        self._taken += 1
+        if self._timer.due() or self._taken in self._told_at:
             self._events.progress(len(self._collector))
 
     def done(self, end: Callable[[], Receipt] | None = None) -> Records:
