@@ -28,7 +28,7 @@ _PARAM_LENGTH = 6000
 _TAG_LENGTH = 5000
 _NAME_LENGTH = 250
 
-_POINT_ARTIFACTS = ("result.json", "samples.csv", "trace.json", "runner.log")
+_POINT_ARTIFACTS = ("result.json", "samples.csv", "trace.json", "profile.svg", "profile.txt", "runner.log")
 _SWEEP_ARTIFACTS = ("sweep.json", "comparison.md", "report.html")
 
 # MLflow's words for how a run ended.
