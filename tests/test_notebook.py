@@ -39,8 +39,9 @@ def test_a_cell_shows_progress_while_it_runs_and_nothing_of_it_afterwards(
 ) -> None:
     nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
     shown: list[str] = []
+    base: Any = nbclient.NotebookClient
 
-    class Client(nbclient.NotebookClient):  # type: ignore[misc]
+    class Client(base):  # type: ignore[misc]
         def process_message(self, message: Any, cell: Any, cell_index: int) -> Any:
             if message["msg_type"] == "update_display_data":
                 shown.append(message["content"]["data"]["text/html"])
