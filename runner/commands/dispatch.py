@@ -31,6 +31,7 @@ VERBS = {
     "recommend": "say which point of a sweep to take",
     "decide": "say which point is best, from values that another program has measured",
     "diagnose": "say which part of a pipeline takes the time: fetching, preparing or handing over",
+    "profile": "show where the time of a configuration goes, as a flame graph and in per cent",
     "gate": "say whether a change has made a pipeline worse, for a CI to act on",
     "doctor": "say what about this machine would spoil a measurement, and what can be done",
     "history": "say where a metric has changed its level, over the runs in MLflow",

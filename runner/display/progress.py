@@ -1,14 +1,13 @@
-"""What the user sees on stderr while trials run."""
+"""What the user sees while trials run: on stderr, or in the cell of a notebook."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from runner.display.cell import CellLine
 from runner.display.console import error_console
 from runner.record.failures import failed_in, in_words
 from runner.record.trial_schema import TrialRecord
@@ -91,17 +90,19 @@ class ProgressDisplay(LineDisplay):
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
-            disable=not (
-                self.console.is_terminal or _has_live_cells(self.console)
-            ),  # elsewhere the bar would leave empty lines
+            disable=not self.console.is_terminal,  # elsewhere the bar would leave empty lines
             # Twice a second, because the conductor should be idle while a trial is timed.
             refresh_per_second=2,
         )
         self._bar = self._progress.add_task("importing TensorFlow" if tensorflow else "starting", total=None)
         self._epoch = self._done = self._epochs = self._images = 0
+        self._cell: CellLine | None = None
 
     def __enter__(self) -> Self:
         self._progress.start()
+        if self.console.is_jupyter:
+            self._cell = CellLine()
+            self._cell.show(self._progress.get_renderable())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
@@ -109,6 +110,9 @@ class ProgressDisplay(LineDisplay):
 
     def stop(self) -> None:
         self._progress.stop()
+        if self._cell is not None:
+            self._cell.clear()
+            self._cell = None
 
     def trial_starts(self, name: str, number: int, left: int, *, epochs: int, images: int) -> None:
         super().trial_starts(name, number, left, epochs=epochs, images=images)
@@ -130,12 +134,12 @@ class ProgressDisplay(LineDisplay):
     def trial_ends(self, trial: TrialRecord) -> None:
         super().trial_ends(trial)
         self._done += 1
-        self._progress.update(self._bar, completed=self._done)
+        self._update(completed=self._done)
 
     def _describe(self, what: str) -> None:
-        self._progress.update(self._bar, description=what)
+        self._update(description=what)
 
-
-def _has_live_cells(console: Console) -> bool:
-    """Whether this is a notebook whose cells can be written anew; without ipywidgets rich would warn at every step."""
-    return console.is_jupyter and find_spec("ipywidgets") is not None
+    def _update(self, *, completed: int | None = None, description: str | None = None) -> None:
+        self._progress.update(self._bar, completed=completed, description=description)
+        if self._cell is not None:
+            self._cell.show(self._progress.get_renderable())

@@ -76,14 +76,14 @@ def settle(points: Sequence[Point], number: int) -> None:
 
 def _found(points: Sequence[Point], supervisor: Supervisor, tell: Callable[[str], None]) -> int:
     wanted_s = points[0].config.protocol.epoch_s
-    rates = {number: _rate(point, FIRST_LOOK, supervisor, tell) for number, point in enumerate(_likely(points))}
+    rates = {number: images_a_second(point, FIRST_LOOK, supervisor, tell) for number, point in enumerate(_likely(points))}
     fastest = max(rates, key=lambda number: rates[number])
     point, rate, images = _likely(points)[fastest], rates[fastest], FIRST_LOOK
     for _ in range(_LOOKS - 1):
         if not rate or images / rate >= _ENOUGH * wanted_s:
             break
         images = math.ceil(_ENOUGH * wanted_s * rate * 1.5)
-        rate = _rate(point, images, supervisor, tell)
+        rate = images_a_second(point, images, supervisor, tell)
     workers = max(one.config.mode.effective_workers(one.config.workers) for one in points)
     return max(_two_digits(rate * wanted_s) if rate else FIRST_LOOK, workers)
 
@@ -100,8 +100,8 @@ def _likely(points: Sequence[Point]) -> list[Point]:
     return list(by_mode.values())
 
 
-def _rate(point: Point, images: int, supervisor: Supervisor, tell: Callable[[str], None]) -> float:
-    """Images a second of one epoch of so many images; 0 where that failed."""
+def images_a_second(point: Point, images: int, supervisor: Supervisor, tell: Callable[[str], None]) -> float:
+    """How many images a second one epoch of so many images does in a trial that is on no record; 0 where it failed."""
     config = replace(copy.deepcopy(point.config), images=images, sink=NoSink())
     look = replace(point, config=config, images=images_of(config.source, images), trials=[], series=[])
     try:

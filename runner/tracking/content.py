@@ -38,7 +38,7 @@ _PARAM_LENGTH = 6000
 _TAG_LENGTH = 5000
 _NAME_LENGTH = 250
 
-_POINT_ARTIFACTS = (RESULT, "samples.csv", "trace.json", "runner.log")
+_POINT_ARTIFACTS = (RESULT, "samples.csv", "trace.json", "profile.svg", "profile.txt", "runner.log")
 _SWEEP_ARTIFACTS = (SWEEP, "comparison.md", REPORT)
 
 # MLflow's words for how a run ended.
