@@ -64,7 +64,7 @@ def interleaved(numbers: Any, items: Iterable[int], work: ItemWork, plan: ModePl
     return source.interleave(
         as_it_is(of_one),
         cycle_length=tf.data.AUTOTUNE if option.interleave < 0 else option.interleave,
-        num_parallel_calls=maps.parallel,
+        num_parallel_calls=min(maps.parallel, option.interleave) if option.interleave > 0 else maps.parallel,  # AUTOTUNE is -1
         deterministic=maps.deterministic,
     )
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from time import perf_counter_ns
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple
 
 from runner.config.options import TfData, TfDataBatch
 from runner.modes import ModePlan
+from runner.modes.stage_record import StageRecord
 from runner.modes.tf_data.calls import Handled
 
 # After which parts of a pass the model is looked at, beside its end.
@@ -31,20 +32,6 @@ _NAMES = {
 }
 
 _MAPS, _INTERLEAVES = ("ParallelMap", "Map"), ("ParallelInterleave",)
-
-
-class StageRecord(TypedDict):
-    """A stage, in the order of the dataset.
-
-    ``parallel_calls`` and ``buffer`` are the last that TensorFlow or the user chose; the latter counts results, or batches. ``ms_per_image`` is what one call takes, by the
-    image; ``busy_pct`` how much of the pass that is, where it is divided among the parallel calls.
-    """
-
-    stage: str
-    parallel_calls: int
-    buffer: int | None
-    ms_per_image: float
-    busy_pct: float
 
 
 class _Node(NamedTuple):
@@ -181,5 +168,5 @@ class Watch:
             "parallel_calls": parallel,
             "buffer": chosen.get("buffer_size"),
             "ms_per_image": round(ms_per_image, 6),
-            "busy_pct": round(busy_pct, 1),
+            "busy_pct": round(min(100.0, busy_pct), 1),
         }
