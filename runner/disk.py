@@ -104,6 +104,21 @@ def remove(path: Path) -> None:
         _sync_folder(path.parent)
 
 
+def spool_files(spool: Path) -> list[Path]:
+    """The files that a trial writes while it runs: ``spool``, and those beside it whose names go on from its name with a dot."""
+    return [spool, *spool.parent.glob(f"{spool.name}.*")]
+
+
+def remove_spool(spool: Path) -> None:
+    """Remove what a trial wrote while it ran.
+
+    Raises:
+        StorageError: that is not possible.
+    """
+    for path in spool_files(spool):
+        remove(path)
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, unless they are there.
 
@@ -132,7 +147,7 @@ def appending(path: Path) -> Iterator[IO[bytes]]:
 
 def is_left_over(name: str) -> bool:
     """Whether a file of this name is one that a program which was killed had not moved into place, or had not removed."""
-    return name == SPOOL or _HALF_WRITTEN.fullmatch(name) is not None
+    return name == SPOOL or name.startswith(f"{SPOOL}.") or _HALF_WRITTEN.fullmatch(name) is not None
 
 
 def remove_left_over(folder: Path) -> None:

@@ -16,6 +16,7 @@ from runner.monitor.sampler import Sample
 from runner.record.metric_schema import MetricName
 from runner.record.point_schema import ResultJson
 from runner.record.reading import name_of
+from runner.record.stages import slowest_stage
 from runner.record.sweep_schema import AgreementRecord, ComparisonRecord, RepeatedPoint
 from runner.record.trial_schema import ThreadSettings
 
@@ -94,6 +95,9 @@ def _metrics_table(record: ResultJson, tf: ThreadSettings) -> Table:
         table.add_row("TensorFlow", "-", "not started: the task does not use it")
     else:
         table.add_row("TensorFlow", f"{tf['intra_op']}/{tf['inter_op']}", "intra_op/inter_op read back; 0 is its own choice")
+    if (slowest := slowest_stage(trials[-1])) is not None:
+        took = f"{slowest['ms_per_image']:.3g} ms an image, {slowest['parallel_calls']} at a time"
+        table.add_row("slowest stage", escape(slowest["stage"]), f"{took}; all stages are under backend in the record")
     return table
 
 

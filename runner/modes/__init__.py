@@ -33,6 +33,7 @@ class ModePlan:
         pipeline: what the workers do.
         spool: a file for records that do not fit in memory; None keeps all of them in memory.
         batches: how results are put into batches for a consumer; None without a consumer.
+        seed: of what a mode leaves to chance.
     """
 
     mode: Any
@@ -41,6 +42,7 @@ class ModePlan:
     pipeline: PipelinePlan
     spool: str | None = None
     batches: Batching | None = None
+    seed: int = 0
 
     def longest_run(self, takers: int) -> int:
         """How many items a worker takes at once, at most: of items that wait for those before them, there should not be many."""

@@ -36,6 +36,7 @@ from runner.report.charts import (
     timeline,
     waits,
 )
+from runner.report.stage_table import of_stages
 from runner.report.subject import Subject, read_subject
 from runner.report.svg import Chart, schemes
 from runner.report.tables import Table
@@ -104,7 +105,7 @@ def sections_of(subject: Subject) -> list[Section]:
         ),
         Section(
             "time", "Where the time goes", _drawn(stages.draw(subject), amortisation.draw(subject), latency.draw(subject)),
-            _known(tables.of_amortisation(subject)),
+            _known(tables.of_amortisation(subject), of_stages(subject)),
         ),
         Section(
             "input", "Does the consumer wait for its input?", _drawn(waits.draw_waits(subject), steps.draw_steps(subject)), [],

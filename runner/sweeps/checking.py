@@ -43,6 +43,7 @@ def checked(config: Config) -> CheckedConfig:
     ask_for(demands_of(config))
     check_temporary_folder()
     images = images_of(config.source, config.epoch_images)
+    config.mode.check_images(config, images)
     refuse_too_many(Planned(config, images, usable_cpus()), _limits())
     return CheckedConfig(config, images)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from runner.config.options import NoSink, Skip
 from runner.config.options.root import AUTO, FIRST_LOOK
 from runner.config.plain import plain
-from runner.disk import remove
+from runner.disk import remove_spool
 from runner.errors import RunnerError, TrialError
 from runner.pipeline.servers.serving import serving
 from runner.pipeline.sources import images_of, images_there
@@ -112,7 +112,7 @@ def images_a_second(point: Point, images: int, supervisor: Supervisor, tell: Cal
         tell(f"images=auto: {point.label}: {error}")
         return 0.0
     finally:
-        remove(look.spool)
+        remove_spool(look.spool)
     if outcome.report is None:
         return 0.0
     epoch = outcome.report.epochs[-1]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from runner.analysis.shortages import named
-from runner.disk import remove
+from runner.disk import remove_spool
 from runner.errors import ImageReplaced, StorageError, TrialError, TrialFailed
 from runner.files import mask_file
 from runner.host.clock import unix_time, wall_offset_s
@@ -74,7 +74,7 @@ def measured_trial(
             _log_trial(trial, outcome.error)
     finally:
         mask_file(point.folder / "runner.log")  # what workers and libraries in C have printed there
-        remove(point.spool)
+        remove_spool(point.spool)
     return trial
 
 

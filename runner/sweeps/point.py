@@ -203,7 +203,7 @@ class Point:
         mode = config.mode if batches is None else handing_over(config.mode)
         return TrialPlan(
             mode_module=config.mode.module(),
-            mode=ModePlan(mode, config.workers, limits, pipeline, str(self.spool), batches),
+            mode=ModePlan(mode, config.workers, limits, pipeline, str(self.spool), batches, config.seed),
             items=config.epoch_images,
             epochs=config.protocol.epochs,
             warmup_epochs=config.protocol.warmup_epochs,

@@ -15,7 +15,7 @@ from pathlib import Path
 from time import perf_counter_ns
 
 from runner.config.options import Cache
-from runner.disk import set_hook
+from runner.disk import set_hook, spool_files
 from runner.errors import ConductorGone, StorageError, TrialError
 from runner.host.affinity import allowed_cpus, restrict
 from runner.host.connections import Connection
@@ -69,7 +69,8 @@ def _leave_nothing(plan: TrialPlan) -> None:
     """End this process and its workers, where the conductor, which would tidy up after them, is gone."""
     with contextlib.suppress(Exception):
         if plan.mode.spool is not None:
-            Path(plan.mode.spool).unlink(missing_ok=True)
+            for path in spool_files(Path(plan.mode.spool)):
+                path.unlink(missing_ok=True)
         mode_class(plan).after_trial(os.getpid())
     kill_own_group()
 

@@ -53,7 +53,10 @@ class NumberedTask:
 
 @dataclass
 class Noting(BatchesOption):
-    """A consumer that notes the numbers in its batches; in step ``fails_in`` it raises, and in step ``hangs_in`` it never returns."""
+    """A consumer that notes the numbers in its batches; in step ``fails_in`` it raises, and in step ``hangs_in`` it never returns.
+
+    With ``whole`` it notes a digest of each batch, whatever it is made of.
+    """
 
     code: ClassVar[str] = "support.noting_consumer"
 
@@ -63,13 +66,14 @@ class Noting(BatchesOption):
     fails_in: int | None = None
     hangs_in: int | None = None
     dies_in: int | None = None
+    whole: bool = False
     warmup_steps: int = 0
 
 
 class NotingConsumer:
     def __init__(self, config: Noting) -> None:
         self._config = config
-        self._noted: list[list[int]] = []
+        self._noted: list[Any] = []
 
     def step(self, batch: Any) -> None:
         config = self._config
@@ -81,7 +85,7 @@ class NotingConsumer:
             os._exit(9)
         assert batch.flags["C_CONTIGUOUS"]
         time.sleep(config.step_s)
-        self._noted.append(batch[:, 0, 0].tolist())
+        self._noted.append(array_digest(batch).hex() if config.whole else batch[:, 0, 0].tolist())
 
     def outcome(self) -> Mapping[str, Any]:
         return {"noted": self._noted}

@@ -47,6 +47,7 @@ class Trials:
         source: Any = None,
         spool: str | None = None,
         consumer: BatchesOption | None = None,
+        seed: int = 0,
     ) -> TrialPlan:
         task = task or Tensorflow()
         pipeline = PipelinePlan(
@@ -60,7 +61,7 @@ class Trials:
         )
         batches = None if consumer is None else batching_of(consumer)
         mode_plan = ModePlan(
-            mode if batches is None else handing_over(mode), workers, ThreadLimits(*limits), pipeline, spool, batches
+            mode if batches is None else handing_over(mode), workers, ThreadLimits(*limits), pipeline, spool, batches, seed
         )
         taker = None if consumer is None else ConsumerPlan(consumer.module(), consumer)
         module, log = module_of("mode", mode.name), str(self.log)

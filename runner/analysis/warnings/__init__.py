@@ -16,6 +16,7 @@ from runner.analysis.warnings.settings import (
     not_cold,
     nothing_provable,
     oversubscribed,
+    results_from_a_cache,
     returned_otherwise,
     settings_not_applied,
 )
@@ -54,7 +55,7 @@ def of_point(point: PointFacts) -> list[ResultWarning]:
     # A point that has left a race, or has won it, needs no more rounds.
     few = None if point.config.protocol.race else few_rounds(good)
     warnings = [few, oversubscribed(point), settings_not_applied(point, good), cpus_not_applied(point, good)]
-    warnings += [brought_back(point), returned_otherwise(point, good)]
+    warnings += [brought_back(point), returned_otherwise(point, good), results_from_a_cache(point)]
     if good:
         warnings += [check(good) for check in _MEASURED]
     return [warning for warning in warnings if warning is not None]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from runner.analysis.stopping import ROUNDS_TO_PROVE
 from runner.analysis.warnings.facts import PointFacts
 from runner.config.cpus import cpus_of
-from runner.config.options import NoConsumer, Protocol, Returns
+from runner.config.options import NoConsumer, Protocol, Returns, TfDataCache
 from runner.record.trial_schema import GoodTrial
 from runner.record.warning import ResultWarning
 
@@ -122,6 +122,18 @@ def brought_back(point: PointFacts) -> ResultWarning | None:
         "brought_back",
         "the consumer takes the results, so worker processes bring them back by mode.returns=shared_memory",
         "nothing to do; mode.returns=pickle takes the other way",
+    )
+
+
+def results_from_a_cache(point: PointFacts) -> ResultWarning | None:
+    """Results are kept from the first pass on, so that later epochs measure no task."""
+    cache = getattr(point.config.mode, "cache", None)
+    if cache not in {TfDataCache.decoded, TfDataCache.file}:
+        return None
+    return ResultWarning(
+        "results_from_a_cache",
+        f"with mode.cache={cache.value} each pass after the first, warm-up included, takes its results out of the cache",
+        "do not compare its images a second with those of points that do the task; mode.cache=bytes keeps only what was read",
     )
 
 

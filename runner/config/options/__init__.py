@@ -10,4 +10,5 @@ from runner.config.options.sinks import *  # noqa: F403
 from runner.config.options.sources import *  # noqa: F403
 from runner.config.options.tasks import *  # noqa: F403
 from runner.config.options.tf import *  # noqa: F403
+from runner.config.options.tf_data import *  # noqa: F403
 from runner.config.options.tracking import *  # noqa: F403

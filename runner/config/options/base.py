@@ -33,6 +33,25 @@ class Code(Protocol):
         """Whether its code uses TensorFlow."""
 
 
+class PlacedPicture(Protocol):
+    """An image as its header describes it, and where it is."""
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def height(self) -> int: ...
+
+    @property
+    def refused(self) -> str | None: ...
+
+    @property
+    def offset(self) -> int | None: ...
+
+
 class Choices(Protocol):
     """The choices of a point on which a check of another option may depend."""
 

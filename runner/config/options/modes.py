@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from importlib.util import find_spec
@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from runner.config.consent import Demand
 from runner.config.fields import MISSING, name, option
-from runner.config.options.base import Choices, CodeOption, Threads
+from runner.config.options.base import Choices, CodeOption, PlacedPicture, Threads
 from runner.errors import ConfigurationError
 
 
@@ -65,6 +65,13 @@ class ModeOption(CodeOption):
         if self.needs is not None and find_spec(self.needs[0]) is None:
             accepted = f"an environment with the extra {self.name}: pip install 'image-pipeline-runner[{self.name}]'"
             raise ConfigurationError("mode", self.name, f"needs {self.needs[1]}, which is not installed", accepted)
+
+    def check_images(self, choices: Choices, images: Sequence[PlacedPicture]) -> None:
+        """Refuse what depends on the images, of which the headers have been read.
+
+        Raises:
+            ConfigurationError: it cannot be run with them.
+        """
 
     def effective_workers(self, workers: int) -> int:
         """How many workers really run when ``workers`` are asked for."""
@@ -177,28 +184,6 @@ class Process(ProcessOption):
 class ProcessPool(ProcessOption):
     name: str = name("process_pool")
     chunksize: int | None = option(None, "how many images a worker takes at once; by default fewer towards the end", at_least=1)
-
-
-class Parallelism(Enum):
-    """How many calls ``Dataset.map`` makes at the same time."""
-
-    workers = "workers"  # as many as there are workers
-    autotune = "autotune"  # as TensorFlow chooses, in a pool of as many threads as there are workers
-
-
-@dataclass
-class TfData(ModeOption):
-    name: str = name("tf_data")
-    parallelism: Parallelism = option(Parallelism.workers, "how many images at the same time")
-    prefetch: int = option(0, "how many results are prepared ahead; -1 is TensorFlow's choice", at_least=-1)
-
-    @property
-    def uses_tensorflow(self) -> bool:
-        return True
-
-    @property
-    def can_skip(self) -> bool:
-        return False  # its stages are one graph
 
 
 @dataclass

@@ -63,7 +63,7 @@ class Config:
     affinity: str | None = option(
         None, "the CPUs that a trial and its workers are kept to, such as 0-3 or '0,2'; all by default", role=WORK
     )
-    seed: int = option(0, "orders the trials of a sweep", at_least=0, role=ORDER)
+    seed: int = option(0, "orders the trials of a sweep, and the images where mode.shuffle mixes them", at_least=0, role=ORDER)
     baseline: str | None = option(
         None, "the point that others are compared with: its name or number; the first by default", role=SWEEP
     )

@@ -165,7 +165,9 @@ class Url(SourceOption):
 class Tfrecord(FilesOption):
     name: str = name("tfrecord")
     path: str = option(
-        MISSING, "an uncompressed file of tf.train.Example", must_exist="an uncompressed TFRecord file of tf.train.Example"
+        MISSING,
+        "an uncompressed file of tf.train.Example, or a folder with files *.tfrecord",
+        must_exist="an uncompressed TFRecord file of tf.train.Example, or a folder of them",
     )
     feature: str = option("image/encoded", "the bytes feature that holds the image, not empty", matches=r".*\S.*")
 

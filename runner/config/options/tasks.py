@@ -59,6 +59,16 @@ class TaskOption(CodeOption):
         """Whether the last bits of a result change with ``tf.intra_op``."""
         return False
 
+    @property
+    def is_graph(self) -> bool:
+        """Whether its code has a graph of TensorFlow's, which needs no call to Python for an image."""
+        return False
+
+    @property
+    def why_not_batches(self) -> str | None:
+        """Why its steps after decoding cannot be mapped over a batch of images; None where they can."""
+        return "handles one image at a time"
+
 
 # The steps that a picture can go through. The random ones give the same result for the same image and seed.
 STEPS = ("decode", "resize", "standardize", "flip", "crop", "colour")
@@ -115,6 +125,18 @@ class Tensorflow(StepsOption):
     @property
     def uses_tensorflow(self) -> bool:
         return True
+
+    @property
+    def is_graph(self) -> bool:
+        return True
+
+    @property
+    def why_not_batches(self) -> str | None:
+        if chance := [step for step in self.steps if step in STEPS_BY_CHANCE]:
+            return f"draws the step {chance[0]} for each image"
+        if self.channels == 0:
+            return "decodes to as many channels as each file has (task.channels=0)"
+        return None if len(self.steps) > 1 else "has no step after decode"
 
 
 @dataclass

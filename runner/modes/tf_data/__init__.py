@@ -1,27 +1,41 @@
-"""``mode=tf_data``: TensorFlow's own input pipeline, ``Dataset.map`` with ``workers`` parallel calls in a thread pool of that size.
+"""``mode=tf_data``: TensorFlow's own input pipeline, with ``workers`` parallel calls in a thread pool of that size.
 
-Where the source is local files and the task is TensorFlow's, everything up to the sink is one graph, as one would write it by hand,
-with time stamps in it. Any other source or task is called from the graph, image by image, and needs Python's interpreter lock for
-that.
+Where the source is local files and the task is TensorFlow's, everything up to the sink is graphs, as one would write it by hand, with time
+stamps in them. Any other source or task is called from a graph, image by image, and needs Python's interpreter lock for that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, NamedTuple
 
-from runner.config.options import Parallelism, TfData
+from runner.config.options import TfData, TfDataBatch, TfDataCache
+from runner.disk import spool_files
+from runner.errors import TrialFailed
 from runner.modes import Epoch, EpochEvents, Mode, ModePlan, Worker
-from runner.modes.tf_data.calls import GraphWork, ItemWork, item_work
-from runner.modes.tf_data.dataset import autotuned, dataset_of, elements
-from runner.modes.tf_data.groups import handing_on, singles, stacks
+from runner.modes.tf_data.calls import ItemWork, item_work
+from runner.modes.tf_data.dataset import Asked, dataset_of
+from runner.modes.tf_data.groups import Group, handing_on, refusal_for, singles, stacks
+from runner.modes.tf_data.stages import Watch
 from runner.modes.tf_data.worker_lanes import WorkerLanes
 from runner.modes.workers.progress import ProgressTimer
 from runner.modes.workers.runtime import start_runtime
 from runner.pipeline.collector import Collector, unloading
 from runner.pipeline.hot_path import MOST_ERRORS, Pipeline, describe
 from runner.pipeline.stamps import Records
+
+# Images are mixed by numbers of which so many passes have one each, before those of the configuration's next seed begin.
+_SEEDS = 1_000_003
+
+
+class Prepared(NamedTuple):
+    """What one pass goes through: a dataset, what is mapped in it, and how many results are in its batches, None without batches."""
+
+    dataset: Any
+    work: ItemWork
+    batch: int | None
 
 
 class TfDataMode(Mode):
@@ -30,34 +44,40 @@ class TfDataMode(Mode):
     def __init__(self, plan: ModePlan) -> None:
         self._plan = plan
         self._option: TfData = plan.mode
+        self._caches = self._option.cache is not TfDataCache.none
         self._pipeline: Pipeline
         self._in_graph: bool
-        self._autotuned: dict[str, Any] = {}
+        self._kept: Prepared | None = None
+        self._stages: dict[str, Any] = {}
+        if self._option.cache is TfDataCache.file and plan.spool is None:
+            raise TrialFailed("mode.cache=file: there is no folder for its file", kind="NoSpool")
 
     def start(self) -> list[Worker]:
         threads = start_runtime(self._plan.limits, tensorflow=True)
         self._pipeline = self._plan.pipeline.build()
         # A program of one's own makes its dataset once, before it can be used. Here each pass makes it again, untimed.
         work = item_work(self._pipeline)
-        self._in_graph = isinstance(work, GraphWork)
-        dataset_of(range(1), work.one, self._plan)
+        self._in_graph = work.in_graph
+        dataset_of(range(1), work, self._plan, Asked(self._batch_size()))
         return [Worker.this_process(threads)]
 
     def run(self, epoch: Epoch, events: EpochEvents) -> Records:
         records, collector = Records(), Collector(self._plan.spool)
         items = range(epoch.items)
-        work = item_work(self._pipeline)
         failed: list[int] = []
         intake = events.intake
-        batching = None if intake is None else self._plan.batches
-        dataset = dataset_of(self._not_refused(items), work.one, self._plan, batching, stacked=self._in_graph)
+        prepared = self._prepared(epoch, fed=intake is not None)
+        work = prepared.work
         events.released()
         if epoch.verify and not self._in_graph:
             self._pipeline.verify(items, records)
         else:
             if not epoch.verify:
                 self._pipeline.begin(epoch.number)
-            handled = self._verified(dataset, work, records) if epoch.verify else self._timed(dataset, work, records, events)
+            work.begin()
+            handled = (
+                self._verified(prepared, epoch, records) if epoch.verify else self._timed(prepared, epoch, events, records)
+            )
             failed = list(_missing(items, unloading(handled, records, collector.add)))
             if not epoch.verify:
                 records.receipt = self._pipeline.end()
@@ -74,27 +94,62 @@ class TfDataMode(Mode):
         return collector.done([records])
 
     def facts(self) -> dict[str, Any]:
-        asked = {"num_parallel_calls": self._plan.workers, "prefetch": self._option.prefetch}
-        return {"private_threadpool_size": self._plan.workers, "in_graph": self._in_graph, **asked, **self._autotuned}
+        stages = {stage["stage"]: stage for stage in self._stages.get("stages", ())}
+        calls = stages["task"]["parallel_calls"] if "task" in stages else self._plan.workers
+        buffer = stages["prefetch"]["buffer"] if "prefetch" in stages else self._option.prefetch
+        asked = {"num_parallel_calls": calls, "prefetch": buffer}
+        return {"private_threadpool_size": self._plan.workers, "in_graph": self._in_graph, **asked, **self._stages}
 
     def stop(self) -> None:
         self._pipeline.close()
+        self._kept = None
+        if self._plan.spool is not None and self._option.cache is TfDataCache.file:
+            for path in spool_files(Path(self._plan.spool))[1:]:
+                path.unlink(missing_ok=True)
+
+    def _batch_size(self) -> int | None:
+        """Results in a batch of the dataset; a consumer stacks those of a task that is called from the graph by itself."""
+        batches = self._plan.batches
+        if batches is not None and not self._in_graph and self._option.batch is TfDataBatch.none:
+            return None
+        return self._option.size_of_batch(None if batches is None else batches.size)
+
+    def _prepared(self, epoch: Epoch, *, fed: bool) -> Prepared:
+        """What a pass goes through. A dataset with a cache is the same in each pass, also in that which verifies it."""
+        if self._kept is not None and (self._in_graph or not epoch.verify):
+            return self._kept
+        work = item_work(self._pipeline, keeps=self._caches)
+        batches = self._plan.batches
+        kept = fed and batches is not None and batches.kept
+        batch = None if epoch.verify and self._option.batch is TfDataBatch.none else self._batch_size()
+        # A dataset that is kept mixes its images anew in each pass by itself.
+        seed = self._plan.seed if self._caches else self._plan.seed * _SEEDS + epoch.number
+        asked = Asked(batch, kept=kept, cache=self._caches and not epoch.verify, seed=seed)
+        prepared = Prepared(dataset_of(self._not_refused(range(epoch.items)), work, self._plan, asked), work, batch)
+        if asked.cache:
+            self._kept = prepared
+        return prepared
 
     def _not_refused(self, items: range) -> Iterable[int]:
         images = self._pipeline.images
         refused = {index for index, image in enumerate(images) if image.refused is not None}
         return [item for item in items if item % len(images) not in refused] if refused else items
 
-    def _timed(self, dataset: Any, work: ItemWork, records: Records, events: EpochEvents) -> Iterator[int]:
+    def _groups(self, iterator: Any, prepared: Prepared) -> Iterator[Group]:
+        if prepared.batch is None:
+            return singles(iterator, prepared.work)
+        return stacks(iterator, prepared.work, refusal_for(consumer=self._plan.batches is not None))
+
+    def _timed(self, prepared: Prepared, epoch: Epoch, events: EpochEvents, records: Records) -> Iterator[int]:
         """The items of a timed epoch as they come out of the dataset; their records are made here.
 
         An image that is done and waits to be taken is in its sink stage, while its worker is already at the next one.
         """
         put, now_ns, hand_on = self._pipeline.sink.put, perf_counter_ns, handing_on(self._pipeline.task, events.intake)
         lanes, timer, done = WorkerLanes(self._plan.workers), ProgressTimer(), 0
-        iterator = iter(dataset)
-        stacked = self._in_graph and events.intake is not None
-        for group in stacks(iterator, work) if stacked else singles(iterator, work):
+        iterator = iter(prepared.dataset)
+        watch = Watch(self._plan, iterator, epoch.items, prepared.batch) if self._option.tunes else None
+        for group in self._groups(iterator, prepared):
             for one in group.handled:
                 item, error = one.item, one.error
                 sink_start = now_ns()
@@ -112,15 +167,19 @@ class TfDataMode(Mode):
                 if timer.due():
                     events.progress(done)
                 yield item
+            if watch is not None:
+                watch.add(group.handled)
             hand_on(group)
-        self._autotuned = autotuned(iterator) if self._option.parallelism is Parallelism.autotune else {}
+        if watch is not None:
+            self._stages = watch.ended()
 
-    def _verified(self, dataset: Any, work: ItemWork, records: Records) -> Iterator[int]:
-        for element in elements(iter(dataset)):
-            one = work.handled(element)
-            records.digests[one.item] = self._pipeline.task.digest(one.result)
-            self._pipeline.check_unchanged(one.item, records)
-            yield one.item
+    def _verified(self, prepared: Prepared, epoch: Epoch, records: Records) -> Iterator[int]:
+        for group in self._groups(iter(prepared.dataset), prepared):
+            for one in group.handled:
+                if one.item < epoch.items:  # of a dataset that is kept, each different image once
+                    records.digests[one.item] = self._pipeline.task.digest(one.result)
+                    self._pipeline.check_unchanged(one.item, records)
+                    yield one.item
 
     def _verify_again(self, failed: Iterable[int], errors: Mapping[int, str], records: Records) -> None:
         """A graph drops an item that fails in it: verify such items outside of the graph, which gives their digests and errors."""

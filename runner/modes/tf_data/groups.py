@@ -1,4 +1,4 @@
-"""What comes out of the dataset at once: one item, or a batch of them that was stacked in the graph."""
+"""What comes out of the dataset at once: one item, or a batch of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from runner.errors import TrialFailed
 from runner.modes import Intake
 from runner.modes.tf_data.calls import Handled, ItemWork
 from runner.modes.tf_data.dataset import elements
@@ -34,23 +35,31 @@ def singles(iterator: Any, work: ItemWork) -> Iterator[Group]:
         yield Group([work.handled(element)])
 
 
-def stacks(iterator: Any, work: ItemWork) -> Iterator[Group]:
+def stacks(iterator: Any, work: ItemWork, refusal: Callable[[str], TrialFailed]) -> Iterator[Group]:
     """Each batch of a dataset of batches.
 
     Raises:
-        TrialFailed: the results of a batch differ in shape.
+        TrialFailed: the results of a batch differ in shape, which is what ``refusal`` says.
     """
     import tensorflow as tf
 
     try:
-        for packed, results in elements(iterator):
-            array = results.numpy()
-            yield Group([work.handled((row, array[place])) for place, row in enumerate(packed)], array)
+        for element in elements(iterator):
+            yield Group(*work.together(element))
     except tf.errors.InvalidArgumentError as error:
         if "Cannot batch" not in str(error):
             raise
-        found = str(error).partition("Cannot batch ")[2].partition(" [Op")[0]
-        raise ragged(None, f"one of several {found}", "others") from error
+        raise refusal(str(error).partition("Cannot batch ")[2].partition(" [Op")[0]) from error
+
+
+def refusal_for(*, consumer: bool) -> Callable[[str], TrialFailed]:
+    """The error for a batch of results that differ, in the words of whoever has the batch."""
+
+    def of_mode(found: str) -> TrialFailed:
+        reason = f"mode.batch: results of a batch must be alike, and there are several {found}"
+        return TrialFailed(f"{reason}; accepted: a task with the step resize, or mode.batch=none", kind="RaggedResults")
+
+    return (lambda found: ragged(None, f"one of several {found}", "others")) if consumer else of_mode
 
 
 def handing_on(task: Task, intake: Intake | None) -> Callable[[Group], None]:

@@ -28,7 +28,7 @@ _COMPRESSED = (b"\x1f\x8b", b"\x78\x01", b"\x78\x9c", b"\x78\xda")
 # How many names of features a message has, and how many bytes of each.
 _NAMED, _NAME_BYTES = 20, 60
 
-ACCEPTED = "an uncompressed TFRecord file of tf.train.Example"
+ACCEPTED = "an uncompressed TFRecord file of tf.train.Example, or a folder of them"
 
 
 def spans(path: Path, feature: str) -> list[Span]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from runner.config.options import STEPS_BY_CHANCE, DctMethod, Execution, Tensorflow
@@ -44,22 +45,35 @@ class TensorflowTask:
 
     def graph(self, data: Any, index: Any) -> Any:
         """The task as part of a graph: the result for ``data``, a string tensor with the bytes of the image with number ``index``."""
-        forms = sorted(self._run)
         inputs = [data]
         if self._by_chance:
             drawn = tf.constant([chances(self._config.seed, image) for image in self._images], tf.float64)
             inputs.append(tf.gather(drawn, index))
-        if len(forms) == 1:
-            return self._run[forms[0]](*inputs)
-        numbers = tf.constant([forms.index(image.format) for image in self._images])
-        branches = [lambda form=form: self._run[form](*inputs) for form in forms]
-        return tf.switch_case(tf.gather(numbers, index), branches)
+        return self._by_format(index, lambda form: self._run[form](*inputs))
+
+    def decode_graph(self, data: Any, index: Any) -> Any:
+        """The first step, decoding, as part of a graph."""
+        return self._by_format(index, lambda form: self._decode(data, form))
+
+    def rest_graph(self, pictures: Any) -> Any:
+        """The other steps as part of a graph, for decoded images of one size in a tensor of four axes; none is left to chance."""
+        for step in self._config.steps[1:]:
+            pictures = getattr(self, f"_{step}")(pictures)
+        return pictures
 
     def array(self, result: Any) -> Any:
-        return result.numpy()
+        return np.asarray(result)  # a tensor's own memory; a row of a batch is an array already
 
     def digest(self, result: Any) -> bytes:
-        return array_digest(result.numpy())
+        return array_digest(np.asarray(result))
+
+    def _by_format(self, index: Any, branch: Callable[[str], Any]) -> Any:
+        """What ``branch`` gives for the format of the image with number ``index``."""
+        forms = sorted(self._run)
+        if len(forms) == 1:
+            return branch(forms[0])
+        numbers = tf.constant([forms.index(image.format) for image in self._images])
+        return tf.switch_case(tf.gather(numbers, index), [lambda form=form: branch(form) for form in forms])
 
     def _pipeline(self, form: str) -> Callable[..., Any]:
         """All steps for one file format; traced now, not at the first image, where it is a graph."""
