@@ -24,7 +24,7 @@ from runner.display.console import print_error
 from runner.display.summary import print_agreement, print_differences, print_in_turn
 from runner.errors import ConfigurationError
 from runner.files import new_folder
-from runner.host.environment import differences, environment
+from runner.host.environment import differences
 from runner.record.manifest import amend_manifest
 from runner.record.metric_schema import MetricName
 from runner.record.reading import PointRecord, SweepRecord
@@ -116,9 +116,8 @@ def repeat(original: PointRecord | SweepRecord, points: Sequence[tuple[PointReco
         points: from ``prepared``.
         words: of the command line, for the record.
     """
-    now = environment()
     changed = [
-        *differences(points[0][0].record["environment"], now),
+        *differences(points[0][0].record["environment"], points[0][1].environment()),
         *(
             difference
             for record, point in points

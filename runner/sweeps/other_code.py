@@ -1,0 +1,91 @@
+"""The interpreter by which a point's trials run, and the commit that its functions come from, where they are not this program's."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.config.options import Config
+from runner.host.checkouts import Commit, checkout, commit_of
+from runner.host.environment import Environment, environment
+from runner.host.interpreters import Interpreter, interpreter
+from runner.pipeline.own_code import CodePlan
+
+# What every trial imports; first what is not this program's, so that it is named where it is missing.
+_EVERY = ("numpy", "psutil", "runner.trial.main")
+
+# Tasks of this program that do nothing by BLAS, whose threads are limited by a package that the others need.
+_WITHOUT_BLAS = ("tensorflow", "pillow", "opencv", "python", "inference")
+
+# The packages that are asked for by themselves, so that a message names all that are missing.
+_OF_TASKS = {"pillow": ["PIL"], "python": ["PIL"], "opencv": ["cv2"]}
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a trial runs by and in; None is this program's own.
+
+    Attributes:
+        interpreter: that ``python`` names.
+        commit: that ``code`` names.
+        own_code: the folder in which functions of the user's are looked for; None where none is named.
+    """
+
+    interpreter: Interpreter | None = None
+    commit: Commit | None = None
+    own_code: str | None = None
+
+    def python(self) -> str | None:
+        """The executable of the trials' interpreter; None for this one."""
+        return None if self.interpreter is None else self.interpreter.path
+
+    def code(self) -> CodePlan | None:
+        """Where a trial finds functions of the user's; the commit is checked out now, if it is not yet.
+
+        Raises:
+            TrialFailed: it cannot be checked out.
+        """
+        if self.commit is not None:
+            folder = checkout(self.commit)
+            return CodePlan(str(folder / self.commit.below), str(self.commit.repository), str(folder))
+        return None if self.own_code is None or self.interpreter is None else CodePlan(self.own_code)
+
+    def environment(self) -> Environment:
+        """What the record says of the environment."""
+        found = environment()
+        if self.interpreter is not None:
+            found = {**found, **self.interpreter.facts, "interpreter": self.interpreter.path}
+        if self.commit is not None:
+            found = {**found, "git": {"commit": self.commit.hash, "dirty": False}}
+        return found
+
+
+def surroundings_of(config: Config) -> Surroundings:
+    """The surroundings that a configuration asks for, found and looked at.
+
+    Raises:
+        ConfigurationError: there is no such interpreter or commit, or the interpreter cannot run the trials.
+    """
+    here = os.getcwd()  # noqa: PTH109  (as it is on the path)
+    return Surroundings(
+        interpreter=None if config.python is None else interpreter(config.python, _modules_of(config)),
+        commit=None if config.code is None else commit_of(config.code, Path.cwd()),
+        own_code=here if here in sys.path else None,
+    )
+
+
+def _modules_of(config: Config) -> list[str]:
+    """The modules that a trial imports."""
+    options = [
+        config.mode,
+        config.source,
+        config.task,
+        config.sink,
+        *([] if config.consumer.name == "none" else [config.consumer]),
+    ]
+    tensorflow = ["tensorflow"] if config.uses_tensorflow else []
+    blas = [] if config.task.name in _WITHOUT_BLAS else ["threadpoolctl"]
+    packages = _OF_TASKS.get(config.task.name, [])
+    return [*packages, *_EVERY, *tensorflow, *blas, *(option.module() for option in options)]
