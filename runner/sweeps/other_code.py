@@ -19,8 +19,8 @@ _EVERY = ("numpy", "psutil", "runner.trial.main")
 # Tasks of this program that do nothing by BLAS, whose threads are limited by a package that the others need.
 _WITHOUT_BLAS = ("tensorflow", "pillow", "opencv", "python", "inference")
 
-# The packages that are asked for by themselves, so that a message names all that are missing.
-_OF_TASKS = {"pillow": ["PIL"], "python": ["PIL"], "opencv": ["cv2"]}
+# The packages that options import late, or with others: asked for by themselves, a message names all that are missing.
+_PACKAGES = {"task=pillow": "PIL", "task=python": "PIL", "task=opencv": "cv2", "mode=loky": "joblib"}
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,10 @@ def surroundings_of(config: Config) -> Surroundings:
 
 def _modules_of(config: Config) -> list[str]:
     """The modules that a trial imports."""
-    options = [
-        config.mode,
-        config.source,
-        config.task,
-        config.sink,
-        *([] if config.consumer.name == "none" else [config.consumer]),
-    ]
+    options = {"mode": config.mode, "source": config.source, "task": config.task, "sink": config.sink, "consumer": config.consumer}
+    if config.consumer.name == "none":
+        del options["consumer"]
+    late = [_PACKAGES[choice] for group, one in options.items() if (choice := f"{group}={one.name}") in _PACKAGES]
     tensorflow = ["tensorflow"] if config.uses_tensorflow else []
     blas = [] if config.task.name in _WITHOUT_BLAS else ["threadpoolctl"]
-    packages = _OF_TASKS.get(config.task.name, [])
-    return [*packages, *_EVERY, *tensorflow, *blas, *(option.module() for option in options)]
+    return [*late, *_EVERY, *tensorflow, *blas, *(option.module() for option in options.values())]
