@@ -35,7 +35,7 @@ _SLOW_FIXTURES = frozenset(
         "stored",
         "submitted",
         "swept",
-    }  # fmt: skip
+    }
 )
 # Workers of these import what they need by themselves, TensorFlow perhaps.
 _SLOW_PARAMETERS = frozenset({"forkserver", "loky", "ray", "spawn", "torch"})

@@ -78,7 +78,13 @@ def surroundings_of(config: Config) -> Surroundings:
 
 def _modules_of(config: Config) -> list[str]:
     """The modules that a trial imports."""
-    options = {"mode": config.mode, "source": config.source, "task": config.task, "sink": config.sink, "consumer": config.consumer}
+    options = {
+        "mode": config.mode,
+        "source": config.source,
+        "task": config.task,
+        "sink": config.sink,
+        "consumer": config.consumer,
+    }
     if config.consumer.name == "none":
         del options["consumer"]
     late = [_PACKAGES[choice] for group, one in options.items() if (choice := f"{group}={one.name}") in _PACKAGES]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 # Neither the tester's own settings nor a repository around the tests has a say.
 _WITHOUT_SETTINGS = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+_GIT = shutil.which("git") or "git"
 _WHO = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.org")
 
 
@@ -21,7 +23,7 @@ class Repository:
     def git(self, *words: str) -> str:
         """What git says."""
         return subprocess.run(
-            ["git", *_WHO, *words],
+            [_GIT, *_WHO, *words],
             cwd=self.folder,
             env=os.environ | _WITHOUT_SETTINGS,
             capture_output=True,
