@@ -78,16 +78,9 @@ def surroundings_of(config: Config) -> Surroundings:
 
 def _modules_of(config: Config) -> list[str]:
     """The modules that a trial imports."""
-    options = {
-        "mode": config.mode,
-        "source": config.source,
-        "task": config.task,
-        "sink": config.sink,
-        "consumer": config.consumer,
-    }
-    if config.consumer.name == "none":
-        del options["consumer"]
-    late = [_PACKAGES[choice] for group, one in options.items() if (choice := f"{group}={one.name}") in _PACKAGES]
+    groups = ("mode", "source", "task", "sink", *(() if config.consumer.name == "none" else ("consumer",)))
+    options = {f"{group}={getattr(config, group).name}": getattr(config, group) for group in groups}
+    late = [_PACKAGES[choice] for choice in options if choice in _PACKAGES]
     tensorflow = ["tensorflow"] if config.uses_tensorflow else []
     blas = [] if config.task.name in _WITHOUT_BLAS else ["threadpoolctl"]
     return [*late, *_EVERY, *tensorflow, *blas, *(option.module() for option in options.values())]
