@@ -12,11 +12,13 @@ from typing import Any
 import psutil
 import pytest
 from support.environments import OTHER_PILLOW
+from support.made_records import timed_trial
 from support.points import Silent, point
 from support.program import Program
 
 from runner.config.options import Loky, ModeOption, Pillow, Process, ProcessPool, Protocol, StartMethod, Thread
 from runner.errors import ConfigurationError
+from runner.host.interpreter_facts import python_facts
 from runner.host.interpreters import interpreter
 from runner.sweeps.other_code import Surroundings, surroundings_of
 from runner.sweeps.point import Point
@@ -285,3 +287,14 @@ def test_without_another_interpreter_a_record_and_its_hash_are_as_they_were(tmp_
     assert subject.hash != before
     assert Surroundings().python() is None
     assert "interpreter" not in point(tmp_path).environment()
+
+
+@pytest.mark.parametrize(("free_threaded", "gil", "warned"), [(True, True, True), (True, False, False), (False, True, False)])
+def test_a_lock_that_a_module_has_brought_back_is_warned_of(
+    tmp_path: Path, free_threaded: bool, gil: bool, warned: bool
+) -> None:
+    subject = point(tmp_path)
+    trial = timed_trial(0, 1.0)
+    trial["python"] = {**python_facts(()), "free_threaded_build": free_threaded, "gil": gil}
+    subject.trials.append(trial)
+    assert ("lock_is_back" in {warning.kind for warning in subject.warnings()}) is warned
