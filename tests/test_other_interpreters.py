@@ -233,6 +233,22 @@ def test_a_record_from_a_stranger_has_no_interpreter_run_that_is_not_named_again
     assert program("rerun", str(folder), f"python={pillow_here}", "tracking=none").returncode == 0
 
 
+def test_a_path_that_is_named_for_a_rerun_is_one_from_where_the_user_is(program: Program, pillow_here: Path) -> None:
+    assert program(*SMALL).returncode == 0
+    (path,) = (program.folder / "outputs").rglob("result.json")
+    record = json.loads(path.read_text())
+    record["environment"]["folder"] = str(program.folder / "theirs")  # where a stranger has another program of that name
+    path.write_text(json.dumps(record))
+    spy = program.folder / "theirs" / "env" / "bin" / "python"
+    spy.parent.mkdir(parents=True)
+    spy.write_text(f"#!/bin/sh\ntouch {program.folder / 'has-run'}\n")
+    spy.chmod(0o755)
+    (program.folder / "env").symlink_to(pillow_here.parent.parent)
+    answer = program("rerun", str(path.parent), "python=env/bin/python", "tracking=none")
+    assert answer.returncode == 0, answer.stderr
+    assert not (program.folder / "has-run").exists()
+
+
 def test_a_preset_of_the_current_folder_names_no_interpreter(program: Program, pillow_here: Path) -> None:
     preset = program.folder / "conf" / "experiment" / "theirs.yaml"
     preset.parent.mkdir(parents=True)

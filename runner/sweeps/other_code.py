@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from runner.config.options import Config
+from runner.config.restore import quoted
 from runner.host.checkouts import Commit, checkout, commit_of
 from runner.host.environment import Environment, environment
+from runner.host.interpreters import KEY as PYTHON
 from runner.host.interpreters import Interpreter, interpreter
 from runner.pipeline.own_code import CodePlan
 
@@ -68,12 +72,39 @@ def surroundings_of(config: Config) -> Surroundings:
     Raises:
         ConfigurationError: there is no such interpreter or commit, or the interpreter cannot run the trials.
     """
-    here = os.getcwd()  # noqa: PTH109  (as it is on the path)
+    here = _started_in[-1] if _started_in else os.getcwd()  # noqa: PTH109  (as it is on the path)
     return Surroundings(
         interpreter=None if config.python is None else interpreter(config.python, _modules_of(config)),
-        commit=None if config.code is None else commit_of(config.code, Path.cwd()),
+        commit=None if config.code is None else commit_of(config.code, Path(here)),
         own_code=here if here in sys.path else None,
     )
+
+
+# The user's folder, while paths of a record are looked at from the folder that it was made in.
+_started_in: list[str] = []
+
+
+@contextlib.contextmanager
+def own_code_from(folder: Path) -> Iterator[None]:
+    """Meanwhile, commits and functions are those of ``folder``, whatever the current folder is."""
+    _started_in.append(str(folder))
+    try:
+        yield
+    finally:
+        _started_in.pop()
+
+
+def from_here(words: Sequence[str]) -> list[str]:
+    """The user's words, with the path of an interpreter as it is from the current folder."""
+    return [_from_here(word) for word in words]
+
+
+def _from_here(word: str) -> str:
+    key, _, path = word.partition("=")
+    path = path.strip("'\"")
+    if key != PYTHON or "/" not in path or path.startswith("~"):
+        return word
+    return f"{key}={quoted(key, os.path.abspath(path))}"  # noqa: PTH100  (links stay)
 
 
 def _modules_of(config: Config) -> list[str]:

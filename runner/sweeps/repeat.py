@@ -33,6 +33,7 @@ from runner.safe_path import take_code_of_the_current_folder
 from runner.secrets import MASK, masked_data, masked_override
 from runner.sweeps import exit_status
 from runner.sweeps.execute import execute
+from runner.sweeps.other_code import from_here, own_code_from
 from runner.sweeps.point import Point
 from runner.sweeps.resuming import other_images
 from runner.sweeps.single import execute_alone
@@ -51,7 +52,7 @@ def prepared(
             neither ``allowed`` nor named in ``overrides``.
     """
     records = original.measured if isinstance(original, SweepRecord) else [original]
-    points = []
+    points, overrides = [], from_here(overrides)
     if names_own_code(overrides) or "import" in allowed:
         take_code_of_the_current_folder()
     consent = Consent("rerun", allowed, frozenset(map(key_of, overrides)), print_error)
@@ -179,12 +180,13 @@ def _outcome(record: PointRecord, point: Point) -> RepeatedPoint:
 
 @contextlib.contextmanager
 def in_the_folder_of(record: PointRecord) -> Iterator[None]:
-    """Change to the folder in which the record was made, if it exists, because paths may be relative to it."""
+    """Change to the folder in which the record was made, if it exists, because paths may be relative to it. Own code is looked for where the user is."""
     then, now = record.record["environment"].get("folder"), Path.cwd()
     if isinstance(then, str) and Path(then).is_dir():
         os.chdir(then)
     try:
-        yield
+        with own_code_from(now):
+            yield
     finally:
         os.chdir(now)
 
