@@ -16,13 +16,26 @@ from runner.trial.supervisor import Supervisor
 
 # Where fixtures are that several files share.
 pytest_plugins = [
-    "support.advice", "support.config", "support.machines", "support.ray", "support.report", "support.rows_cases", "support.sinks",
+    "support.advice", "support.config", "support.environments", "support.machines", "support.ray", "support.report", "support.rows_cases", "support.sinks",
     "support.tracking", "support.url_source",
 ]  # fmt: skip
 
 # What these tests start takes seconds: the program, with MLflow and TensorFlow imported; a cluster; a browser; a server.
 _SLOW_FIXTURES = frozenset(
-    {"advised", "browser", "cluster", "forking", "logged", "program", "recorded", "s3", "stored", "submitted", "swept"}
+    {
+        "advised",
+        "browser",
+        "cluster",
+        "forking",
+        "logged",
+        "other_pillow",
+        "program",
+        "recorded",
+        "s3",
+        "stored",
+        "submitted",
+        "swept",
+    }
 )
 # Workers of these import what they need by themselves, TensorFlow perhaps.
 _SLOW_PARAMETERS = frozenset({"forkserver", "loky", "ray", "spawn", "torch"})

@@ -107,8 +107,8 @@ def test_the_hash_of_a_configuration_is_what_records_have(words: list[str], expe
     assert config_hash(composed("images=15", *words)) == expected
 
 
-def test_the_only_fields_that_name_code_are_those_of_a_users_functions() -> None:
-    assert names_code() == ["task.function", "consumer.function"]
+def test_the_only_fields_that_name_code_are_an_interpreter_a_commit_and_those_of_a_users_functions() -> None:
+    assert names_code() == ["python", "code", "task.function", "consumer.function"]
 
 
 def test_values_that_no_file_gives_are_the_defaults_of_their_fields() -> None:

@@ -141,7 +141,7 @@ class Recording(Supervisor):
         super().__init__()
         self.warmed: list[bool] = []
 
-    def warm(self, *, tensorflow: bool = True) -> None:
+    def warm(self, *, tensorflow: bool = True, python: str | None = None) -> None:
         self.warmed.append(tensorflow)
 
 

@@ -80,8 +80,8 @@ def with_given(recorded: Sequence[str], given: Sequence[str], where: str) -> lis
 
 
 def names_own_code(words: Sequence[str]) -> bool:
-    """Whether the words name code of the user's."""
-    return not {key_of(word) for word in words}.isdisjoint(names_code())
+    """Whether the words name functions of the user's, which may be in the current folder."""
+    return not {key_of(word) for word in words}.isdisjoint(key for key in names_code() if "." in key)
 
 
 def code_in(words: Sequence[str]) -> list[Demand]:

@@ -77,8 +77,8 @@ def mode_of(config: Mapping[str, Any]) -> ModeOption:
 
 
 def names_code() -> list[str]:
-    """The dotted names of the fields whose values name code."""
-    return [
+    """The keys, dotted for fields of options, whose values name code: functions, an interpreter, a commit."""
+    return [key for key, spec in KEYS.items() if spec.metadata["names_code"]] + [
         f"{group}.{spec.name}"
         for group, kinds in options().items()
         for kind in kinds.values()

@@ -36,6 +36,7 @@ def check_rules(config: Config) -> None:
             "makes points that cannot be taken, which is what a race is about",
             "skip=none, or protocol=standard",
         )
+    _check_environment(config)
     if config.affinity is not None:
         _check_affinity(config.affinity)
 
@@ -49,6 +50,18 @@ def _check_objectives(config: Config) -> None:
         )
     if isinstance(config.consumer, NoConsumer) and (fed := [one for one in config.objectives if one in CONSUMER_METRICS]):
         raise ConfigurationError("objective", fed[0], "is measured only where there is a consumer", "consumer=emulated")
+
+
+def _check_environment(config: Config) -> None:
+    """Refuse another interpreter or another commit where they would not be what is measured."""
+    for key, value in (("python", config.python), ("code", config.code)):
+        if value is not None and config.mode.name == "ray":
+            raise ConfigurationError(key, value, "has no effect on the workers of a Ray cluster", "another mode")
+        if value is not None and not value.strip():
+            raise ConfigurationError(key, value, "is empty", "null, which is the default")
+    if config.code is not None and "function" not in {config.task.name, config.consumer.name}:
+        reason = "is about functions of your own, and there is none"
+        raise ConfigurationError("code", config.code, reason, "task=function or consumer=function with it")
 
 
 def _check_rules(node: Any, prefix: str) -> None:

@@ -7,8 +7,6 @@ import os
 import platform
 import re
 import socket
-import sys
-import sysconfig
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -20,16 +18,13 @@ from runner.host.conditions import MachineFinding
 from runner.host.control_groups import cpu_quota, memory_limit_bytes
 from runner.host.git import GitState, git_state
 from runner.host.gpu import Gpus
+from runner.host.interpreter_facts import python_facts
 from runner.host.limits import host_memory_bytes
 from runner.secrets import masked_data
 from runner.secrets.names import RECORDED_VARIABLES
 
-_PACKAGES = (
-    "tensorflow", "tensorflow-cpu", "numpy", "pillow", "scipy", "hydra-core", "omegaconf", "mlflow", "psutil", "nvidia-ml-py", "ray",
-)  # fmt: skip
-
 # Keys that change no result.
-_INCIDENTAL = ("user", "folder", "findings")
+_INCIDENTAL = ("user", "folder", "findings", "interpreter")
 
 # What is told where it differs, and makes figures of two sessions no less comparable by itself.
 _TOLD_ONLY = re.compile(r"git.*|memory_bytes|packages (mlflow|hydra-core|omegaconf)|variables.*", re.DOTALL)
@@ -37,6 +32,8 @@ _TOLD_ONLY = re.compile(r"git.*|memory_bytes|packages (mlflow|hydra-core|omegaco
 
 class Environment(TypedDict):
     """What a run ran on. None is what the system does not provide. ``memory_bytes`` is the host's, the limit that of the control groups.
+
+    With ``python=``, Python and packages are those of that ``interpreter``; with ``code=``, ``git`` is the commit whose code ran.
 
     ``findings`` is what might have spoiled the measurement, or could not be read, before its first trial; the load during each trial is in its ``host``.
     """
@@ -62,6 +59,7 @@ class Environment(TypedDict):
     packages: dict[str, str]
     git: GitState | None
     variables: dict[str, str]
+    interpreter: NotRequired[str]
     findings: NotRequired[list[MachineFinding]]
 
 
@@ -76,14 +74,14 @@ class Difference(TypedDict):
 @cache
 def environment() -> Environment:
     """The environment as plain data. It is read once, because all points of a sweep share it."""
-    gpus = Gpus()
+    gpus, python = Gpus(), python_facts()
     return {
         "runner": __version__,
-        "python": platform.python_version(),
-        "python_implementation": platform.python_implementation(),
-        "python_build": f"{' '.join(platform.python_build())}, {platform.python_compiler()}",
-        "free_threaded_build": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
-        "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
+        "python": python["python"],
+        "python_implementation": python["python_implementation"],
+        "python_build": python["python_build"],
+        "free_threaded_build": python["free_threaded_build"],
+        "gil": python["gil"],
         "os": platform.platform(),
         "host": socket.gethostname(),
         "user": _user(),
@@ -96,7 +94,7 @@ def environment() -> Environment:
         "memory_limit_bytes": memory_limit_bytes(),
         "gpus": [device.name for device in gpus.devices],
         "gpu_driver": gpus.driver,
-        "packages": {name: release for name in _PACKAGES if (release := _version(name)) is not None},
+        "packages": python["packages"],
         "git": git_state(Path.cwd()),
         "variables": masked_data({name: value for name, value in sorted(os.environ.items()) if name in RECORDED_VARIABLES}),
     }
@@ -148,12 +146,3 @@ def cpu_model() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
-
-
-def _version(package: str) -> str | None:
-    from importlib.metadata import PackageNotFoundError, version  # slow, and a refusal needs no version
-
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -29,8 +29,7 @@ class GitState(TypedDict):
 
 def git_state(folder: Path) -> GitState | None:
     """The commit of the work tree around ``folder``, and whether files differ from it; None outside of a work tree."""
-    git = shutil.which("git")
-    if git is None or Path(git).parent.resolve() == folder.resolve():  # Windows looks into the current folder first
+    if (git := _git(folder)) is None:
         return None
     commit = (_answer([git, "rev-parse", "HEAD"], folder) or "").strip()
     names = _answer([git, "config", "--null", "--name-only", "--list"], folder)
@@ -52,7 +51,20 @@ def git_state(folder: Path) -> GitState | None:
     return None if status is None else {"commit": commit, "dirty": bool(status.strip())}
 
 
-def _answer(words: list[str], folder: Path) -> str | None:
+def answer_of(words: list[str], folder: Path, limit_s: float = _LIMIT_S) -> str | None:
+    """What git says to these words, with no hook and no server asked; None where it fails, or there is no git."""
+    git = _git(folder)
+    return None if git is None else _answer([git, *(word for one in _SAFE for word in ("-c", one)), *words], folder, limit_s)
+
+
+def _git(folder: Path) -> str | None:
+    git = shutil.which("git")
+    if git is None or Path(git).parent.resolve() == folder.resolve():  # Windows looks into the current folder first
+        return None
+    return git
+
+
+def _answer(words: list[str], folder: Path, limit_s: float = _LIMIT_S) -> str | None:
     """What git says; None where it fails. No variable of git's own is passed on, and none of the user's secrets."""
     kept = {
         name: value
@@ -62,7 +74,7 @@ def _answer(words: list[str], folder: Path) -> str | None:
     environment = kept | {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     try:
         answer = subprocess.run(  # noqa: S603
-            words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=_LIMIT_S, check=False
+            words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit_s, check=False
         )
     except (OSError, subprocess.SubprocessError, ValueError):
         return None

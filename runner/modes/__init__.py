@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from runner.errors import TrialError
 from runner.host.affinity import allowed_cpus
+from runner.host.interpreter_facts import has_lock
 from runner.host.memory import Footprint
 from runner.host.usage import Usage, largest_resident_bytes, own_usage
 from runner.modes.workers.queues import LONGEST_RUN
@@ -73,6 +74,7 @@ class Worker:
         import_s: how long this process took to import what the task needs; 0 where it was imported already.
         cpus: the CPUs it may use, read back; None where the system does not say, or where they are another host's.
         remote: whether it is on another host, where ``pid`` means nothing to this one.
+        gil: whether its interpreter has one lock for all threads, read back after all imports.
     """
 
     pid: int
@@ -80,11 +82,12 @@ class Worker:
     import_s: float
     cpus: tuple[int, ...] | None = None
     remote: bool = False
+    gil: bool = True
 
     @classmethod
     def this_process(cls, threads: Threads, import_s: float = 0.0) -> Worker:
         """The report of the calling process."""
-        return cls(os.getpid(), threads, import_s, allowed_cpus())
+        return cls(os.getpid(), threads, import_s, allowed_cpus(), gil=has_lock())
 
 
 # A process of this host by its pid, a process of another host by a word of the mode's own.

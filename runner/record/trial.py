@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from runner.errors import TrialError, TrialSilent
+from runner.host.interpreter_facts import PythonFacts
 from runner.host.load import HostLoad
 from runner.host.memory import Footprint
 from runner.modes import Worker
@@ -152,6 +153,7 @@ def _any_trial(
         "nodes": nodes,
         "cache": None if report is None or report.cache is None else report.cache.record(),
         "consumer": None if report is None or report.consumer is None else consumer_record(report.consumer),
+        "python": _python_of(report),
         "backend": {} if report is None else dict(report.backend),
     }
 
@@ -238,6 +240,13 @@ def _peaks(report: Report | None, observations: Observations) -> TrialPeaks:
         "threads_peak": _larger(footprint.threads, observations.peak("threads")),
         "processes_peak": _larger(footprint.processes or None, observations.peak("processes")),
     }
+
+
+def _python_of(report: Report | None) -> PythonFacts | None:
+    """What the trial says of its interpreter; ``gil`` is whether any of its workers has the lock."""
+    if report is None or report.python is None:
+        return None
+    return {**report.python, "gil": any(worker.gil for worker in report.workers)}
 
 
 def _cpus_of(report: Report) -> list[int] | None:

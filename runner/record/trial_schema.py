@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, NotRequired, TypedDict
 
 from runner.errors import ErrorRecord, FailedStatus
+from runner.host.interpreter_facts import PythonFacts
 from runner.host.load import HostLoad
 from runner.host.usage import UsageRecord
 from runner.monitor.schema import GpuRecord, MonitorRecord
@@ -183,6 +184,8 @@ class AnyTrial(TrialCpu, TrialPeaks):
     nodes: NotRequired[list[NodeRecord]]
     cache: NotRequired[CacheRecord | None]
     consumer: NotRequired[ConsumerRecord | None]
+    # Of the trial's interpreter where that is not the program's, read back in it.
+    python: NotRequired[PythonFacts | None]
     # What a mode says of its backend: free-form, each mode has keys of its own.
     backend: NotRequired[dict[str, Any]]
 

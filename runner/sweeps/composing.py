@@ -112,7 +112,7 @@ def composed_and_checked(
     from runner.sweeps.point import Point  # imported here, because it needs the statistics, and a refusal does not
 
     points = [
-        Point(config=one.config, images=one.images, overrides=_overrides(job), folder=folder / _subfolder(job))
+        Point(one.config, one.images, _overrides(job), folder / _subfolder(job), surroundings=one.surroundings)
         for job, one in zip(composed, ready, strict=True)
     ]
     _refuse_shared_folders(points)

@@ -118,8 +118,7 @@ def _reported(folder: Path) -> Path | None:
 
 
 def _duplicate(baseline: Point, folder: Path) -> Point:
-    twin = Point(
-        config=copy.deepcopy(baseline.config), images=baseline.images, overrides=baseline.overrides, folder=folder / SELF_CHECK
-    )
+    config, where = copy.deepcopy(baseline.config), folder / SELF_CHECK
+    twin = Point(config, baseline.images, baseline.overrides, where, surroundings=baseline.surroundings)
     make_folder(twin.folder)
     return twin

@@ -25,6 +25,7 @@ from runner.safe_path import take_code_of_the_current_folder
 from runner.sweeps.course import Course
 from runner.sweeps.execute import execute
 from runner.sweeps.gate_record import NEW, OLD, ended_by, gate_record, judged
+from runner.sweeps.other_code import from_here
 from runner.sweeps.point import Point, command
 from runner.sweeps.repeat import in_the_folder_of, recorded_words
 from runner.sweeps.sweep import Sweep
@@ -133,7 +134,9 @@ def _sides(asked: Asked) -> list[Point]:
 def _side(asked: Asked, side: str, own: Sequence[str]) -> Point:
     first = asked.limits[0].metric
     objective = (f"objective={first}",) if first in {*METRICS, *CONSUMER_METRICS} else ()
-    words = with_overrides([*_PROTOCOL, f"protocol.budget_s={asked.budget_s!r}", *objective, *asked.both], own)
+    words = with_overrides(
+        [*_PROTOCOL, f"protocol.budget_s={asked.budget_s!r}", *objective, *from_here(asked.both)], from_here(own)
+    )
     record = asked.baseline
     try:
         if record is None:

@@ -91,12 +91,13 @@ def _watched(point: Point, supervisor: Supervisor, gpus: Gpus, on_event: Callabl
     with contextlib.ExitStack() as servers:
         try:
             served = servers.enter_context(serving(point.config, point.images, point.folder, point.id))
+            plan = point.trial_plan(served)
         except TrialError as error:
             return _Watched(Outcome(None, error, ()), Observations.nothing(point.cpus_usable), offset_s, started_at)
         before, limits, began = HostState.now(), Limits.now(), time.perf_counter()
         sampler.start()
         try:
-            outcome = supervisor.execute(point.trial_plan(served), point.config.protocol.timeout_s, on_any_event)
+            outcome = supervisor.execute(plan, point.config.protocol.timeout_s, on_any_event)
         finally:
             samples = sampler.stop()
         after, wall_s = HostState.now(), time.perf_counter() - began

@@ -22,7 +22,7 @@ from runner.config.plain import config_hash, plain
 from runner.disk import SPOOL, current_hook
 from runner.errors import ErrorRecord, TrialError
 from runner.host.conditions import MachineFinding
-from runner.host.environment import environment, usable_cpus
+from runner.host.environment import Environment, usable_cpus
 from runner.modes import ModePlan
 from runner.modes.workers.runtime import ThreadLimits
 from runner.pipeline.hot_path import PipelinePlan
@@ -40,6 +40,7 @@ from runner.secrets import masked_data, masked_override
 from runner.secrets.known import learnt
 from runner.sweeps.checking import checked
 from runner.sweeps.consuming import batching_of, handing_over
+from runner.sweeps.other_code import Surroundings
 from runner.trial.messages import Report, TrialPlan
 from runner.trial.page_cache import CachePlan
 from runner.trial.steps import ConsumerPlan
@@ -69,6 +70,7 @@ class Point:
         choosable: whether it can be the answer; the parts of a diagnosis cannot.
         planned_hash: the hash of its configuration when its sweep began; the words of the record may have a secret masked in them.
         findings: what about the machine may spoil its measurement; None while nothing has been looked at.
+        surroundings: the interpreter and the commit of its trials, where they are others than this program's.
     """
 
     config: Config
@@ -87,6 +89,7 @@ class Point:
     choosable: bool = True
     planned_hash: str | None = None
     findings: list[MachineFinding] | None = None
+    surroundings: Surroundings = field(default_factory=Surroundings)
 
     def __post_init__(self) -> None:
         self.label = self.label or self.name
@@ -99,7 +102,7 @@ class Point:
             ConfigurationError: it cannot be run.
         """
         ready = checked(typed(composed))
-        return cls(config=ready.config, images=ready.images, overrides=list(overrides), folder=folder)
+        return cls(ready.config, ready.images, list(overrides), folder, surroundings=ready.surroundings)
 
     @property
     def name(self) -> str:
@@ -163,7 +166,7 @@ class Point:
     @property
     def host(self) -> str | None:
         """The name of the host on which it was measured; None if it has no trial."""
-        made_on = environment() if self.recorded is None else self.recorded["environment"]
+        made_on = self.environment() if self.recorded is None else self.recorded["environment"]
         return made_on["host"] if self.trials else None
 
     @property
@@ -186,7 +189,11 @@ class Point:
         return {trial["digest"] for trial in self.trials if trial["digest"] is not None}
 
     def trial_plan(self, served: Served) -> TrialPlan:
-        """The plan of one trial of this point, with the servers that were started for it."""
+        """The plan of one trial of this point, with the servers that were started for it.
+
+        Raises:
+            TrialFailed: the commit of its code cannot be checked out.
+        """
         config = self.config
         pipeline = PipelinePlan(
             images=served.images,
@@ -213,6 +220,8 @@ class Point:
             cache=self._cache_plan(),
             disk_hook=current_hook(),
             consumer=None if batches is None else ConsumerPlan(config.consumer.module(), config.consumer),
+            python=self.surroundings.python(),
+            code=self.surroundings.code(),
         )
 
     def _cache_plan(self) -> CachePlan:
@@ -220,6 +229,11 @@ class Point:
         if kind is Cache.as_is:
             return CachePlan()
         return CachePlan(kind, tuple(dict.fromkeys(image.path for image in self.images)))
+
+    def environment(self) -> Environment:
+        """What its trials run on, as the record has it."""
+        found = self.surroundings.environment()
+        return found if self.findings is None else {**found, "findings": self.findings}
 
     def record(self) -> ResultJson:
         """The content of ``result.json`` so far, without secrets."""
@@ -233,7 +247,7 @@ class Point:
             "config": plain(self.config),
             "config_hash": self.hash,
             "command": command([masked_override(word) for word in self.overrides]),
-            "environment": environment() if self.findings is None else {**environment(), "findings": self.findings},
+            "environment": self.environment(),
             "images": [
                 {"path": image.where, "width": image.width, "height": image.height, "sha256": image.digest}
                 for image in self.images

@@ -23,7 +23,7 @@ from runner.display.console import print_error
 from runner.display.summary import print_agreement, print_differences, print_in_turn
 from runner.errors import ConfigurationError
 from runner.files import new_folder
-from runner.host.environment import differences, environment
+from runner.host.environment import differences
 from runner.record.manifest import amend_manifest
 from runner.record.reading import PointRecord, SweepRecord
 from runner.record.sweep_schema import RepeatedPoint, RerunJson
@@ -31,6 +31,7 @@ from runner.safe_path import take_code_of_the_current_folder
 from runner.secrets import MASK, masked_data, masked_override
 from runner.sweeps import exit_status
 from runner.sweeps.execute import execute
+from runner.sweeps.other_code import from_here, own_code_from
 from runner.sweeps.point import Point
 from runner.sweeps.resuming import other_images
 from runner.sweeps.single import execute_alone
@@ -49,7 +50,7 @@ def prepared(
             neither ``allowed`` nor named in ``overrides``.
     """
     records = original.measured if isinstance(original, SweepRecord) else [original]
-    points = []
+    points, overrides = [], from_here(overrides)
     if names_own_code(overrides) or "import" in allowed:
         take_code_of_the_current_folder()
     consent = Consent("rerun", allowed, frozenset(map(key_of, overrides)), print_error)
@@ -114,9 +115,8 @@ def repeat(original: PointRecord | SweepRecord, points: Sequence[tuple[PointReco
         points: from ``prepared``.
         words: of the command line, for the record.
     """
-    now = environment()
     changed = [
-        *differences(points[0][0].record["environment"], now),
+        *differences(points[0][0].record["environment"], points[0][1].environment()),
         *(
             difference
             for record, point in points
@@ -178,12 +178,13 @@ def _outcome(record: PointRecord, point: Point) -> RepeatedPoint:
 
 @contextlib.contextmanager
 def in_the_folder_of(record: PointRecord) -> Iterator[None]:
-    """Change to the folder in which the record was made, if it exists, because paths may be relative to it."""
+    """Change to the folder in which the record was made, if it exists, because paths may be relative to it. Own code is looked for where the user is."""
     then, now = record.record["environment"].get("folder"), Path.cwd()
     if isinstance(then, str) and Path(then).is_dir():
         os.chdir(then)
     try:
-        yield
+        with own_code_from(now):
+            yield
     finally:
         os.chdir(now)
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 
 from runner.errors import ConfigurationError
-from runner.host.environment import Difference, differences, environment, matters
+from runner.host.environment import Difference, differences, matters
 from runner.pipeline.sources import Image
 from runner.record.point_schema import ImageRecord, ResultJson
 from runner.record.reading import RESULT, read_result, was_cut_short, was_interrupted
@@ -125,7 +125,7 @@ def _ended(point: Point, record: ResultJson) -> bool:
 
 
 def _differences(point: Point, record: ResultJson) -> Iterator[Difference]:
-    yield from differences(record["environment"], environment())
+    yield from differences(record["environment"], point.environment())
     yield from other_images(point.label, record["images"], point.images)
 
 

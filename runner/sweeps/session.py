@@ -8,7 +8,7 @@ import os
 import random
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import psutil
@@ -16,6 +16,7 @@ import psutil
 from runner.analysis.shortages import short_of_memory
 from runner.analysis.stopping import expected_rounds, least_rounds
 from runner.errors import TrialError
+from runner.host.checkouts import remove_checkouts
 from runner.host.gpu import Gpus
 from runner.host.limits import Limits
 from runner.host.lock import host_lock
@@ -24,6 +25,7 @@ from runner.record.trial_schema import TrialRecord
 from runner.sweeps.measuring import measured_trial
 from runner.sweeps.point import Point, complete
 from runner.sweeps.surroundings import look_around
+from runner.trial.fork_server import end_fork_servers
 from runner.trial.supervisor import Event, Supervisor
 
 # How long the host is watched before the first trial, in seconds.
@@ -127,7 +129,7 @@ class Session:
         """
         number = 0
         try:
-            with contextlib.ExitStack() as measuring:
+            with contextlib.ExitStack() as measuring, _others_ended():
                 measuring.enter_context(self._host_lock())
                 self._predict()
                 self._warm()
@@ -182,9 +184,10 @@ class Session:
 
     def _warm(self) -> None:
         """Let the fork servers import what the remaining trials need. Complete points of a resumed sweep have none."""
-        for tensorflow in sorted({point.config.uses_tensorflow for point in self._to_measure()}):
+        servers = dict.fromkeys((point.surroundings.python(), point.config.uses_tensorflow) for point in self._to_measure())
+        for python, tensorflow in sorted(servers, key=str):
             try:
-                self._supervisor.warm(tensorflow=tensorflow)
+                self._supervisor.warm(tensorflow=tensorflow, python=python)
             except TrialError as error:  # a trial that has the same error will record it
                 self._display.tell(str(error))
 
@@ -236,6 +239,16 @@ def _has_round(point: Point, number: int, widest: float | None) -> bool:
     if number < least_rounds(protocol) or protocol.precision is None:
         return number < least_rounds(protocol)
     return number < protocol.max_rounds and (widest is None or widest > protocol.precision)
+
+
+@contextlib.contextmanager
+def _others_ended() -> Iterator[None]:
+    """Afterwards, no server of another interpreter runs any more, and no other commit is checked out."""
+    try:
+        yield
+    finally:
+        end_fork_servers(others_only=True)
+        remove_checkouts()
 
 
 class _FailFastError(Exception):

@@ -10,7 +10,6 @@ import contextlib
 import multiprocessing
 import threading
 from collections.abc import Iterator
-from functools import cache
 from multiprocessing.process import BaseProcess
 from time import monotonic, sleep
 from typing import Any
@@ -19,6 +18,7 @@ import psutil
 
 from runner.errors import TrialFailed, TrialTimeout
 from runner.host.processes import kill_pid
+from runner.trial.other_interpreter import started_by
 
 # Held while ``multiprocessing`` starts a process from a server that is not its own.
 _starting = threading.Lock()
@@ -29,13 +29,15 @@ class ForkServer:
 
     Args:
         preload: the name of the module; every process has what it imports.
+        python: the executable of another interpreter, whose the server and its processes are; None for this one.
     """
 
-    def __init__(self, preload: str) -> None:
+    def __init__(self, preload: str, python: str | None = None) -> None:
         from multiprocessing import forkserver  # not on Windows
 
         self._server: Any = forkserver.ForkServer()
         self._server.set_forkserver_preload([preload])
+        self._python = python
 
     def start(self, process: BaseProcess, limit_s: float) -> None:
         """Start ``process``, whose context is ``forkserver``.
@@ -54,7 +56,7 @@ class ForkServer:
         timer.daemon = True
         timer.start()
         try:
-            with self._in_place_of_the_usual(), _without_unknown_start_method():
+            with self._in_place_of_the_usual(), _without_unknown_start_method(), started_by(self._python):
                 process.start()
         except (EOFError, OSError) as error:
             # A failed server is not used again. This waits for its end, so that the next start begins a new one.
@@ -119,13 +121,20 @@ def _without_unknown_start_method() -> Iterator[None]:
         multiprocessing.set_start_method(method, force=True)
 
 
-@cache
-def fork_server(*, tensorflow: bool) -> ForkServer:
-    """The server with or without TensorFlow; all trials of this program share it."""
-    return ForkServer("runner.trial.preload_tensorflow" if tensorflow else "runner.trial.preload_light")
+_servers: dict[tuple[str | None, bool], ForkServer] = {}
 
 
-def end_fork_servers() -> None:
-    """End all of this program's servers, for a program that goes on: each holds what it has imported, and the environment of its start."""
-    for tensorflow in (True, False) if fork_server.cache_info().currsize else ():
-        fork_server(tensorflow=tensorflow).end()
+def fork_server(*, tensorflow: bool, python: str | None = None) -> ForkServer:
+    """The server with or without TensorFlow, of another interpreter where ``python`` is its executable; all trials of this program share it."""
+    preload = "runner.trial.preload_tensorflow" if tensorflow else "runner.trial.preload_light"
+    return _servers.setdefault((python, tensorflow), ForkServer(preload, python))
+
+
+def end_fork_servers(*, others_only: bool = False) -> None:
+    """End this program's servers, for a program that goes on: each holds what it has imported, and the environment of its start.
+
+    With ``others_only``, those of other interpreters.
+    """
+    for (python, _), server in _servers.items():
+        if python is not None or not others_only:
+            server.end()

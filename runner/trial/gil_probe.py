@@ -11,12 +11,12 @@ interpreter's switch interval.
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from array import array
 from dataclasses import dataclass
 
+from runner.host.interpreter_facts import has_lock
 from runner.host.run_queue import RunQueueDelay
 
 # Seconds between wake-ups. No divisor of common frame and tick lengths, so that the wake-ups do not keep step with the work.
@@ -57,7 +57,7 @@ class GilProbe:
     @staticmethod
     def has_lock() -> bool:
         """Whether this interpreter has such a lock."""
-        return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
+        return has_lock()
 
     def start(self) -> None:
         self._thread.start()

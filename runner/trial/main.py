@@ -19,6 +19,7 @@ from runner.disk import set_hook, spool_files
 from runner.errors import ConductorGone, StorageError, TrialError
 from runner.host.affinity import allowed_cpus, restrict
 from runner.host.connections import Connection
+from runner.host.interpreter_facts import loaded_packages, python_facts
 from runner.host.memory import Footprint
 from runner.host.processes import kill_own_group, lead_session
 from runner.host.watchdog import die_with_parent
@@ -47,6 +48,8 @@ def run_trial(connection: Connection, plan: TrialPlan, forked_by_server: bool) -
         if plan.log is not None:
             _print_to(plan.log)
             mask_streams()
+        if plan.code is not None:
+            plan.code.use()
         learn(plan.mode.pipeline.secrets)
         connection.send(_Trial(connection, plan, os.getppid() if forked_by_server else None).run())
     except ConductorGone:
@@ -125,6 +128,7 @@ class _Trial:
             sent=tuple(self._sent),
             cache=None if plan.cache.kind is Cache.as_is else self._cache.report,
             consumer=None if self._feeding is None else self._feeding.report(),
+            python=None if plan.python is None else python_facts(loaded_packages()),
         )
 
     def _import(self) -> tuple[Mode, float]:

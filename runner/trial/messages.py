@@ -8,9 +8,11 @@ from importlib import import_module
 from typing import Any
 
 from runner.disk import Hook
+from runner.host.interpreter_facts import PythonFacts
 from runner.host.memory import Footprint
 from runner.host.usage import Usage
 from runner.modes import Mode, ModePlan, Worker
+from runner.pipeline.own_code import CodePlan
 from runner.pipeline.sinks import Sent
 from runner.pipeline.stamps import Records
 from runner.trial.gil_probe import GilWaits
@@ -33,6 +35,8 @@ class TrialPlan:
         disk_hook: is called before each change of a file, so that a test can let it fail; None outside of tests.
         log: the file that gets what the trial's processes print; None leaves it on this process's own streams.
         consumer: who takes the results; None without one.
+        python: the executable of another interpreter, by which the trial runs; None for this one.
+        code: where functions of the user's own are looked for, if that is not what this process has on its path.
     """
 
     mode_module: str
@@ -46,6 +50,8 @@ class TrialPlan:
     cache: CachePlan = field(default_factory=CachePlan)
     disk_hook: Hook | None = None
     consumer: ConsumerPlan | None = None
+    python: str | None = None
+    code: CodePlan | None = None
 
     @property
     def uses_tensorflow(self) -> bool:
@@ -128,6 +134,7 @@ class Report:
         gil: how long a waking thread waited for Python's interpreter lock; None if that was not asked for, or cannot be measured.
         cache: what was done about the page cache; None if nothing was done.
         consumer: what the consumer did; None without one.
+        python: of this process, where it is of another interpreter; None otherwise.
     """
 
     import_s: float
@@ -148,6 +155,7 @@ class Report:
     sent: tuple[Sent, ...] = ()
     cache: CacheReport | None = None
     consumer: ConsumerReport | None = None
+    python: PythonFacts | None = None
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,9 @@ def preload(modules: Sequence[str] = ()) -> None:
     _keep_quiet(os.getpid())
     began = perf_counter()
     with _one_blas_thread(), _silence():
-        for module in (*modules, "threadpoolctl", "numpy", "runner.trial.main"):
+        with contextlib.suppress(ImportError):  # another interpreter may lack it
+            import_module("threadpoolctl")
+        for module in (*modules, "numpy", "runner.trial.main"):
             import_module(module)
         for module in _light_options():
             # An option of the user's own that cannot be imported fails in its trial, and in no other.

@@ -21,6 +21,7 @@ from runner.host.processes import GRACE_S, end, kill_group
 from runner.trial.fork_server import fork_server
 from runner.trial.main_module import without_main_module
 from runner.trial.messages import Phase, Progress, Report, TrialFailure, TrialPlan, mode_class
+from runner.trial.other_interpreter import started_by
 from runner.trial.start import ready, start_trial
 
 # How long a fresh process may take until its first message; the fork server may import TensorFlow before the first.
@@ -59,8 +60,12 @@ class Supervisor:
         self._context = multiprocessing.get_context(self.start_method)
         self._start_limit_s = start_limit_s
 
-    def warm(self, *, tensorflow: bool = True) -> None:
+    def warm(self, *, tensorflow: bool = True, python: str | None = None) -> None:
         """Let the fork server make its imports now, with or without TensorFlow, so that the first trial starts as fast as the others.
+
+        Args:
+            tensorflow: whether it is the server with TensorFlow.
+            python: the executable of another interpreter, whose server it is; None for this one.
 
         Raises:
             TrialError: no process could be started.
@@ -68,7 +73,7 @@ class Supervisor:
         if self.start_method != "forkserver":
             return
         process = self._context.Process(target=ready, name="warm")  # type: ignore[attr-defined]
-        self._start(process, tensorflow=tensorflow)
+        self._start(process, tensorflow=tensorflow, python=python)
         process.join(self._start_limit_s)
         if process.exitcode is None:
             end(process)
@@ -76,11 +81,12 @@ class Supervisor:
         if process.exitcode:
             raise ended_by("a process of the fork server", process.exitcode)
 
-    def _start(self, process: BaseProcess, *, tensorflow: bool) -> None:
+    def _start(self, process: BaseProcess, *, tensorflow: bool, python: str | None) -> None:
         with without_main_module():
             if self.start_method == "forkserver":
-                fork_server(tensorflow=tensorflow).start(process, self._start_limit_s)
-            else:
+                fork_server(tensorflow=tensorflow, python=python).start(process, self._start_limit_s)
+                return
+            with started_by(python):
                 process.start()
 
     def execute(self, plan: TrialPlan, timeout_s: float, on_event: Callable[[Event], None]) -> Outcome:
@@ -96,7 +102,7 @@ class Supervisor:
         phases: list[Phase] = []
         ended_well = False
         try:
-            self._start(process, tensorflow=plan.uses_tensorflow)
+            self._start(process, tensorflow=plan.uses_tensorflow, python=plan.python)
         except TrialError as error:
             here.close()
             return Outcome(None, error, ())
@@ -120,7 +126,7 @@ class Supervisor:
         """The error; for an exit without a report, the fork server's end or the mode's own explanation if there is one."""
         if not isinstance(error, TrialSilent):
             return error
-        server = fork_server(tensorflow=plan.uses_tensorflow) if self.start_method == "forkserver" else None
+        server = fork_server(tensorflow=plan.uses_tensorflow, python=plan.python) if self.start_method == "forkserver" else None
         if server is not None and _SERVER_GONE in str(error) and server.ends_within(1.0):
             return TrialKilled("the fork server was ended, and the trial with it", kind="ForkServerEnded")
         return mode_class(plan).why_silent(plan.mode.mode) or error

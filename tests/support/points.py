@@ -13,7 +13,7 @@ from runner.trial.supervisor import Supervisor
 
 
 class Prepared(Supervisor):
-    def warm(self, *, tensorflow: bool = True) -> None:
+    def warm(self, *, tensorflow: bool = True, python: str | None = None) -> None:
         """Have nothing imported."""
 
 

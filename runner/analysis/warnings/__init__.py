@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from runner.analysis.warnings.facts import PointFacts
 from runner.analysis.warnings.grid import at_the_edge
 from runner.analysis.warnings.hosts import of_hosts
-from runner.analysis.warnings.machine import frequency_changed, gaps, less_precise, other_load, short_of_memory, throttled
+from runner.analysis.warnings.machine import (
+    frequency_changed,
+    gaps,
+    less_precise,
+    lock_is_back,
+    other_load,
+    short_of_memory,
+    throttled,
+)
 from runner.analysis.warnings.rounds import of_rounds
 from runner.analysis.warnings.settings import (
     brought_back,
@@ -44,6 +52,7 @@ _MEASURED = (
     frequency_changed,
     gaps,
     gil_bound,
+    lock_is_back,
     not_cold,
     less_precise,
 )

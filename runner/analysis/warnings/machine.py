@@ -98,6 +98,18 @@ def gaps(good: Sequence[GoodTrial]) -> ResultWarning | None:
     )
 
 
+def lock_is_back(good: Sequence[GoodTrial]) -> ResultWarning | None:
+    """A module made a Python without an interpreter lock take one."""
+    pythons = [python for trial in good if (python := trial.get("python")) is not None]
+    if not any(python["free_threaded_build"] and python["gil"] for python in pythons):
+        return None
+    return ResultWarning(
+        "lock_is_back",
+        "this Python is built to run without an interpreter lock, and had one in the trials: a module that was imported asks for it",
+        "PYTHON_GIL=0 keeps it off; the module may not be made for that",
+    )
+
+
 def less_precise(good: Sequence[GoodTrial]) -> ResultWarning | None:
     """This system does not provide some figures, or only rougher ones."""
     trial = good[0]

@@ -71,6 +71,14 @@ class Choices(Protocol):
     def consumer(self) -> Code:
         """Who takes the results."""
 
+    @property
+    def python(self) -> str | None:
+        """The interpreter of the trials, which has packages of its own; None for this one."""
+
+    @property
+    def code(self) -> str | None:
+        """The commit from which functions of the user's come; None for what is here."""
+
 
 class Option:
     """A choice in a group; a dataclass derived from it has a field for each value that can be changed."""

@@ -136,7 +136,8 @@ class StepFunction(BatchesOption):
 
     def check(self, choices: Choices) -> None:
         """Refuse a module that does not exist. Nothing of it runs here, so a missing function shows when the trial imports the module."""
-        refuse_missing_module("consumer.function", self.function)
+        if choices.python is None and choices.code is None:
+            refuse_missing_module("consumer.function", self.function)
 
     @property
     def uses_tensorflow(self) -> bool:

@@ -62,7 +62,7 @@ class ModeOption(CodeOption):
     name: str = MISSING
 
     def check(self, choices: Choices) -> None:
-        if self.needs is not None and find_spec(self.needs[0]) is None:
+        if choices.python is None and self.needs is not None and find_spec(self.needs[0]) is None:
             accepted = f"an environment with the extra {self.name}: pip install 'image-pipeline-runner[{self.name}]'"
             raise ConfigurationError("mode", self.name, f"needs {self.needs[1]}, which is not installed", accepted)
 

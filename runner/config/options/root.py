@@ -63,6 +63,20 @@ class Config:
     affinity: str | None = option(
         None, "the CPUs that a trial and its workers are kept to, such as 0-3 or '0,2'; all by default", role=WORK
     )
+    python: str | None = option(
+        None,
+        "the interpreter that trials run by, such as .venv-b/bin/python; this program's own by default",
+        role=WORK,
+        names_code=True,
+        later=True,
+    )
+    code: str | None = option(
+        None,
+        "the commit of the current folder's git repository from which own functions come; the files as they are by default",
+        role=WORK,
+        names_code=True,
+        later=True,
+    )
     seed: int = option(0, "orders the trials of a sweep, and the images where mode.shuffle mixes them", at_least=0, role=ORDER)
     baseline: str | None = option(
         None, "the point that others are compared with: its name or number; the first by default", role=SWEEP

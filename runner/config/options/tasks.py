@@ -149,7 +149,7 @@ class Opencv(StepsOption):
     name: str = name("opencv")
 
     def check(self, choices: Choices) -> None:
-        if find_spec("cv2") is None:
+        if choices.python is None and find_spec("cv2") is None:
             accepted = "an environment with the extra opencv: pip install 'image-pipeline-runner[opencv]'"
             raise ConfigurationError("task", self.name, "needs OpenCV, which is not installed", accepted)
         super().check(choices)
@@ -225,7 +225,8 @@ class Function(TaskOption):
 
     def check(self, choices: Choices) -> None:
         """Refuse a module that does not exist. Nothing of it runs here, so a missing function shows when a worker imports the module."""
-        refuse_missing_module("task.function", self.function)
+        if choices.python is None and choices.code is None:
+            refuse_missing_module("task.function", self.function)
 
     @property
     def uses_tensorflow(self) -> bool:

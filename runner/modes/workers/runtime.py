@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 from runner.host.affinity import allowed_cpus
 
@@ -64,22 +65,29 @@ def start_runtime(limits: ThreadLimits, *, tensorflow: bool = True) -> Threads:
     Raises:
         RuntimeError: TensorFlow's runtime had been started before.
     """
-    from threadpoolctl import ThreadpoolController
-
     intra_op = inter_op = None
     if tensorflow:
         _limit_tensorflow(limits)
     # A library that came with the fork server was loaded with one thread, whatever the environment says now.
-    try:
-        blas = ThreadpoolController().select(user_api="blas")
-    except OSError:  # it looks for loaded libraries in /proc, where there may be none
-        blas = None
+    blas = _blas()
     if blas is not None:
         blas.limit(limits=limits.intra_op or _default_threads())
     if tensorflow:
         intra_op, inter_op = _start_tensorflow()
     counts = set() if blas is None else {library["num_threads"] for library in blas.info()}
     return Threads(intra_op, inter_op, max(counts) if counts else None, _limit_opencv(limits))
+
+
+def _blas() -> Any:
+    """What limits the threads of the BLAS libraries that are loaded; None where there is nothing that could."""
+    try:
+        from threadpoolctl import ThreadpoolController
+
+        return ThreadpoolController().select(user_api="blas")
+    except ImportError:  # another interpreter may lack it, unless its task needs BLAS
+        return None
+    except OSError:  # it looks for loaded libraries in /proc, where there may be none
+        return None
 
 
 def _limit_tensorflow(limits: ThreadLimits) -> None:
