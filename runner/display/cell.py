@@ -19,9 +19,10 @@ class CellLine:
     """Shows what is rendered, in the cell that runs; nothing is left of it in the end."""
 
     def __init__(self) -> None:
-        from IPython.display import display
+        from IPython import display
 
-        self._handle: Any = display(_mime(""), display_id=True, raw=True)
+        show: Any = display.display  # it has no types
+        self._handle = show(_mime(""), display_id=True, raw=True)
         self._shown_at = -_AT_MOST_EVERY_S
 
     def show(self, what: RenderableType) -> None:
