@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from runner.analysis.conclusion import Candidate, Question
 from runner.analysis.neighbours import without_drift
 from runner.analysis.readings import readings_of
 from runner.analysis.verdicts import better_if_more
+from runner.config.metrics import CRITERIA
 from runner.record.metric_schema import MetricName
 from runner.record.metrics import summary, trial_metrics
 from runner.record.reading import PointRecord, spoken_name
 from runner.record.trial_schema import TrialRecord
-
-# What people ask for, and the metric that answers it.
-CRITERIA: Mapping[str, MetricName] = {
-    "throughput": "images_per_s",
-    "latency": "latency_p95_ms",
-    "memory": "peak_memory_mb",
-    "cost": "cpu_s_per_image",
-}
 
 
 def question(metric: MetricName, indifference: float, *, raced: bool = False, kept: str | None = None) -> Question:

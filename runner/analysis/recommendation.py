@@ -6,8 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.analysis.candidates import CRITERIA, candidate_of, question, steadied
-from runner.analysis.conclusion import conclude
+from runner.config.metrics import CRITERIA
 from runner.config.registry import keys_of, names_code
 from runner.config.restore import choices_of
 from runner.record.reading import PointRecord
@@ -55,6 +54,9 @@ def recommended(points: Sequence[PointRecord], criterion: str, *, raced: bool = 
         criterion: one of ``CRITERIA``.
         raced: whether points of the sweep dropped out by their throughput.
     """
+    from runner.analysis.candidates import candidate_of, question, steadied  # NumPy comes with it
+    from runner.analysis.conclusion import conclude
+
     metric = CRITERIA[criterion]
     raced = raced and metric == "images_per_s"
     points = [point for point in points if point.record["config"].get("skip", "none") == "none"]  # others leave stages out

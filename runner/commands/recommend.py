@@ -17,9 +17,9 @@ import yaml
 from rich.markup import escape
 from rich.table import Table
 
-from runner.analysis.candidates import CRITERIA
 from runner.analysis.recommendation import Recommendation, code_left_out, recommended, words_for
 from runner.analysis.scaling import law_text, laws
+from runner.config.metrics import CRITERIA
 from runner.config.preset_schema import SCHEMA_LINE, SCHEMA_NAME, preset_schema_text
 from runner.config.registry import EXPERIMENT, PRESET_NAME, conf_dir, plugin_folders
 from runner.disk import make_folder, write_atomically

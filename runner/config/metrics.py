@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 # Every run has these, whatever was run.
@@ -32,6 +32,14 @@ MetricName = Literal[CommonMetric, GpuMetric, ConsumerMetric]
 
 METRICS: tuple[CommonMetric, ...] = get_args(CommonMetric)
 CONSUMER_METRICS: tuple[ConsumerMetric, ...] = get_args(ConsumerMetric)
+
+# What people ask for, and the metric that answers it.
+CRITERIA: Mapping[str, CommonMetric] = {
+    "throughput": "images_per_s",
+    "latency": "latency_p95_ms",
+    "memory": "peak_memory_mb",
+    "cost": "cpu_s_per_image",
+}
 
 
 def objectives_of(objective: Any) -> tuple[MetricName, ...]:

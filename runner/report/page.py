@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from runner.analysis.candidates import CRITERIA
 from runner.analysis.recommendation import Recommendation, recommended, words_for
 from runner.analysis.scaling import Law, laws
+from runner.config.metrics import CRITERIA
 from runner.disk import remove, write_atomically
 from runner.display.words import self_check_text, with_interval
 from runner.errors import RunnerError
