@@ -77,7 +77,7 @@ def test_help_and_refusals_know_it(program: Program) -> None:
     )
     assert "mode.word=hello" in program.cold("mode=mine", "--help", **path).stdout
     for words, key, accepted in [
-        (["mode=mien"], "mode=mien: there is no such mode; did you mean mine?", "spdl, mine"),
+        (["mode=mien"], "mode=mien: there is no such mode; did you mean mine?", ", mine\n"),
         (["mode=mine", "mode.wrod=x"], "mode.wrod=x: mode=mine has no such field; did you mean word?", "word"),
         (["source=mine", "source.count=0"], "source.count=0: is out of range", "from 1 to 256"),
         (["sink=mine", "sink.file=a/b"], "sink.file=a/b: is a path", "a name without folders"),
