@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -124,8 +123,6 @@ def test_the_memory_of_processes_that_are_started_in_each_pass_counts(
     """Between passes, when the trial reads its memory, there are none."""
     footprint = trials.report(mode, warmup_epochs=1, **words(images)).footprint
     assert footprint.processes >= 3  # the trial's own, and two workers
-    if sys.platform == "linux":
-        assert (footprint.memory_bytes or 0) > 0
 
 
 @pytest.mark.parametrize("mode", [variant("torch-fresh"), variant("keras-processes")])

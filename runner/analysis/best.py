@@ -114,7 +114,7 @@ def standing(measured: Moments) -> Standing:
     count, mean = measured.count, measured.mean
     others = ~np.eye(len(count), dtype=bool)
     reach = _reach(measured)
-    bounds = highest_by_rounds(measured)
+    bounds = _bounded(mean, reach)
     with np.errstate(invalid="ignore"):
         beaten = np.any(np.where(others, mean - reach, -np.inf) > 0, axis=1)
     behind = np.where(others, bounds, 0.0).max(1, initial=0.0)
@@ -124,8 +124,12 @@ def standing(measured: Moments) -> Standing:
 
 def highest_by_rounds(measured: Moments) -> Pairs:
     """By how much the column's point is better than the row's at most; infinite where they have fewer than two rounds in common."""
+    return _bounded(measured.mean, _reach(measured))
+
+
+def _bounded(mean: Pairs, reach: Pairs) -> Pairs:
     with np.errstate(invalid="ignore"):
-        bounds: Pairs = np.where(np.isnan(measured.mean), np.inf, measured.mean + _reach(measured))
+        bounds: Pairs = np.where(np.isnan(mean), np.inf, mean + reach)
     return bounds
 
 

@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from runner.commands.allowing import add_allow
 from runner.commands.one_configuration import check_of_one
-from runner.config.consent import KINDS
 from runner.config.restore import with_overrides
 from runner.disk import make_folder, write_atomically
 from runner.errors import ConfigurationError
@@ -64,13 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     for name, what in _FILES.items():
         parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"also write the outcome as {what}")
-    parser.add_argument(
-        "--allow",
-        action="append",
-        choices=KINDS,
-        default=[],
-        help="what the record of --baseline may have done that it is not asked for: again for each",
-    )
+    add_allow(parser, "the record of --baseline")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -12,8 +12,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runner.commands.allowing import add_allow
 from runner.commands.one_configuration import check_of_one
-from runner.config.consent import KINDS
 from runner.errors import ConfigurationError
 from runner.host.py_spy import py_spy
 from runner.sweeps import exit_status
@@ -37,13 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=_SECONDS,
         help=f"how long to look, for which the trial has as many epochs as that takes; {_SECONDS:g} if not given",
     )
-    parser.add_argument(
-        "--allow",
-        action="append",
-        choices=KINDS,
-        default=[],
-        help="what the record may have done that it is not asked for: again for each",
-    )
+    add_allow(parser)
     parser.add_argument("--uri", help="the MLflow tracking URI of the record's run; by default the store in outputs/")
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from runner.config.consent import KINDS
+from runner.commands.allowing import add_allow
 from runner.config.registry import BESIDE, keys_of
 from runner.errors import ConfigurationError, RunnerError
 from runner.record.reading import PointRecord, SweepRecord, read_folder
@@ -27,13 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the words that the command takes."""
     parser.add_argument("target", metavar="TARGET", help="the folder of a point or sweep, or the id of an MLflow run")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="choices to change")
-    parser.add_argument(
-        "--allow",
-        action="append",
-        choices=KINDS,
-        default=[],
-        help="what the record may have done that it is not asked for: again for each",
-    )
+    add_allow(parser)
     parser.add_argument("--uri", help="the MLflow tracking URI of the run with this id; by default the store in outputs/")
 
 
