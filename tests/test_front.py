@@ -62,13 +62,18 @@ def test_a_point_without_a_value_in_one_objective_is_not_beaten() -> None:
     assert beaten_by([speed, memory], [THROUGHPUT, MEMORY]) == [None, None]
 
 
-def test_what_nothing_beats_is_seldom_left_out() -> None:
-    """Speed and memory rise together, just above the indifference from one to the next, so that nothing beats anything."""
-    truth = np.arange(6) * 0.06
+@pytest.mark.parametrize(("raced", "rounds"), [(False, 8), (False, 30), (True, 8), (True, 30)])
+def test_what_nothing_beats_is_seldom_left_out(raced: bool, rounds: int) -> None:
+    """Each point is far faster than the one before it, and takes more memory by just more than the indifference: the hardest case."""
+    steps = np.arange(6)
     left_out = sum(
-        any(one is not None for one in beaten(truth, truth, noise=0.05, rounds=8, seed=2 * seed)) for seed in range(200)
+        any(
+            one is not None
+            for one in beaten(0.5 * steps, 0.0488 * steps, noise=0.05, rounds=rounds, seed=2 * seed, raced=raced)
+        )
+        for seed in range(200)
     )
-    assert left_out <= 10
+    assert left_out <= 16  # 5 % are 10; 16 or more would come about by chance in one of twenty runs, and the seeds are fixed
 
 
 def test_objectives_are_one_metric_or_a_list_and_no_part_of_what_a_point_is() -> None:
