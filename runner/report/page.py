@@ -36,6 +36,7 @@ from runner.report.charts import (
     timeline,
     waits,
 )
+from runner.report.front_table import of_front
 from runner.report.stage_table import of_stages
 from runner.report.subject import Subject, read_subject
 from runner.report.svg import Chart, schemes
@@ -97,7 +98,7 @@ def sections_of(subject: Subject) -> list[Section]:
     scaled = [numbered, speed_up.draw_speed_up(subject), speed_up.draw_efficiency(subject), law.draw(subject, fits)]
     return [
         Section("race", "The race", _drawn(race.draw(subject))),
-        Section("front", "Several objectives", _drawn(front.draw(subject)), _known(tables.of_front(subject))),
+        Section("front", "Several objectives", _drawn(front.draw(subject)), _known(of_front(subject))),
         Section("failures", "What failed", [], _known(tables.of_failures(subject))),
         Section(
             "throughput", "Throughput, and what bounds it", _drawn(*scaled, ranked),

@@ -13,6 +13,7 @@ from runner.record.reading import value_of
 from runner.report import tables
 from runner.report.answer import answer, warnings_by_kind
 from runner.report.charts.groups import Line, panels_of
+from runner.report.front_table import of_front
 from runner.report.page import fits_of
 from runner.report.subject import Subject
 from runner.report.tables import Table
@@ -33,7 +34,7 @@ def print_report(subject: Subject) -> None:
     for sparkline in sparklines(subject):
         out.print(sparkline, markup=False)
     shown = [
-        tables.of_ranking(subject), tables.of_front(subject), tables.of_failures(subject), tables.of_points(subject), tables.of_comparisons(subject), tables.of_bounds(subject),
+        tables.of_ranking(subject), of_front(subject), tables.of_failures(subject), tables.of_points(subject), tables.of_comparisons(subject), tables.of_bounds(subject),
         tables.of_amortisation(subject), tables.of_laws(fits_of(subject)),
     ]  # fmt: skip
     for table in shown:

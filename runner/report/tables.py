@@ -72,19 +72,6 @@ def of_ranking(subject: Subject) -> Table | None:
     return Table("Where each point stands", columns, cells, note)
 
 
-def of_front(subject: Subject) -> Table | None:
-    """Which points nothing beats in several objectives together; None where there is one objective."""
-    if len(subject.fronted) < 3:
-        return None
-    titles, *every = subject.fronted
-    columns = [Column(title, number=0 < place < len(titles) - 1) for place, title in enumerate(titles)]
-    note = (
-        "A point beats another where it is proven to be better in one objective by more than the indifference, and proven not to be worse in "
-        "any other by more than that. What nothing beats is left out in at most 5 of 100 sweeps."
-    )
-    return Table("What nothing beats", columns, [[Cell(text) for text in texts] for texts in every], note)
-
-
 def of_points(subject: Subject) -> Table:
     """Every point with its figures."""
     baseline = subject.by_label.get(subject.baseline or "")
