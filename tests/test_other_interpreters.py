@@ -16,10 +16,8 @@ from support.made_records import timed_trial
 from support.points import Silent, point
 from support.program import Program
 
-from runner.config.options import Loky, ModeOption, Pillow, Process, ProcessPool, Protocol, StartMethod, Thread
-from runner.errors import ConfigurationError
+from runner.config.options import ModeOption, Pillow, Process, ProcessPool, Protocol, StartMethod, Thread
 from runner.host.interpreter_facts import python_facts
-from runner.host.interpreters import interpreter
 from runner.sweeps.other_code import Surroundings, surroundings_of
 from runner.sweeps.point import Point
 from runner.sweeps.session import Session
@@ -125,66 +123,6 @@ def test_the_fork_server_of_another_interpreter_ends_with_its_session(tmp_path: 
     assert len(set(servers)) == 1  # one for both rounds
     assert servers[0] != os.getpid()
     assert not psutil.pid_exists(servers[0])
-
-
-def test_an_environment_without_what_the_task_needs_is_refused_before_the_sweep(
-    program: Program, pillow_here: Path, no_pillow: Path
-) -> None:
-    answer = program(*SMALL, f"python={pillow_here},{no_pillow}", "-m")
-    assert answer.returncode == 1
-    assert answer.stderr.splitlines() == [
-        f"python={no_pillow}: lacks Pillow",
-        "  accepted: the path of an interpreter of Python 3.11 or later with Pillow: PATH -m pip install pillow",
-    ]
-    assert records_in(program.folder) == []
-
-
-@pytest.mark.parametrize(
-    ("changes", "lacks"),
-    [({"mode": Loky()}, "lacks joblib"), ({}, "lacks TensorFlow")],
-    ids=["mode=loky", "task=tensorflow"],
-)
-def test_what_a_mode_or_another_task_needs_is_asked_for_too(
-    tmp_path: Path, pillow_here: Path, changes: dict[str, Any], lacks: str
-) -> None:
-    changes = {"python": str(pillow_here), **({"task": Pillow()} if changes else {}), **changes}
-    with pytest.raises(ConfigurationError, match=lacks):
-        surroundings_of(point(tmp_path, **changes).config)
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (None, "does not exist"),
-        ("", "cannot be executed"),
-        ("#!/bin/sh\nexit 3\n", "is no Python that can be used: ended with status 3"),
-        ("#!/bin/sh\necho 'no such thing' >&2; exit 1\n", "is no Python that can be used: no such thing"),
-        (
-            "#!/bin/sh\necho 'is Python 3.9.2' >&2; exit 1\n",
-            "is Python 3.9.2\n  accepted: the path of an interpreter of Python 3.11",
-        ),
-        ("\x7fELF no program", "cannot be executed: Exec format error"),
-    ],
-)
-def test_what_is_no_interpreter_is_refused_with_what_would_be(tmp_path: Path, content: str | None, said: str) -> None:
-    path = tmp_path / "python"
-    if content is not None:
-        path.write_text(content)
-        path.chmod(0o755 if content else 0o644)
-    with pytest.raises(ConfigurationError) as refused:
-        interpreter(str(path), ())
-    assert f"python={path}: {said}" in str(refused.value)
-
-
-def test_a_command_is_looked_for_as_a_shell_does_and_never_in_the_current_folder(
-    tmp_path: Path, pillow_here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(pillow_here.parent))
-    assert interpreter("python", ()).path == str(pillow_here)
-    (tmp_path / "here").write_text("#!/bin/sh\n")
-    (tmp_path / "here").chmod(0o755)
-    with pytest.raises(ConfigurationError, match="python=here: does not exist"):
-        interpreter("here", ())
 
 
 class Ending(Silent):
