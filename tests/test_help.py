@@ -114,7 +114,29 @@ def test_help_and_the_refusal_of_a_command_load_nothing_heavy(program: Program, 
     assert answer.stderr.endswith("set()\n"), answer.stderr
 
 
-@pytest.mark.parametrize("words", [["workers=0"], ["workers=1,0", "-m"], ["source=folder", "source.path=nowhere"]])
+# What each command is given that it refuses.
+_REFUSED = {
+    "compare": ["nowhere"], "recommend": ["nowhere"], "plan": ["nowhere", "--images=5"], "rerun": ["nowhere"], "sync": ["nowhere"],
+    "report": ["nowhere"], "trace": ["nowhere"], "gather": ["nowhere"], "verify": ["nowhere"], "export": ["nowhere", "--csv"],
+    "decide": ["nowhere"], "diagnose": ["mode=a"], "gate": ["--old", "mode=a", "--new", "mode=b"], "profile": ["nowhere"],
+    "history": ["--uri", "sqlite:///nowhere.db"], "doctor": ["--nope"], "completion": ["tcsh"], "ui": ["--nope"],
+}  # fmt: skip
+
+
+def test_each_command_has_something_that_it_refuses() -> None:
+    assert _REFUSED.keys() == VERBS.keys()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["workers=0"],
+        ["workers=1,0", "-m"],
+        ["source=folder", "source.path=nowhere"],
+        *([verb, *words] for verb, words in _REFUSED.items()),
+    ],
+    ids=" ".join,
+)
 def test_a_refusal_loads_no_numpy(program: Program, words: list[str]) -> None:
     script = f"import sys; sys.argv = ['runner', *{words}]\nfrom runner.commands.dispatch import main\ntry: main()\nfinally: print({{'numpy', 'scipy', 'mlflow'}} & set(sys.modules), file=sys.stderr)"
     answer = subprocess.run(

@@ -12,17 +12,20 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Table
 
-from runner.analysis.decision import Decision, check_question, decide
 from runner.analysis.elsewhere import ACCEPTED, BadFile, Measured, measured_elsewhere
 from runner.display.console import console, print_line
 from runner.display.words import ratio_text, verdict_text, with_interval
 from runner.errors import RunnerError
 from runner.record.per_cent import pct_text
 from runner.record.sweep_schema import RankedRecord
+
+if TYPE_CHECKING:  # NumPy comes with it, which a refusal does not need
+    from runner.analysis.decision import Decision
 
 # The most points that are shown without --all.
 _SHOWN = 12
@@ -57,6 +60,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the answer."""
     measured = read(arguments.files)
+    from runner.analysis.decision import check_question, decide
+
     check_question(measured, indifference=arguments.indifference, baseline=arguments.baseline, before="--")
     decision = decide(
         measured,

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import IO, cast, get_args
 
-from runner.analysis.change_points import LEAST, changes
 from runner.analysis.verdicts import better_if_more
 from runner.config.metrics import MetricName
 from runner.config.options import TrackingOption
@@ -72,6 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _history(uri: str, experiment: str, metric: MetricName, since: float) -> HistoryJson:
+    from runner.analysis.change_points import LEAST
     from runner.tracking.history import differences_between, series_in
 
     found = series_in(uri, experiment, metric, since)
@@ -86,6 +86,8 @@ def _history(uri: str, experiment: str, metric: MetricName, since: float) -> His
 
 
 def _changes(series: HistorySeries) -> list[HistoryChange]:
+    from runner.analysis.change_points import changes
+
     runs = series["runs"]
     return [
         {

@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-import numpy as np
-
 from runner.outside import plain_file
 from runner.pipeline.sources.image import Image
 from runner.pipeline.stamps import Columns
@@ -144,6 +142,7 @@ def _together(batches: Sequence[Any]) -> Any:
 
 
 def _batch(trial: _Trial, epoch: int, timed: EpochReport, rows: Columns) -> Any:
+    import numpy as np
     import pyarrow as pa
 
     row = rows.taken(rows.item.argsort(kind="stable"))
@@ -167,11 +166,15 @@ def _batch(trial: _Trial, epoch: int, timed: EpochReport, rows: Columns) -> Any:
 
 
 def _seconds(nanoseconds: Any) -> Any:
+    import numpy as np
+
     return np.rint(nanoseconds * (1e-9 / _STEP_S)) * _STEP_S
 
 
 def _looked_up(values: Any, label_of: Mapping[int, str]) -> Any:
     """The label of each value; null where it has none."""
+    import numpy as np
+
     if not label_of:
         return _labelled(np.full(len(values), -1), [])
     labels = list(dict.fromkeys(label_of.values()))
@@ -184,6 +187,7 @@ def _looked_up(values: Any, label_of: Mapping[int, str]) -> Any:
 
 def _labelled(codes: Any, labels: Sequence[str]) -> Any:
     """An array of labels from their codes; null where the code is -1."""
+    import numpy as np
     import pyarrow as pa
 
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32), mask=codes < 0), _texts(labels))

@@ -8,8 +8,6 @@ from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
-
 from runner.errors import RunnerError, type_and_first_line
 from runner.outside import in_one_line, plain_file
 from runner.record import parquet
@@ -63,6 +61,8 @@ def latencies_ms(folder: Path) -> Any:
     Raises:
         RunnerError: what was kept cannot be read.
     """
+    import numpy as np
+
     latencies_s, left = [np.empty(0)], MOST_ROWS
     for batch in image_rows(folder, ("status", *_STAGES)):
         rows = batch.slice(0, left)
@@ -80,6 +80,8 @@ def images_of_trial(folder: Path, trial: Mapping[str, Any], most: int) -> list[d
     Raises:
         RunnerError: they cannot be read.
     """
+    import numpy as np
+
     last = len(trial["epochs"]) - 1
     first: list[dict[str, Any]] = []
     for batch in image_rows(folder, parquet.COLUMNS, trial["round"]):
@@ -95,6 +97,8 @@ def first_images(folder: Path, trial: Mapping[str, Any], most: int) -> Iterator[
     Raises:
         RunnerError: they cannot be read.
     """
+    import numpy as np
+
     left = np.full(len(trial["epochs"]), most)
     for batch in image_rows(folder, parquet.COLUMNS, trial["round"]):
         epochs = batch["epoch"].to_numpy()
@@ -174,6 +178,7 @@ def _from_parquet(path: Path, columns: Sequence[str]) -> Iterator[Any]:
 
 def _from_text(path: Path, columns: Sequence[str], number: int | None, others: Sequence[int]) -> Iterator[Any]:
     """Rows of ``images.csv``: of the round ``number``, or of all rounds but ``others``."""
+    import numpy as np
     from pyarrow import csv as text
 
     types = parquet.types()

@@ -15,6 +15,7 @@ from runner.display.sweep_summary import print_sweep
 from runner.files import mask_file
 from runner.record.manifest import write_manifest
 from runner.record.reading import SELF_CHECK
+from runner.record.trace import write_trace
 from runner.secrets import masked_override
 from runner.sweeps import exit_status
 from runner.sweeps.course import Course
@@ -76,8 +77,6 @@ def execute(
     sweep.conclude()
     sweep.write()
     sweep.write_comparison()
-    from runner.record.trace import write_trace  # with NumPy, which no refusal needs
-
     for point in measured:
         if point.trials:
             write_trace(point.folder)

@@ -7,6 +7,7 @@ from runner.display.console import output_was_lost
 from runner.display.progress import LineDisplay, ProgressDisplay
 from runner.display.summary import print_point
 from runner.record.manifest import write_manifest
+from runner.record.trace import write_trace
 from runner.sweeps import exit_status
 from runner.sweeps.images import settle_alone
 from runner.sweeps.logged import log_to_mlflow
@@ -50,8 +51,6 @@ def measure(point: Point, display: LineDisplay) -> None:
     if point.has_failed:
         exit_status.worsen(exit_status.FAILED)
     if point.trials:
-        from runner.record.trace import write_trace  # with NumPy, which no refusal needs
-
         write_trace(point.folder)
         samples = point.series[-1].samples if point.series else ()
         print_point(point.record(), point.folder, samples, session.gpus, session.idle_cpu_pct)
