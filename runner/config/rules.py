@@ -72,7 +72,8 @@ def _check_rules(node: Any, prefix: str) -> None:
             continue
         rule: Rule | None = spec.metadata.get("rule")
         if rule is not None and rule.broken_by(value):
-            raise ConfigurationError(key, plain(value), "is out of range", accepted_by(node, spec.name))
+            wrong = next((part for part in value if rule.broken_by(part)), value) if isinstance(value, list) else value
+            raise ConfigurationError(key, plain(wrong), "is out of range", accepted_by(node, spec.name))
 
 
 def _check_affinity(text: str) -> None:
